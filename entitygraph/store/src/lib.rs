@@ -7,6 +7,8 @@
 //! keeps the promises (the reference model of the tests), `keyed` keeps them durably over an ordered key-value engine.
 //! `conformance` is the suite that each backend passes.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 pub mod contract;
 pub mod error;
 pub mod memory;
