@@ -84,7 +84,7 @@ impl Form for ComponentType {
         let start = input.offset();
         let variables: Vec<Variable> = Form::take(input)?;
         if !variables.is_sorted_by(|a, b| a.id < b.id) {
-            return Err(input.error(start, Fault::Order { what: "variables" }));
+            return Err(input.error(start, Fault::Order { what: Variable::NAME }));
         }
         Ok(Self { id, name, version, variables })
     }

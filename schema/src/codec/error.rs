@@ -59,7 +59,7 @@ pub enum Fault {
         left: usize,
     },
     /// Items of a set or keys of a map that do not ascend.
-    #[error("the {what} of a set or map do not ascend")]
+    #[error("a {what} stands after an equal or greater one")]
     Order {
         /// What the items are.
         what: &'static str,
