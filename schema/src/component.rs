@@ -49,7 +49,7 @@ pub struct VariableDraft {
     pub persisted: bool,
     /// Who may be told.
     pub visibility: Visibility,
-    /// Smallest step worth sending, in the variable's own unit; floats and vectors only.
+    /// Smallest step worth sending, in the variable's own unit, positive; floats, vectors and float lists only.
     pub precision: Option<f64>,
 }
 
@@ -207,14 +207,12 @@ impl Registry {
                 next += 1;
             }
         }
-        if let Some(known) = known {
-            if known.variables == variables {
-                return Ok(known.clone());
-            }
+        if let Some(known) = known.filter(|known| known.variables == variables) {
+            return Ok(known.clone());
         }
         let id = match known {
             Some(known) => known.id,
-            None => ComponentId::new(self.by_id.last_key_value().map_or(0, |(id, _)| id.get()) + 1)
+            None => ComponentId::new(self.by_id.last_key_value().map_or(0, |(id, _)| id.get()).wrapping_add(1))
                 .ok_or(Refusal::TooMany { what: "component types", count: u32::MAX.into(), max: u32::MAX.into() })?,
         };
         let version = known.map_or(1, |known| known.version + 1);
@@ -232,6 +230,19 @@ impl Registry {
                 variable: variable.name.clone(),
                 source,
             })?;
+            if let Some(precision) = variable.precision {
+                let divisible = matches!(variable.default.kind(), ValueKind::Float | ValueKind::Vector | ValueKind::FloatList);
+                if !divisible || !precision.is_finite() || precision <= 0.0 {
+                    let reason = format!(
+                        "variable `{}.{}` is {} and has {precision}; only floats, vectors and float lists have one, \
+                         and it is positive and finite",
+                        draft.name,
+                        variable.name,
+                        variable.default.kind()
+                    );
+                    return Err(Refusal::Invalid { what: "the precision", reason });
+                }
+            }
             if draft.variables[..index].iter().any(|other| other.name == variable.name) {
                 return Err(Refusal::VariableTwice { component: draft.name.clone(), variable: variable.name.clone() });
             }
@@ -284,3 +295,6 @@ impl Registry {
         full
     }
 }
+
+#[cfg(test)]
+mod tests;
