@@ -23,7 +23,8 @@ use crate::{
 pub struct ComponentPatch {
     /// Forget the own values first.
     pub reset: bool,
-    /// After the patch the entity has no own values of it (a component of the container stays, with the container's values).
+    /// After the patch the entity has no own values of it, whatever else the patch says (a component of the container
+    /// stays, with the container's values).
     pub remove: bool,
     /// New values; none goes back to the container's value or the default.
     pub variables: BTreeMap<VariableId, Option<Value>>,
@@ -46,7 +47,9 @@ impl ComponentPatch {
         if next.remove || next.reset {
             return next;
         }
-        self.remove = false;
+        if self.remove {
+            self = Self { reset: true, ..Self::default() };
+        }
         self.variables.extend(next.variables);
         self
     }
@@ -205,9 +208,12 @@ impl Delta {
         true
     }
 
-    /// The delta that does this one, then the later `next`.
+    /// The delta that does this one, then the `next` of the same entity, which is later.
     #[must_use]
     pub fn merge(self, next: Self) -> Self {
         Self { revision: next.revision, epoch: next.epoch, patch: self.patch.merge(next.patch) }
     }
 }
+
+#[cfg(test)]
+mod tests;
