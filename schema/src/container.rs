@@ -16,7 +16,7 @@ use crate::{
     component::{Components, Registry},
     entity::{Entity, NewEntity, Placement, Slot, Source},
     id::{ContainerId, EntityId},
-    order::ContainerVersion,
+    order::{ContainerVersion, Layer},
     refusal::Refusal,
     space::{Aabb, Pose, radius},
     text::{ChildName, ContainerName, EntityName, Kind, Label, PortName},
@@ -38,7 +38,8 @@ pub struct Child {
     pub name: ChildName,
     /// What the child is an instance of; must be published before.
     pub container: ContainerName,
-    /// Where it stands in the innermost zone around it; none rides with its parent.
+    /// Where it stands: in the container's own frame, if that is a zone, else relative to the container's instance. None
+    /// rides with its parent.
     pub pose: Option<Pose>,
     /// The parent's port it is attached to.
     pub port: Option<PortName>,
@@ -140,7 +141,8 @@ impl Catalog {
     /// the newest version as it is.
     ///
     /// Refuses unknown children, cycles (AC 2.1.2), a changed kind, values that the registry does not know, duplicate
-    /// names, and trees deeper or larger than the limits of [`Container`].
+    /// names, transient children of what is to be stored, and trees deeper or larger than the limits of [`Container`].
+    /// Containers around this one may grow over those limits by it: then their next instance is refused.
     pub fn publish(&self, draft: &ContainerDraft) -> Result<Arc<Container>, Refusal> {
         let name = &draft.name;
         let invalid = |reason: String| Refusal::Container { container: name.clone(), reason };
@@ -152,6 +154,7 @@ impl Catalog {
         }
         let mut names = BTreeSet::new();
         let mut taken_ports = BTreeSet::new();
+        let mut harmless = BTreeSet::new();
         for child in &draft.children {
             if !names.insert(&child.name) {
                 return Err(invalid(format!("it has two children named `{}`", child.name)));
@@ -163,8 +166,14 @@ impl Catalog {
             let target = self
                 .container_by_name(child.container.as_str())
                 .ok_or_else(|| Refusal::UnknownContainer { container: child.container.to_string() })?;
-            if self.reaches(target, name) {
+            if self.holds(target, name, &mut harmless) {
                 return Err(Refusal::ContainerCycle { container: name.clone(), through: child.container.clone() });
+            }
+            if target.draft.transient && !draft.transient {
+                return Err(invalid(format!(
+                    "child `{}` is a `{}`, which is transient and never stored: leave it out, or make the container transient",
+                    child.name, child.container
+                )));
             }
             if let Some(port) = &child.port {
                 let known = draft.ports.iter().find(|p| p.name == *port).ok_or_else(|| {
@@ -205,15 +214,17 @@ impl Catalog {
         Ok(Arc::new(Container { id, version, draft: draft.clone() }))
     }
 
-    fn reaches(&self, from: &Arc<Container>, name: &ContainerName) -> bool {
-        let mut seen = BTreeSet::new();
+    /// Whether `from` is or holds the container named `name`. Those in `harmless` are known not to; it grows by what was
+    /// looked at, so that all children together cost one walk.
+    fn holds(&self, from: &Container, name: &ContainerName, harmless: &mut BTreeSet<ContainerId>) -> bool {
         let mut open = vec![from];
         while let Some(container) = open.pop() {
             if container.draft.name == *name {
                 return true;
             }
-            if seen.insert(container.id) {
-                open.extend(container.draft.children.iter().filter_map(|c| self.container_by_name(c.container.as_str())));
+            if harmless.insert(container.id) {
+                let children = container.draft.children.iter();
+                open.extend(children.filter_map(|c| self.container_by_name(c.container.as_str())).map(Arc::as_ref));
             }
         }
         false
@@ -249,10 +260,14 @@ impl Catalog {
     }
 
     /// Entities of a new instance, parents first: the first is the container itself at `placement`, named `name`; ids run
-    /// up from `first`, as many as [`Self::instance_entities`] says.
+    /// up from `first`, as many as [`Self::instance_entities`] says. They have no owner and are in the ordinary layer.
     ///
-    /// Children with a pose stand in the innermost zone around them. Inside an instance that is no zone their poses are
-    /// given relative to the nearest placed entity above and are converted here to the zone around the instance.
+    /// A child's pose in a zone is kept to the last bit. Below an instance that is no zone it is relative to that
+    /// instance and is converted here to the zone around, once: such a child does not ride, only what has no pose does.
+    ///
+    /// # Errors
+    /// Refuses unknown values, transient containers (AC 2.48.2), instances over the limits of [`Container`], and children
+    /// with a pose below an instance that has none and is no zone, because nobody could say where they stand.
     pub fn instantiate(
         &self,
         container: &Container,
@@ -262,34 +277,31 @@ impl Catalog {
         overrides: Components,
     ) -> Result<Vec<NewEntity>, Refusal> {
         self.registry.check(&overrides)?;
-        let mut made = Vec::new();
+        let count = self.instance_entities(container)?;
+        first.checked_add(count - 1).ok_or(Refusal::IdsExhausted)?;
+        let mut made = Vec::with_capacity(count as usize);
         let source = Source { container: container.id, slot: None };
-        let base = placement.pose.unwrap_or(Pose::IDENTITY);
-        let mut next = Some(first);
-        let seed = Seed { name, source, placement, overrides, labels: BTreeSet::new() };
-        self.expand(container, seed, base, 1, &mut next, &mut made)?;
+        let stands = placement.pose;
+        let seed = Seed { name, source, placement, overrides, labels: BTreeSet::new(), ordinal: 0 };
+        self.expand(container, seed, stands, first, &mut made)?;
         Ok(made)
     }
 
+    /// Appends the entities of one instance. It stands at `stands` in the zone around it, by its own pose or by that of
+    /// what it rides with; none is unknown.
     fn expand(
         &self,
         container: &Container,
         seed: Seed,
-        base: Pose,
-        depth: usize,
-        next: &mut Option<EntityId>,
+        stands: Option<Pose>,
+        first: EntityId,
         made: &mut Vec<NewEntity>,
     ) -> Result<(), Refusal> {
         let draft = &container.draft;
         if draft.transient {
             return Err(Refusal::Transient { container: draft.name.clone() });
         }
-        if made.len() >= Container::MAX_INSTANCE_ENTITIES || depth > Container::MAX_DEPTH {
-            let (count, max) = (made.len() as u64 + 1, Container::MAX_INSTANCE_ENTITIES as u64);
-            return Err(Refusal::TooMany { what: "entities in one instance", count, max });
-        }
-        let id = next.ok_or(Refusal::IdsExhausted)?;
-        *next = id.checked_add(1);
+        let id = first.checked_add(made.len() as u64).ok_or(Refusal::IdsExhausted)?;
         let mut labels = draft.labels.clone();
         labels.extend(seed.labels);
         made.push(NewEntity {
@@ -303,24 +315,30 @@ impl Catalog {
             root: draft.root,
             labels,
             owner: None,
-            layer: Default::default(),
-            ordinal: 0,
+            layer: Layer::ZERO,
+            ordinal: seed.ordinal,
             components: seed.overrides,
         });
-        let first_made = made.len() - 1;
-        for (index, child) in draft.children.iter().enumerate() {
+        for (child, ordinal) in draft.children.iter().zip(0..) {
             let target = self
                 .container_by_name(child.container.as_str())
                 .ok_or_else(|| Refusal::UnknownContainer { container: child.container.to_string() })?;
-            // In a zone the child's pose is final; otherwise it is seen from `base`, the nearest placed entity above.
-            let pose = child.pose.map(|pose| if draft.zone.is_some() { pose } else { base.then(&pose) });
-            let below = match (pose, draft.zone.is_some()) {
-                (Some(pose), _) => pose,
-                (None, true) => Pose::IDENTITY,
-                (None, false) => base,
+            let pose = match child.pose {
+                Some(pose) if draft.zone.is_none() => {
+                    let stands = stands.ok_or_else(|| Refusal::Container {
+                        container: draft.name.clone(),
+                        reason: format!(
+                            "its child `{}` has a pose, but the instance has none and is no zone: give the instance a pose",
+                            child.name
+                        ),
+                    })?;
+                    Some(stands.then(&pose).check()?)
+                }
+                pose => pose,
             };
+            let rides_at = if draft.zone.is_some() { Some(Pose::IDENTITY) } else { stands };
             let seed = Seed {
-                name: EntityName::new(child.name.as_str()).map_err(Refusal::from)?,
+                name: EntityName::new(child.name.as_str())?,
                 source: Source {
                     container: target.id,
                     slot: Some(Slot { container: container.id, child: child.name.clone() }),
@@ -328,12 +346,10 @@ impl Catalog {
                 placement: Placement { parent: Some(id), port: child.port.clone(), pose },
                 overrides: Components::default(),
                 labels: child.labels.clone(),
+                ordinal,
             };
-            let at = made.len();
-            self.expand(target, seed, below, depth + 1, next, made)?;
-            made[at].ordinal = index as i64;
+            self.expand(target, seed, pose.or(rides_at), first, made)?;
         }
-        debug_assert!(made[first_made].id == id);
         Ok(())
     }
 
@@ -363,4 +379,8 @@ struct Seed {
     placement: Placement,
     overrides: Components,
     labels: BTreeSet<Label>,
+    ordinal: i64,
 }
+
+#[cfg(test)]
+mod tests;
