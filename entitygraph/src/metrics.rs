@@ -25,6 +25,10 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Newest cursor that caches and subscribers have been told of.
     pub applied_cursor: IntGauge,
+    /// Subscriptions that are open.
+    pub subscriptions: IntGauge,
+    /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
+    pub subscription_messages: IntCounterVec,
 }
 
 impl Metrics {
@@ -65,6 +69,12 @@ impl Metrics {
             applied_cursor: gauge(
                 "entitygraph_applied_cursor",
                 "Newest cursor that caches and subscribers have been told of",
+            )?,
+            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
+            subscription_messages: counters(
+                "entitygraph_subscription_messages_total",
+                "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
+                &["kind"],
             )?,
         })
     }
