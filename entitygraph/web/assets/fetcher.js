@@ -3,11 +3,14 @@
 import { setStatus } from './status.js';
 
 const ENDPOINT = '/graphql';
+const RETRIES_MAX = 100; // some minutes, at RETRY_MS_MAX
+const RETRY_MS_MAX = 4000;
 
 const socket = graphqlWs.createClient({
   url: () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${ENDPOINT}`,
   keepAlive: 20_000, // a dead connection is noticed although nothing changes in the world
-  retryAttempts: 20,
+  retryAttempts: RETRIES_MAX,
+  retryWait: (retries) => new Promise((done) => setTimeout(done, Math.min(250 * 2 ** retries, RETRY_MS_MAX))),
   shouldRetry: () => true, // the server may be restarting; the subscription then starts again with a snapshot
 });
 
@@ -49,8 +52,10 @@ async function post(params, headers) {
     const text = await response.text();
     const size = text.length < 2048 ? `${text.length} B` : `${(text.length / 1024).toFixed(1)} KB`;
     const took = `${Math.round(performance.now() - started)} ms`;
-    report({ state: response.ok ? 'done' : 'failed', messages: 1, text: `HTTP ${response.status} · ${took} · ${size}` });
-    return parse(text, response.status);
+    const answer = parse(text, response.status);
+    const failed = !response.ok || answer.errors?.length > 0;
+    report({ state: failed ? 'failed' : 'done', messages: 1, text: `HTTP ${response.status} · ${took} · ${size}` });
+    return answer;
   } catch (cause) {
     report({ state: 'failed', messages: 0, text: 'The server did not answer: is it still running?' });
     throw cause;

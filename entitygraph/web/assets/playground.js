@@ -3,10 +3,11 @@
 import { fetcher } from './fetcher.js';
 import { getStatus, setStatus, subscribeStatus } from './status.js';
 
-const { createElement: h, useSyncExternalStore } = React;
-const { useEditorContext, useExecutionContext } = GraphiQL.React;
+const { createElement: h, useEffect, useRef, useSyncExternalStore } = React;
+const { useEditorContext, useExecutionContext, usePluginStore } = GraphiQL.React;
 
 const QUERY_IN_ADDRESS_MAX_CHARS = 4000; // longer addresses are cut off by some proxies and chat programs
+const MENU_WIDTH_MIN = '(min-width: 60rem)'; // on a narrower screen the menu would hide the editors
 const EMPTY_TAB = '# Write an operation here; Ctrl-Space completes, Ctrl-Enter runs.\n\n';
 const KINDS = [
   ['query', 'Ask'],
@@ -67,12 +68,32 @@ function ExamplesPane() {
 }
 
 function StatusLine() {
+  useMenuAtStart();
+  useWrappedLines();
   const status = useSyncExternalStore(subscribeStatus, getStatus);
   return h(
     'div',
     { className: `run-status ${status.state}`, role: 'status', 'data-state': status.state, 'data-messages': status.messages },
     status.text,
   );
+}
+
+// GraphiQL 4.1 keeps the pane of its `visiblePlugin` hidden at the first paint, so the menu is opened as a user
+// would: by its button, as soon as that exists.
+function useMenuAtStart() {
+  const plugins = usePluginStore((store) => store.plugins);
+  const opened = useRef(!matchMedia(MENU_WIDTH_MIN).matches);
+  useEffect(() => {
+    if (opened.current || !plugins.includes(EXAMPLES_PLUGIN)) return;
+    opened.current = true;
+    document.querySelector('.graphiql-sidebar [aria-label="Show Examples"]')?.click();
+  }, [plugins]);
+}
+
+// The examples begin with a sentence that is wider than the editor.
+function useWrappedLines() {
+  const { queryEditor } = useEditorContext({ nonNull: true });
+  useEffect(() => queryEditor?.setOption('lineWrapping', true), [queryEditor]);
 }
 
 function newTab({ name, query, operation }) {
@@ -124,7 +145,6 @@ ReactDOM.createRoot(document.getElementById('playground')).render(
     {
       fetcher,
       plugins: [EXAMPLES_PLUGIN],
-      visiblePlugin: EXAMPLES_PLUGIN,
       query,
       variables,
       // Stored tabs come first; only the very first visit opens an example unasked.

@@ -72,7 +72,8 @@ fn parse(file: &str, text: &str) -> Result<Example, String> {
         .ok_or("is not named <order>-<name>.graphql, for example 010-find-by-name.graphql")?;
 
     let mut comment = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
-    let title = comment.next().filter(|title| !title.is_empty()).ok_or("does not begin with a comment: # title")?;
+    let title =
+        comment.next().filter(|title| !title.is_empty()).ok_or("does not begin with a comment: # title")?;
     let description = comment.collect::<Vec<_>>().join(" ");
     if description.is_empty() {
         return Err("has no second comment line that says what it shows".to_owned());
@@ -83,9 +84,11 @@ fn parse(file: &str, text: &str) -> Result<Example, String> {
     let (Some((Some(operation), definition)), None) = (operations.next(), operations.next()) else {
         return Err("must hold exactly one operation, with a name".to_owned());
     };
-    let needs = definition.node.variable_definitions.iter().find(|variable| {
-        !variable.node.var_type.node.nullable && variable.node.default_value.is_none()
-    });
+    let needs = definition
+        .node
+        .variable_definitions
+        .iter()
+        .find(|variable| !variable.node.var_type.node.nullable && variable.node.default_value.is_none());
     if let Some(variable) = needs {
         return Err(format!("needs a value for ${}; give it a default", variable.node.name));
     }

@@ -1,7 +1,7 @@
 //! The web pages: the landing page at `/` and the playground at `/playground`.
 //!
 //! Everything they need is in this binary (folder `entitygraph/web`): scripts, styles, fonts, examples. They
-//! work with no internet, and the browser is told to refuse any other address (see [`SECURITY`]).
+//! work with no internet, and the browser is told to refuse any other address (see `SECURITY`).
 //! The pages ask only `/graphql`, `/healthz` and `/assets/*` of the address that served them; what is behind
 //! those is not known here, so [`routes`] fits into a router of any state.
 
@@ -50,9 +50,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/assets/examples.json", get(example_list))
         .route("/assets/{*path}", get(asset))
         .layer(CompressionLayer::new().gzip(true));
-    SECURITY.into_iter().fold(pages, |pages, (name, value)| {
-        pages.layer(SetResponseHeaderLayer::overriding(name, value))
-    })
+    SECURITY
+        .into_iter()
+        .fold(pages, |pages, (name, value)| pages.layer(SetResponseHeaderLayer::overriding(name, value)))
 }
 
 async fn landing(request: HeaderMap) -> Response {

@@ -135,7 +135,8 @@ fn the_vendored_files_are_the_ones_listed_in_vendor_md() {
     for row in &rows {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let (file, listed) = (cells[1], cells[5]);
-        let embedded = Vendor::get(file).unwrap_or_else(|| panic!("VENDOR.md lists {file}, which is not there"));
+        let embedded =
+            Vendor::get(file).unwrap_or_else(|| panic!("VENDOR.md lists {file}, which is not there"));
         assert_eq!(sha256(&embedded), listed, "{file} was changed by hand");
     }
     let unlisted = Vendor::iter().filter(|file| !rows.iter().any(|row| row.contains(file.as_ref())));
