@@ -1,1 +1,46 @@
-//! Placeholder.
+//! What exists in a persistent game world, as pure types: no I/O, no database, no clock, no runtime.
+//!
+//! Read the modules in this order; each one speaks only of those above it.
+//!
+//! Invariants of the whole model (domain.md 1.5 names them G1 to G12):
+//! - every entity but a world root has exactly one parent, and parents form no cycle (G1, G4);
+//! - a world root is a zone; the innermost zone host above an entity is the frame of its pose;
+//! - an entity without a pose rides with its parent: moving the parent writes one row;
+//! - ids are never reused (G3), revisions of one entity only grow (G6);
+//! - no float in the model is NaN or infinite, no rotation is unnormalised: constructors refuse them.
+
+pub mod id;
+pub mod order;
+pub mod text;
+
+pub mod space;
+pub mod value;
+
+pub mod component;
+pub mod container;
+pub mod entity;
+pub mod link;
+
+pub mod delta;
+pub mod transaction;
+
+pub mod change;
+pub mod query;
+pub mod refusal;
+
+pub use change::{Change, Commit};
+pub use component::{ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility};
+pub use container::{Catalog, Child, Container, ContainerDraft, Port};
+pub use delta::{ComponentPatch, Delta, Patch};
+pub use entity::{Entity, NewEntity, Placement, Slot, Source};
+pub use id::{ComponentId, ContainerId, EntityId, IdRange, VariableId};
+pub use link::{Link, Route};
+pub use order::{ContainerVersion, Cursor, Epoch, Layer, Revision};
+pub use refusal::Refusal;
+pub use space::{Aabb, Pose, Sphere};
+pub use text::{
+    ChildName, ComponentName, ContainerName, EntityName, GroupName, Kind, Label, LinkKind, OperationId, OwnerId, PortName,
+    VariableName,
+};
+pub use transaction::{NewPose, Operation, Precondition, Receipt, Transaction};
+pub use value::{Value, ValueKind};

@@ -1,0 +1,5 @@
+//! Following the store's change sequence.
+
+mod follower;
+
+pub use follower::Follower;

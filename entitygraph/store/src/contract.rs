@@ -1,0 +1,149 @@
+//! What a store promises.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use entitygraph_schema::{
+    Catalog, Commit, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+};
+use glam::DVec3;
+use tokio::sync::watch;
+
+use crate::error::Result;
+
+/// The outcome of a write that survives what the store promises to survive (see [`StoreInfo::caveat`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Durable<T>(pub T);
+
+/// The outcome of a write that is applied, ordered and visible, but may still be lost, with all that follow it, when the
+/// machine stops before [`Store::sync`]. It is never half lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted<T>(pub T);
+
+/// What a store is, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// `memory`, `fjall`, `sled`.
+    pub engine: &'static str,
+    /// Where the data is, without secrets.
+    pub location: String,
+    /// What an acknowledged write does not survive; none when it survives a power cut.
+    pub caveat: Option<&'static str>,
+}
+
+/// Part of the change sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Feed {
+    /// Commits in order, the first one right after the cursor asked for. Empty when there is none yet.
+    Commits(Vec<Arc<Commit>>),
+    /// The cursor asked for is older than what is kept (or newer than what exists, after a restore): the reader must take
+    /// a snapshot and go on from its cursor.
+    Resync {
+        /// Oldest cursor that can still be resumed from.
+        oldest: Cursor,
+        /// The newest commit.
+        newest: Cursor,
+    },
+}
+
+/// A durable graph of one shard.
+///
+/// # Guarantees
+///
+/// - **Atomic.** A transaction is applied whole or not at all, for every reader and after every crash.
+/// - **Serial.** Transactions have one order, that of their cursors; preconditions and refusals are judged in that order.
+/// - **Durable.** What is returned as [`Durable`] survives; what is returned as [`Accepted`] does so from the next
+///   [`Store::sync`] or durable commit on.
+/// - **Consistent reads.** Each call answers from one moment: it sees all or nothing of any transaction. Answers wrapped
+///   in [`At`] name the moment. After a commit returned, every later call sees it.
+/// - **One sequence.** Each transaction that changed something has the next [`Cursor`], stored in the same atomic step as
+///   its data. [`Store::changes`] gives them whole, in order, without gaps, or says [`Feed::Resync`].
+/// - **Exactly once.** A transaction with an operation id that was committed before returns the first receipt (marked
+///   `replayed`) as long as its commit is retained in the change sequence; with another body it is refused.
+/// - **Indexed.** At a fixed size of the answer no read costs more in a larger world.
+/// - **Bounded.** Every list is paged, every queue inside has a limit; at the limit callers wait or get
+///   [`crate::Error::Busy`].
+///
+/// # Cancellation
+///
+/// Dropping the future of a read has no effect. Dropping the future of a commit leaves its outcome unknown: it may still
+/// be applied. Ask again with the same operation id to learn it.
+///
+/// # Errors
+///
+/// [`crate::Error::Refused`] when the caller is at fault and nothing was applied; the other variants are faults and say
+/// through [`crate::Error::outcome`] whether something may have been applied. Retries are the caller's.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// What this store is.
+    fn info(&self) -> StoreInfo;
+
+    /// Bytes on disk; 0 for a store without one.
+    async fn disk_bytes(&self) -> Result<u64>;
+
+    /// Leases ids that nobody else is given, now or after a restart. `count` is from 1 to 2^32.
+    async fn lease_ids(&self, count: u64) -> Result<IdRange>;
+
+    /// Applies a transaction and returns when it is durable.
+    async fn commit(&self, transaction: Transaction) -> Result<Durable<Receipt>>;
+
+    /// Applies a transaction and returns when it is visible: for bulk loads, which [`Store::sync`] at their marks.
+    async fn accept(&self, transaction: Transaction) -> Result<Accepted<Receipt>>;
+
+    /// Makes everything accepted so far durable; returns the newest durable cursor.
+    async fn sync(&self) -> Result<Durable<Cursor>>;
+
+    /// Component types and newest containers. Cheap: a shared snapshot.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// The newest cursor, for waiting on changes. Cheap.
+    fn newest(&self) -> watch::Receiver<Cursor>;
+
+    /// At most `limit` commits after `after`.
+    async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed>;
+
+    /// Entities by id, in the order asked; `None` for those that do not exist. At most [`PageRequest::MAX_FIRST`] ids.
+    async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>>;
+
+    /// Children of a parent in order; without a parent the world roots. An unknown parent is refused.
+    async fn children(&self, parent: Option<EntityId>, order: ChildOrder, page: PageRequest) -> Result<At<Page<EntityId>>>;
+
+    /// The entity's parent, its parent and so on up to the world root. An unknown entity is refused.
+    async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>>;
+
+    /// An entity and what is below it to the given extent, parents first, siblings by ordinal and id (depth first).
+    /// One round trip. An unknown root is refused.
+    async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>>;
+
+    /// Entities below a node (not itself) that have at least one of the facets, each once, in an order that is stable but
+    /// not specified; without a node in the whole world. An unknown node is refused.
+    async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>>;
+
+    /// How many entities below a node (not itself) there are with each facet; without a node in the whole world.
+    /// Sorted by facet. Cost does not depend on how many entities there are.
+    async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>>;
+
+    /// Entities of an owner by id.
+    async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>>;
+
+    /// Entities whose name, in lower case, starts with the prefix, in lower case; by that name, then id.
+    async fn named(&self, prefix: &str, page: PageRequest) -> Result<At<Page<EntityId>>>;
+
+    /// What is around a point, nearest first. Refused when more than [`Near::MAX_HITS`] would be found, when neither a
+    /// radius nor an angular size is given, and when the zone is unknown or no zone.
+    async fn near(&self, near: &Near) -> Result<At<Vec<Hit>>>;
+
+    /// The zones whose bounds hold the point, from `zone` (which is always first) inwards; of several nested zones that
+    /// hold it the one with the smallest bounds is entered.
+    async fn zones_at(&self, zone: EntityId, point: DVec3) -> Result<At<Vec<EntityId>>>;
+
+    /// Links with an end at the entity, by kind and other end.
+    async fn links(&self, entity: EntityId, page: PageRequest) -> Result<At<Page<Link>>>;
+
+    /// Links with an end in the zone (its innermost zone host is the zone, or it is the zone itself), by kind and ends.
+    async fn zone_links(&self, zone: EntityId, page: PageRequest) -> Result<At<Page<Link>>>;
+
+    /// The cheapest route between two zones over links of a kind; of equally cheap ones any. `None` when there is none.
+    async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>>;
+}

@@ -1,0 +1,143 @@
+//! What can go wrong in a store.
+
+use entitygraph_schema::Refusal;
+
+/// Result of a store call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A source of any type.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What may have happened to a write that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was applied.
+    NotApplied,
+    /// It may have been applied: ask again with the same operation id.
+    Unknown,
+}
+
+/// A failed store call. `Display` says what and what to do; the cause is in the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller is at fault; nothing was applied.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much is waiting; nothing was applied. Try again later.
+    #[error("the store is busy: {waiting} transactions are waiting; try again in a moment")]
+    Busy {
+        /// Transactions in the queue.
+        waiting: usize,
+    },
+    /// The store was stopped.
+    #[error("the store is stopping; the outcome of a write in flight is unknown, ask again with its operation id")]
+    Stopped,
+    /// The data folder is held by another process.
+    #[error("{location} is in use by another process: stop it, or choose another folder with --data or --store")]
+    InUse {
+        /// The folder.
+        location: String,
+    },
+    /// The folder holds something else.
+    #[error("{location} is no EntityGraph store ({found}): choose an empty folder or the right one")]
+    Foreign {
+        /// The folder.
+        location: String,
+        /// What was found there.
+        found: String,
+    },
+    /// The store was written by a newer version of this program.
+    #[error("{location} has store format {found}, this program knows up to {known}: use a newer program")]
+    NewerFormat {
+        /// The folder.
+        location: String,
+        /// Format of the store.
+        found: u32,
+        /// Newest format this program reads.
+        known: u32,
+    },
+    /// Stored bytes do not decode or disagree with each other.
+    #[error("{location} is damaged: {what}; restore a backup, or export what can still be read")]
+    Corrupt {
+        /// The folder.
+        location: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// No room left.
+    #[error("there is no room left at {location}: free some, writes go on by themselves then")]
+    Full {
+        /// The folder.
+        location: String,
+        /// What the engine said.
+        #[source]
+        source: BoxError,
+    },
+    /// Anything else that the engine reports.
+    #[error("{operation} failed at {location}")]
+    Backend {
+        /// What was being done.
+        operation: &'static str,
+        /// The folder.
+        location: String,
+        /// What may have happened.
+        outcome: Outcome,
+        /// What the engine said.
+        #[source]
+        source: BoxError,
+    },
+    /// A read that several callers waited for together failed.
+    #[error("{0}")]
+    Shared(#[source] std::sync::Arc<Error>),
+    /// The URL names no store.
+    #[error("`{url}` names no store: use fjall:PATH, sled:PATH or memory:")]
+    UnknownStore {
+        /// What was given.
+        url: String,
+    },
+}
+
+impl Error {
+    /// The error of a read that several callers waited for; a refusal stays one.
+    pub fn from_shared(error: std::sync::Arc<Self>) -> Self {
+        match &*error {
+            Self::Refused(refusal) => Self::Refused(refusal.clone()),
+            _ => Self::Shared(error),
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing the request.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Shared(error) => error.retryable(),
+            _ => matches!(self, Self::Busy { .. } | Self::Stopped | Self::Full { .. } | Self::Backend { .. }),
+        }
+    }
+
+    /// What may have happened to the write.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Stopped => Outcome::Unknown,
+            Self::Shared(error) => error.outcome(),
+            Self::Backend { outcome, .. } => *outcome,
+            _ => Outcome::NotApplied,
+        }
+    }
+
+    /// Stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Busy { .. } => "STORE_BUSY",
+            Self::Stopped => "STORE_STOPPED",
+            Self::InUse { .. } => "STORE_IN_USE",
+            Self::Foreign { .. } => "STORE_FOREIGN",
+            Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
+            Self::Corrupt { .. } => "STORE_CORRUPT",
+            Self::Full { .. } => "STORE_FULL",
+            Self::Backend { .. } => "STORE_FAULT",
+            Self::Shared(error) => error.code(),
+            Self::UnknownStore { .. } => "UNKNOWN_STORE",
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The change sequence: what each transaction did, whole and in order.
+
+use std::sync::Arc;
+
+use crate::{
+    component::ComponentType,
+    container::Container,
+    delta::Delta,
+    entity::Entity,
+    id::EntityId,
+    link::Link,
+    order::{Cursor, Revision},
+    text::{LinkKind, OperationId},
+};
+
+/// One thing a transaction did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A component type was published.
+    Component(Arc<ComponentType>),
+    /// A container version was published.
+    Container(Arc<Container>),
+    /// An entity was created.
+    Created(Arc<Entity>),
+    /// An entity was changed; a new parent edge is part of the patch.
+    Changed {
+        /// Which.
+        entity: EntityId,
+        /// Its parent before the change, when the parent edge changed.
+        left: Option<EntityId>,
+        /// What changed.
+        delta: Arc<Delta>,
+    },
+    /// An entity was retired. A subtree is retired children first.
+    Buried {
+        /// Which.
+        entity: EntityId,
+        /// Its parent until then.
+        parent: Option<EntityId>,
+        /// Its last revision.
+        revision: Revision,
+    },
+    /// A link was made or its cost changed.
+    Linked(Link),
+    /// A link was taken away.
+    Unlinked {
+        /// Its kind.
+        kind: LinkKind,
+        /// The end with the lower id.
+        a: EntityId,
+        /// The end with the higher id.
+        b: EntityId,
+    },
+}
+
+/// A committed transaction as readers of the change feed get it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// Its number; the next commit has the next one.
+    pub cursor: Cursor,
+    /// The name its writer gave it.
+    pub operation_id: Option<OperationId>,
+    /// What it did, in order; at most one entry of each entity unless it was re-created in between.
+    pub changes: Vec<Change>,
+}

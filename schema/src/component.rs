@@ -1,0 +1,286 @@
+//! Component types as data: what variables entities may have, how each is sent, kept and seen (domain.md 2.2, 2.3).
+//!
+//! A [`Registry`] is an immutable snapshot of all types. Publishing a draft makes the next snapshot; existing nodes are
+//! not rewritten (AC 2.2.1), because stored values name variables by number.
+
+use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
+
+use crate::{
+    id::{ComponentId, VariableId},
+    refusal::Refusal,
+    text::{ComponentName, GroupName, VariableName},
+    value::{Value, ValueKind},
+};
+
+/// When a changed variable is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SendPolicy {
+    /// With the tick after it changed.
+    #[default]
+    OnChange,
+    /// With each tick, changed or not.
+    EveryTick,
+}
+
+/// Who may ever be told the value (AC 2.3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Everyone who sees the entity.
+    #[default]
+    Public,
+    /// The entity's owner and services.
+    OwnerOnly,
+    /// Services only.
+    ServerOnly,
+}
+
+/// One variable as its author writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariableDraft {
+    /// Unique within the type.
+    pub name: VariableName,
+    /// Also the kind of the variable.
+    pub default: Value,
+    /// Sent together with the others of the group.
+    pub group: Option<GroupName>,
+    /// When it is sent.
+    pub send: SendPolicy,
+    /// Whether it reaches the store at all.
+    pub persisted: bool,
+    /// Who may be told.
+    pub visibility: Visibility,
+    /// Smallest step worth sending, in the variable's own unit; floats and vectors only.
+    pub precision: Option<f64>,
+}
+
+impl VariableDraft {
+    /// A public, persisted variable that is sent when it changes.
+    pub fn new(name: VariableName, default: Value) -> Self {
+        Self {
+            name,
+            default,
+            group: None,
+            send: SendPolicy::default(),
+            persisted: true,
+            visibility: Visibility::default(),
+            precision: None,
+        }
+    }
+}
+
+/// A component type as its author writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentDraft {
+    /// Unique name; publishing it again adds variables.
+    pub name: ComponentName,
+    /// At most [`ComponentType::MAX_VARIABLES`].
+    pub variables: Vec<VariableDraft>,
+}
+
+/// A published variable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variable {
+    /// Number within the type.
+    pub id: VariableId,
+    /// What its author wrote.
+    pub draft: VariableDraft,
+}
+
+impl Variable {
+    /// What the variable holds.
+    pub fn kind(&self) -> ValueKind {
+        self.draft.default.kind()
+    }
+}
+
+/// A published component type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentType {
+    /// Number in this store.
+    pub id: ComponentId,
+    /// Unique name.
+    pub name: ComponentName,
+    /// One more with each publication that changed something.
+    pub version: u32,
+    /// In order of their numbers.
+    pub variables: Vec<Variable>,
+}
+
+impl ComponentType {
+    /// Most variables of one type.
+    pub const MAX_VARIABLES: usize = 256;
+
+    /// The variable of this name.
+    pub fn variable(&self, name: &str) -> Option<&Variable> {
+        self.variables.iter().find(|v| v.draft.name.as_str() == name)
+    }
+
+    /// The variable of this number.
+    pub fn variable_by_id(&self, id: VariableId) -> Option<&Variable> {
+        self.variables.iter().find(|v| v.id == id)
+    }
+}
+
+/// Values by component and variable. A component with an empty map is there with all its defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Components(pub BTreeMap<ComponentId, BTreeMap<VariableId, Value>>);
+
+impl Components {
+    /// The value, if it is set here.
+    pub fn get(&self, component: ComponentId, variable: VariableId) -> Option<&Value> {
+        self.0.get(&component)?.get(&variable)
+    }
+
+    /// Lays `over` on top: its components are added, its values win.
+    pub fn overlay(&mut self, over: &Self) {
+        for (component, values) in &over.0 {
+            self.0.entry(*component).or_default().extend(values.iter().map(|(id, value)| (*id, value.clone())));
+        }
+    }
+
+    /// Bytes of the content, for limits and cache weights.
+    pub fn size_bytes(&self) -> usize {
+        self.0.values().flat_map(|values| values.values()).map(|value| value.size_bytes() + 24).sum::<usize>()
+            + self.0.len() * 48
+    }
+}
+
+/// All component types at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    by_id: BTreeMap<ComponentId, Arc<ComponentType>>,
+    by_name: HashMap<ComponentName, ComponentId>,
+}
+
+impl Registry {
+    /// The type of this number.
+    pub fn get(&self, id: ComponentId) -> Option<&Arc<ComponentType>> {
+        self.by_id.get(&id)
+    }
+
+    /// The type of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<ComponentType>> {
+        self.by_id.get(self.by_name.get(name)?)
+    }
+
+    /// All types by number.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<ComponentType>> {
+        self.by_id.values()
+    }
+
+    /// Puts in a type that was published before (read from a store or a change feed).
+    pub fn insert(&mut self, component: Arc<ComponentType>) {
+        self.by_name.insert(component.name.clone(), component.id);
+        self.by_id.insert(component.id, component);
+    }
+
+    /// What publishing the draft would make of it, without changing this snapshot.
+    ///
+    /// A new name gets the next number. A known name keeps its variables, with their kinds, and may add some and change
+    /// defaults and policies; leaving one out or changing its kind is refused, because that needs a migration. A draft
+    /// that changes nothing returns the type as it is.
+    pub fn publish(&self, draft: &ComponentDraft) -> Result<Arc<ComponentType>, Refusal> {
+        self.check_draft(draft)?;
+        let known = self.by_name(draft.name.as_str());
+        let mut variables = Vec::with_capacity(draft.variables.len());
+        let mut next = known.and_then(|k| k.variables.iter().map(|v| v.id.get()).max()).unwrap_or(0) + 1;
+        for old in known.iter().flat_map(|k| &k.variables) {
+            let name = &old.draft.name;
+            let new = draft.variables.iter().find(|v| v.name == *name).ok_or_else(|| Refusal::VariableDropped {
+                component: draft.name.clone(),
+                variable: name.clone(),
+            })?;
+            if new.default.kind() != old.kind() {
+                return Err(Refusal::VariableKindChanged {
+                    component: draft.name.clone(),
+                    variable: name.clone(),
+                    from: old.kind(),
+                    to: new.default.kind(),
+                });
+            }
+            variables.push(Variable { id: old.id, draft: new.clone() });
+        }
+        for new in &draft.variables {
+            if !variables.iter().any(|v| v.draft.name == new.name) {
+                let id = VariableId::new(next).ok_or(Refusal::TooMany { what: "variables", count: next as u64, max: 65_535 })?;
+                variables.push(Variable { id, draft: new.clone() });
+                next += 1;
+            }
+        }
+        if let Some(known) = known {
+            if known.variables == variables {
+                return Ok(known.clone());
+            }
+        }
+        let id = match known {
+            Some(known) => known.id,
+            None => ComponentId::new(self.by_id.last_key_value().map_or(0, |(id, _)| id.get()) + 1)
+                .ok_or(Refusal::TooMany { what: "component types", count: u32::MAX.into(), max: u32::MAX.into() })?,
+        };
+        let version = known.map_or(1, |known| known.version + 1);
+        Ok(Arc::new(ComponentType { id, name: draft.name.clone(), version, variables }))
+    }
+
+    fn check_draft(&self, draft: &ComponentDraft) -> Result<(), Refusal> {
+        let count = draft.variables.len();
+        if count > ComponentType::MAX_VARIABLES {
+            return Err(Refusal::TooMany { what: "variables", count: count as u64, max: ComponentType::MAX_VARIABLES as u64 });
+        }
+        for (index, variable) in draft.variables.iter().enumerate() {
+            variable.default.check().map_err(|source| Refusal::Value {
+                component: draft.name.clone(),
+                variable: variable.name.clone(),
+                source,
+            })?;
+            if draft.variables[..index].iter().any(|other| other.name == variable.name) {
+                return Err(Refusal::VariableTwice { component: draft.name.clone(), variable: variable.name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses unknown components and variables, and values of the wrong kind or form.
+    pub fn check(&self, components: &Components) -> Result<(), Refusal> {
+        for (id, values) in &components.0 {
+            let component = self.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
+            for (variable, value) in values {
+                self.check_value(component, *variable, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an unknown variable and a value of the wrong kind or form.
+    pub fn check_value(&self, component: &ComponentType, variable: VariableId, value: &Value) -> Result<(), Refusal> {
+        let known = component.variable_by_id(variable).ok_or_else(|| Refusal::UnknownVariable {
+            component: component.name.clone(),
+            variable: variable.to_string(),
+        })?;
+        if value.kind() != known.kind() {
+            return Err(Refusal::WrongKind {
+                component: component.name.clone(),
+                variable: known.draft.name.clone(),
+                expected: known.kind(),
+                found: value.kind(),
+            });
+        }
+        value.check().map_err(|source| Refusal::Value {
+            component: component.name.clone(),
+            variable: known.draft.name.clone(),
+            source,
+        })
+    }
+
+    /// Every variable of every component in `components`, defaults filled in: a full snapshot.
+    pub fn with_defaults(&self, components: &Components) -> Components {
+        let mut full = Components::default();
+        for (id, values) in &components.0 {
+            let entry = full.0.entry(*id).or_default();
+            if let Some(component) = self.get(*id) {
+                entry.extend(component.variables.iter().map(|v| (v.id, v.draft.default.clone())));
+            }
+            entry.extend(values.iter().map(|(id, value)| (*id, value.clone())));
+        }
+        full
+    }
+}

@@ -1,0 +1,139 @@
+//! Entities: the nodes of the graph.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    component::Components,
+    id::{ContainerId, EntityId},
+    order::{Epoch, Layer, Revision},
+    space::{Aabb, Pose},
+    text::{ChildName, EntityName, Kind, Label, OwnerId, PortName},
+};
+
+/// The child of a container that an entity was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The container around it.
+    pub container: ContainerId,
+    /// Its name there.
+    pub child: ChildName,
+}
+
+/// What an entity is an instance of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its own container.
+    pub container: ContainerId,
+    /// Where in the container around it, for what came with another instance.
+    pub slot: Option<Slot>,
+}
+
+/// Where an entity is: the one parent edge (G1) with its attributes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Placement {
+    /// None only for a world root, which is a zone.
+    pub parent: Option<EntityId>,
+    /// The parent's port it is attached to.
+    pub port: Option<PortName>,
+    /// Relative to the innermost zone host above; none rides with the parent.
+    pub pose: Option<Pose>,
+}
+
+/// An entity to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEntity {
+    /// From a leased [`crate::IdRange`], or an id the caller owns by agreement (an ingest with ids of its own).
+    pub id: EntityId,
+    /// What people call it.
+    pub name: EntityName,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// What it is an instance of, if of anything.
+    pub source: Option<Source>,
+    /// Where it is.
+    pub placement: Placement,
+    /// Bounding radius in metres.
+    pub radius: f64,
+    /// Makes it a zone host with these bounds, in its own frame.
+    pub zone: Option<Aabb>,
+    /// Makes it an aggregate root.
+    pub root: bool,
+    /// Marks to find it by.
+    pub labels: BTreeSet<Label>,
+    /// Who owns it.
+    pub owner: Option<OwnerId>,
+    /// Zero is the ordinary world.
+    pub layer: Layer,
+    /// Place among its siblings; ties are ordered by id.
+    pub ordinal: i64,
+    /// Own values only: what differs from the container.
+    pub components: Components,
+}
+
+/// A stored entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entity {
+    /// Unique across shards and stores.
+    pub id: EntityId,
+    /// What people call it; may be empty.
+    pub name: EntityName,
+    /// What sort of thing it is; never changes.
+    pub kind: Kind,
+    /// What it is an instance of; never changes.
+    pub source: Option<Source>,
+    /// Where it is.
+    pub placement: Placement,
+    /// Bounding radius in metres.
+    pub radius: f64,
+    /// Bounds in its own frame, for zone hosts.
+    pub zone: Option<Aabb>,
+    /// Whether it is the root of an aggregate.
+    pub root: bool,
+    /// Marks to find it by.
+    pub labels: BTreeSet<Label>,
+    /// Who owns it.
+    pub owner: Option<OwnerId>,
+    /// Zero is the ordinary world.
+    pub layer: Layer,
+    /// Place among its siblings; ties are ordered by id.
+    pub ordinal: i64,
+    /// Own values only: what differs from the container.
+    pub components: Components,
+    /// 1 when created, one more with each change.
+    pub revision: Revision,
+    /// Authority epoch of the last write.
+    pub epoch: Epoch,
+}
+
+impl Entity {
+    /// The entity as it is right after its creation.
+    pub fn created(new: NewEntity, epoch: Epoch) -> Self {
+        let NewEntity { id, name, kind, source, placement, radius, zone, root, labels, owner, layer, ordinal, components } =
+            new;
+        Self {
+            id,
+            name,
+            kind,
+            source,
+            placement,
+            radius,
+            zone,
+            root,
+            labels,
+            owner,
+            layer,
+            ordinal,
+            components,
+            revision: Revision::ZERO.next(),
+            epoch,
+        }
+    }
+
+    /// Approximate bytes in memory, for cache weights.
+    pub fn size_bytes(&self) -> usize {
+        const FIXED: usize = std::mem::size_of::<Entity>();
+        let texts = self.name.as_str().len() + self.kind.as_str().len() + 32;
+        let labels: usize = self.labels.iter().map(|label| label.as_str().len() + 48).sum();
+        FIXED + texts + labels + self.components.size_bytes()
+    }
+}

@@ -1,0 +1,116 @@
+//! Questions to the graph and the shapes of their answers. All lists are paged; a cursor of a page is opaque.
+
+use glam::DVec3;
+
+use crate::{
+    id::{ComponentId, ContainerId, EntityId},
+    order::{Cursor, Layer},
+    text::{Kind, Label},
+};
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Most rows of the page, from 1 to [`Self::MAX_FIRST`].
+    pub first: usize,
+    /// Continue after the row with this page cursor; none begins.
+    pub after: Option<PageCursor>,
+}
+
+impl PageRequest {
+    /// Largest page.
+    pub const MAX_FIRST: usize = 10_000;
+
+    /// The first `first` rows.
+    pub fn first(first: usize) -> Self {
+        Self { first, after: None }
+    }
+}
+
+/// Where a page ended, made and understood by the store that answered; another list's cursor is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PageCursor(pub Vec<u8>);
+
+/// A page of rows, each with the cursor that continues after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// Rows in the order of the list.
+    pub rows: Vec<(T, PageCursor)>,
+    /// Whether there is at least one more row.
+    pub more: bool,
+}
+
+/// An answer and the moment it is true for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// All commits up to this one are in the answer, none after it.
+    pub cursor: Cursor,
+    /// The answer.
+    pub value: T,
+}
+
+/// Order of a parent's children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ChildOrder {
+    /// By ordinal, then id.
+    #[default]
+    Ordinal,
+    /// By name in lower case, then id.
+    Name,
+}
+
+/// How far down a subtree goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// Down to this many levels below the root of the question; 0 is that entity alone.
+    Depth(u32),
+    /// Everything below.
+    All,
+    /// Everything below but nested aggregate roots and what is below those.
+    Aggregate,
+}
+
+/// A property that entities are found and counted by below any node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facet {
+    /// Entities of this kind.
+    Kind(Kind),
+    /// Instances of this container.
+    Container(ContainerId),
+    /// Entities with own values of this component. Instances whose container brings it are found by their container.
+    Component(ComponentId),
+    /// Entities with this label.
+    Label(Label),
+}
+
+/// "What is around here", asked at a point of a zone (AC 2.11.1-2.11.4). Found are the entities with a pose, in this
+/// zone, the zones around it and the zones nested in those, that meet every limit given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Near {
+    /// The zone that `point` is in.
+    pub zone: EntityId,
+    /// Metres in the zone.
+    pub point: DVec3,
+    /// The entity's ball comes within this many metres of the point.
+    pub radius: Option<f64>,
+    /// The entity is seen from the point under at least this angle in radians ([`crate::space::angular_size`]).
+    pub min_angular_size: Option<f64>,
+    /// Entities of this layer.
+    pub layer: Layer,
+}
+
+impl Near {
+    /// Most entities that one question may find; above it the question is refused and must be narrowed.
+    pub const MAX_HITS: usize = 20_000;
+}
+
+/// An entity near a point. Lists of hits are ordered by distance, then id.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// Which.
+    pub entity: EntityId,
+    /// From the point to its centre in metres.
+    pub distance: f64,
+    /// Its bounding radius in metres.
+    pub radius: f64,
+}

@@ -1,0 +1,256 @@
+//! Positions and frames in 64-bit floats. Lengths are metres, angles radians, rotations unit quaternions.
+//!
+//! A frame is a zone; a [`Pose`] places something in one. Conversions go through the lowest common zone only, never
+//! through a world origin, so that two things close to each other stay precise however far out they are (AC 2.4.1).
+
+use glam::{DQuat, DVec3};
+
+/// A coordinate, radius or rotation that cannot be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SpaceError {
+    /// NaN or infinity.
+    #[error("{what} is not finite: {value}")]
+    NotFinite {
+        /// The part that is wrong.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// A rotation must have length 1.
+    #[error("the rotation has length {length}, a unit quaternion has length 1")]
+    NotUnit {
+        /// Length of the quaternion given.
+        length: f64,
+    },
+    /// A radius below zero.
+    #[error("{what} is {value}: it cannot be negative")]
+    Negative {
+        /// The part that is wrong.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// A box whose lower corner is above its upper one.
+    #[error("the box is inside out: its lower corner is above its upper one on the {axis} axis")]
+    InsideOut {
+        /// `x`, `y` or `z`.
+        axis: char,
+    },
+}
+
+/// Refuses NaN and infinities.
+pub fn finite(what: &'static str, value: f64) -> Result<f64, SpaceError> {
+    if value.is_finite() { Ok(value) } else { Err(SpaceError::NotFinite { what, value }) }
+}
+
+/// Refuses vectors with a NaN or infinite part.
+pub fn finite_vector(what: &'static str, vector: DVec3) -> Result<DVec3, SpaceError> {
+    for value in vector.to_array() {
+        finite(what, value)?;
+    }
+    Ok(vector)
+}
+
+/// Refuses radii that are negative, NaN or infinite.
+pub fn radius(what: &'static str, value: f64) -> Result<f64, SpaceError> {
+    if finite(what, value)? < 0.0 { Err(SpaceError::Negative { what, value }) } else { Ok(value) }
+}
+
+/// Place and attitude in a zone: a point `p` of the thing is at `translation + rotation * p` in the zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pose {
+    translation: DVec3,
+    rotation: DQuat,
+}
+
+impl Pose {
+    /// The frame itself.
+    pub const IDENTITY: Self = Self { translation: DVec3::ZERO, rotation: DQuat::IDENTITY };
+
+    /// How far from 1 the length of a rotation may be when it comes in; it is kept as given, bit for bit.
+    pub const ROTATION_TOLERANCE: f64 = 1e-6;
+
+    /// Checks and keeps both parts.
+    pub fn new(translation: DVec3, rotation: DQuat) -> Result<Self, SpaceError> {
+        finite_vector("the position", translation)?;
+        for value in rotation.to_array() {
+            finite("the rotation", value)?;
+        }
+        let length = rotation.length();
+        if (length - 1.0).abs() > Self::ROTATION_TOLERANCE {
+            return Err(SpaceError::NotUnit { length });
+        }
+        Ok(Self { translation, rotation })
+    }
+
+    /// At a point, unrotated.
+    pub fn at(translation: DVec3) -> Result<Self, SpaceError> {
+        Self::new(translation, DQuat::IDENTITY)
+    }
+
+    /// Metres from the frame's origin.
+    pub fn translation(&self) -> DVec3 {
+        self.translation
+    }
+
+    /// Unit quaternion.
+    pub fn rotation(&self) -> DQuat {
+        self.rotation
+    }
+
+    /// Takes a point from inside this pose to the frame that the pose is in.
+    pub fn transform_point(&self, point: DVec3) -> DVec3 {
+        self.translation + self.rotation * point
+    }
+
+    /// Takes a point from the frame that the pose is in to inside this pose.
+    pub fn inverse_transform_point(&self, point: DVec3) -> DVec3 {
+        self.rotation.inverse() * (point - self.translation)
+    }
+
+    /// `inner` is given inside this pose; the result is the same thing in the frame that this pose is in.
+    #[must_use]
+    pub fn then(&self, inner: &Self) -> Self {
+        Self {
+            translation: self.transform_point(inner.translation),
+            rotation: (self.rotation * inner.rotation).normalize(),
+        }
+    }
+
+    /// `outer` is given in the frame that this pose is in; the result is the same thing inside this pose.
+    #[must_use]
+    pub fn inside(&self, outer: &Self) -> Self {
+        Self {
+            translation: self.inverse_transform_point(outer.translation),
+            rotation: (self.rotation.inverse() * outer.rotation).normalize(),
+        }
+    }
+
+    /// Same place and attitude to the last bit.
+    pub fn same_bits(&self, other: &Self) -> bool {
+        let bits = |pose: &Self| {
+            let (t, r) = (pose.translation.to_array(), pose.rotation.to_array());
+            [t[0], t[1], t[2], r[0], r[1], r[2], r[3]].map(f64::to_bits)
+        };
+        bits(self) == bits(other)
+    }
+}
+
+/// Converts poses and points from one zone to another.
+///
+/// `up` holds the poses of the zones from the source zone up to, not including, the lowest common zone (innermost
+/// first); `down` the same for the target zone.
+#[derive(Debug, Clone, Copy)]
+pub struct Conversion<'a> {
+    /// Source side, innermost zone first.
+    pub up: &'a [Pose],
+    /// Target side, innermost zone first.
+    pub down: &'a [Pose],
+}
+
+impl Conversion<'_> {
+    /// The pose in the target zone of what is at `pose` in the source zone.
+    pub fn pose(&self, pose: Pose) -> Pose {
+        let common = self.up.iter().fold(pose, |inner, zone| zone.then(&inner));
+        self.down.iter().rev().fold(common, |outer, zone| zone.inside(&outer))
+    }
+
+    /// The point in the target zone of what is at `point` in the source zone.
+    pub fn point(&self, point: DVec3) -> DVec3 {
+        let common = self.up.iter().fold(point, |inner, zone| zone.transform_point(inner));
+        self.down.iter().rev().fold(common, |outer, zone| zone.inverse_transform_point(outer))
+    }
+}
+
+/// Axis-aligned box in a zone's own frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aabb {
+    min: DVec3,
+    max: DVec3,
+}
+
+impl Aabb {
+    /// Checks that the corners are finite and in order.
+    pub fn new(min: DVec3, max: DVec3) -> Result<Self, SpaceError> {
+        finite_vector("the lower corner", min)?;
+        finite_vector("the upper corner", max)?;
+        for (axis, (low, high)) in ['x', 'y', 'z'].into_iter().zip(min.to_array().into_iter().zip(max.to_array())) {
+            if low > high {
+                return Err(SpaceError::InsideOut { axis });
+            }
+        }
+        Ok(Self { min, max })
+    }
+
+    /// The cube of this half edge around the origin.
+    pub fn cube(half_edge: f64) -> Result<Self, SpaceError> {
+        let half = radius("the half edge", half_edge)?;
+        Self::new(DVec3::splat(-half), DVec3::splat(half))
+    }
+
+    /// Lower corner.
+    pub fn min(&self) -> DVec3 {
+        self.min
+    }
+
+    /// Upper corner.
+    pub fn max(&self) -> DVec3 {
+        self.max
+    }
+
+    /// Whether the point is inside or on the border.
+    pub fn contains(&self, point: DVec3) -> bool {
+        point.cmpge(self.min).all() && point.cmple(self.max).all()
+    }
+
+    /// The smallest box around both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self { min: self.min.min(other.min), max: self.max.max(other.max) }
+    }
+
+    /// The sphere around the box.
+    pub fn bounding_sphere(&self) -> Sphere {
+        let center = self.min * 0.5 + self.max * 0.5;
+        Sphere { center, radius: (self.max - center).length() }
+    }
+
+    /// Radius of the smallest sphere around the frame's **origin** that holds the box.
+    pub fn reach(&self) -> f64 {
+        self.min.abs().max(self.max.abs()).length()
+    }
+}
+
+/// A ball in some zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sphere {
+    /// Metres in the zone.
+    pub center: DVec3,
+    /// Metres, not negative.
+    pub radius: f64,
+}
+
+impl Sphere {
+    /// Whether the two balls touch or overlap.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.center.distance(other.center) <= self.radius + other.radius
+    }
+}
+
+/// Angle in radians under which a ball of `radius` is seen from `distance` to its centre: `2 asin(radius / distance)`,
+/// pi from inside. A ball inside another one never looks larger than it from outside, which is what makes the
+/// descent into nested zones exact (AC 2.11.4).
+pub fn angular_size(radius: f64, distance: f64) -> f64 {
+    if radius <= 0.0 {
+        0.0
+    } else if distance <= radius {
+        std::f64::consts::PI
+    } else {
+        2.0 * (radius / distance).asin()
+    }
+}
+
+/// The farthest distance at which a ball of `radius` is still seen under at least `angle` radians (0 < angle <= pi).
+pub fn visible_distance(radius: f64, angle: f64) -> f64 {
+    radius / (angle * 0.5).sin()
+}

@@ -1,0 +1,188 @@
+//! Names: short checked texts, cheap to clone, one type for each meaning.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+/// A text that cannot be the name it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing was given.
+    #[error("{what} is empty")]
+    Empty {
+        /// What the text should be.
+        what: &'static str,
+    },
+    /// Longer than the limit.
+    #[error("{what} is {length} bytes long, the limit is {max}: `{start}...`")]
+    TooLong {
+        /// What the text should be.
+        what: &'static str,
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        max: usize,
+        /// The first characters of the text.
+        start: String,
+    },
+    /// A character that is not allowed.
+    #[error("{what} `{text}` has {character:?}: allowed are {allowed}")]
+    Character {
+        /// What the text should be.
+        what: &'static str,
+        /// The whole text.
+        text: String,
+        /// The first character that is refused.
+        character: char,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+}
+
+fn check(
+    what: &'static str,
+    text: &str,
+    max: usize,
+    may_be_empty: bool,
+    allowed: &'static str,
+    accepts: fn(char) -> bool,
+) -> Result<(), TextError> {
+    if text.is_empty() && !may_be_empty {
+        return Err(TextError::Empty { what });
+    }
+    if text.len() > max {
+        return Err(TextError::TooLong { what, length: text.len(), max, start: text.chars().take(24).collect() });
+    }
+    match text.chars().find(|&c| !accepts(c)) {
+        Some(character) => Err(TextError::Character { what, text: text.to_owned(), character, allowed }),
+        None => Ok(()),
+    }
+}
+
+fn word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/')
+}
+
+fn printable(c: char) -> bool {
+    !c.is_control()
+}
+
+const WORD: &str = "letters, digits and _ - . : /";
+const PRINTABLE: &str = "printable characters";
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $empty:literal, $allowed:ident, $accepts:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Longest text in bytes.
+            pub const MAX_BYTES: usize = $max;
+
+            /// Checks the text and keeps it; [`TextError`] says what is wrong with it.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, TextError> {
+                let text = text.as_ref();
+                check($what, text, $max, $empty, $allowed, $accepts)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), &self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TextError;
+            fn from_str(text: &str) -> Result<Self, TextError> {
+                Self::new(text)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text!(
+    /// What people call an entity; may be empty, need not be unique.
+    EntityName, "an entity name", 200, true, PRINTABLE, printable
+);
+text!(
+    /// What sort of thing an entity is (`planet`, `ship`, `item`): the unit of counting.
+    Kind, "a kind", 64, false, WORD, word
+);
+text!(
+    /// A mark set on an entity to find it by.
+    Label, "a label", 64, false, WORD, word
+);
+text!(
+    /// Who owns an entity (`player:4711`): an account of another system, opaque here.
+    OwnerId, "an owner id", 64, false, WORD, word
+);
+text!(
+    /// Unique name of an object container, by convention a path such as `ship/freighter`.
+    ContainerName, "a container name", 128, false, WORD, word
+);
+text!(
+    /// Name of a child within its container.
+    ChildName, "a child name", 64, false, WORD, word
+);
+text!(
+    /// Unique name of a component type.
+    ComponentName, "a component name", 64, false, WORD, word
+);
+text!(
+    /// Name of a variable within its component type.
+    VariableName, "a variable name", 64, false, WORD, word
+);
+text!(
+    /// Variables of one group are always sent together (domain.md 2.3).
+    GroupName, "a group name", 64, false, WORD, word
+);
+text!(
+    /// Where on its parent an entity is attached.
+    PortName, "a port name", 64, false, WORD, word
+);
+text!(
+    /// What a link between zones is (`jump`).
+    LinkKind, "a link kind", 64, false, WORD, word
+);
+text!(
+    /// Chosen by the caller of a write; the same id again returns the first outcome (design: commit).
+    OperationId, "an operation id", 64, false, WORD, word
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_blanks_controls_or_excess_are_refused_with_the_reason() {
+        assert_eq!(Kind::new("").unwrap_err().to_string(), "a kind is empty");
+        assert!(Kind::new("a b").unwrap_err().to_string().contains("' '"));
+        assert!(EntityName::new("line\nbreak").unwrap_err().to_string().contains("\\n"));
+        assert!(Label::new("x".repeat(65)).unwrap_err().to_string().contains("65 bytes long, the limit is 64"));
+    }
+
+    #[test]
+    fn entity_names_are_any_printable_text() {
+        for name in ["", "Jita IV - Moon 4", "Орбита", "月"] {
+            assert_eq!(EntityName::new(name).unwrap().as_str(), name);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Writes: a list of operations with preconditions, all or nothing.
+
+use crate::{
+    component::ComponentDraft,
+    container::ContainerDraft,
+    delta::Patch,
+    entity::NewEntity,
+    id::{ContainerId, EntityId},
+    link::Link,
+    order::{ContainerVersion, Cursor, Epoch, Revision},
+    space::Pose,
+    text::{LinkKind, OperationId, PortName},
+};
+
+/// What must hold for a transaction to be committed; checked inside it, before its operations.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Precondition {
+    /// The entity exists.
+    Exists(EntityId),
+    /// No living entity has the id.
+    Absent(EntityId),
+    /// The entity is at this revision.
+    Revision(EntityId, Revision),
+    /// The writer's authority epoch is not older than the entity's; the write raises the entity's to it.
+    Epoch(EntityId, Epoch),
+    /// Nothing is attached to the port.
+    PortFree(EntityId, PortName),
+    /// The container is still at this version.
+    ContainerVersion(ContainerId, ContainerVersion),
+}
+
+/// Where a re-parented entity is after the step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NewPose {
+    /// Where it was in the world: its pose is converted to the new zone. What rode with its parent gets a pose there.
+    KeepWorld,
+    /// At this pose in the new zone.
+    At(Pose),
+    /// No pose: it rides with the new parent.
+    Ride,
+}
+
+/// One step of a transaction. Later steps see what earlier ones did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// Publishes a component type or adds variables to one.
+    PublishComponent(ComponentDraft),
+    /// Publishes a container or its next version.
+    PublishContainer(ContainerDraft),
+    /// Creates one entity.
+    Create(NewEntity),
+    /// Changes one entity. The parent edge is not changed this way.
+    Change(EntityId, Patch),
+    /// Moves an entity with all below it under another parent, in one step: no reader sees two parents or none.
+    Reparent {
+        /// What moves.
+        entity: EntityId,
+        /// Under what; not itself and nothing below it.
+        parent: EntityId,
+        /// The new parent's port.
+        port: Option<PortName>,
+        /// Where it is then.
+        pose: NewPose,
+    },
+    /// Makes a link or changes its cost.
+    Link(Link),
+    /// Takes a link away.
+    Unlink {
+        /// Its kind.
+        kind: LinkKind,
+        /// One end.
+        a: EntityId,
+        /// The other.
+        b: EntityId,
+    },
+    /// Retires an entity for good; its id is never given out again and its links go with it.
+    Bury {
+        /// What is retired.
+        entity: EntityId,
+        /// With all below it; without this an entity that has children is refused.
+        subtree: bool,
+    },
+}
+
+/// A transaction to be committed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Transaction {
+    /// Makes a retry safe: the same id again returns the first outcome, with another body it is refused.
+    pub operation_id: Option<OperationId>,
+    /// Checked first, in order.
+    pub preconditions: Vec<Precondition>,
+    /// Done in order.
+    pub operations: Vec<Operation>,
+}
+
+impl Transaction {
+    /// A transaction of these operations, without preconditions.
+    pub fn of(operations: impl Into<Vec<Operation>>) -> Self {
+        Self { operations: operations.into(), ..Self::default() }
+    }
+
+    /// Names the transaction, for safe retries.
+    #[must_use]
+    pub fn named(mut self, operation_id: OperationId) -> Self {
+        self.operation_id = Some(operation_id);
+        self
+    }
+
+    /// Adds a precondition.
+    #[must_use]
+    pub fn expecting(mut self, precondition: Precondition) -> Self {
+        self.preconditions.push(precondition);
+        self
+    }
+}
+
+/// Outcome of a committed transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its number in the change sequence. A transaction that changed nothing has the number of the one before it.
+    pub cursor: Cursor,
+    /// Whether this is the outcome of an earlier call with the same operation id.
+    pub replayed: bool,
+}
