@@ -391,9 +391,7 @@ pub fn changes() -> impl Strategy<Value = Change> {
         entities().prop_map(|entity| Change::Created(entity.into())),
         (entity_ids(), option::of(entity_ids()), deltas())
             .prop_map(|(entity, left, delta)| Change::Changed { entity, left, delta: delta.into() }),
-        (entity_ids(), option::of(entity_ids()), 1..1000u64).prop_map(|(entity, parent, revision)| {
-            Change::Buried { entity, parent, revision: Revision::from_number(revision) }
-        }),
+        entities().prop_map(|entity| Change::Buried(entity.into())),
         links().prop_map(Change::Linked),
         links().prop_map(|Link { kind, a, b, .. }| Change::Unlinked { kind, a, b }),
     ]

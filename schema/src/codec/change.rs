@@ -26,11 +26,9 @@ impl Form for Change {
                 put_option(left, out);
                 delta.put(out);
             }
-            Self::Buried { entity, parent, revision } => {
+            Self::Buried(entity) => {
                 out.push(5);
                 entity.put(out);
-                put_option(parent, out);
-                revision.put(out);
             }
             Self::Linked(link) => {
                 out.push(6);
@@ -54,11 +52,7 @@ impl Form for Change {
             4 => {
                 Self::Changed { entity: Form::take(input)?, left: input.option()?, delta: Form::take(input)? }
             }
-            5 => Self::Buried {
-                entity: Form::take(input)?,
-                parent: input.option()?,
-                revision: Form::take(input)?,
-            },
+            5 => Self::Buried(Form::take(input)?),
             6 => Self::Linked(Form::take(input)?),
             7 => {
                 let (kind, a, b) = (Form::take(input)?, Form::take(input)?, Form::take(input)?);

@@ -295,7 +295,7 @@ fn golden_commits() {
     let changes = vec![
         Change::Created(Entity::created(item(2, 1), Epoch::ZERO).into()),
         Change::Changed { entity: two, left: Some(one), delta: delta.into() },
-        Change::Buried { entity: two, parent: None, revision: Revision::from_number(3) },
+        Change::Buried(Entity::created(item(2, 1), Epoch::ZERO).into()),
         Change::Linked(Link::new(name("j"), two, one, 1.0)),
         Change::Unlinked { kind: name("j"), a: one, b: two },
     ];
@@ -304,7 +304,7 @@ fn golden_commits() {
         "ac02 01 01 6f 05
          03 01 00 02 04 6974656d 04 01
          04 02 01 01 02 00 00
-         05 02 00 03
+         05 01 00 02 04 6974656d 04 01
          06 01 6a 01 02 000000000000f03f
          07 01 6a 01 02",
     );
