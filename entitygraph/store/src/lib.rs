@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The store contract of EntityGraph and its backends.
+
+pub mod keyed;
