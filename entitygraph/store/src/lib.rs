@@ -10,5 +10,7 @@
 pub mod contract;
 pub mod error;
 
+pub mod keyed;
+
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};

@@ -1,0 +1,3 @@
+//! The embedded store: a world kept as keys and values in an ordered key-value engine.
+
+pub mod space;
