@@ -1,3 +1,4 @@
 //! The embedded store: a world kept as keys and values in an ordered key-value engine.
 
+pub mod route;
 pub mod space;
