@@ -9,6 +9,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod keyed;
 pub mod memory;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
