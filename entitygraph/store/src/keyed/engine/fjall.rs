@@ -17,7 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    Durability, Engine, EngineError, EngineOptions, View, Visitor, WriteBatch,
+    Durability, Engine, EngineError, EngineOptions, RESERVED_KEY_BYTE, View, Visitor, WriteBatch,
     folder::Folder,
     panics::caught,
     pieces::{self, PiecedKeys, Stored},
@@ -32,6 +32,9 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 /// The least that fjall allows. Journals are replayed when a store is opened, so this bounds how long that
 /// takes; it makes fjall write out the memtable of a keyspace that holds an old journal back.
 const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// A reserved key that means nothing.
+const TICK: [u8; 2] = [RESERVED_KEY_BYTE, 0xFF];
 
 /// How long closing waits for memtables to be written. They are in the journal in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +119,13 @@ impl FjallEngine {
         }
         Ok(())
     }
+
+    /// fjall removes the files of tables that were compacted away when it next rotates a memtable that is not
+    /// empty, so this makes one.
+    fn drop_old_tables(&self) -> Result<(), ::fjall::Error> {
+        self.parts.of(&TICK).insert(TICK, [])?;
+        self.flush_memtables()
+    }
 }
 
 impl Engine for FjallEngine {
@@ -166,7 +176,7 @@ impl Engine for FjallEngine {
         for keyspace in self.parts.all() {
             keyspace.major_compact().map_err(|error| self.place().fault("compacting", error))?;
         }
-        Ok(())
+        self.drop_old_tables().map_err(|error| self.place().fault("removing old tables", error))
     }
 
     fn disk_bytes(&self) -> u64 {

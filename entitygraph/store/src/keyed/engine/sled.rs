@@ -7,7 +7,6 @@ use std::{
     fs::File,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
     time::Duration,
 };
 
@@ -32,12 +31,9 @@ const NAME: &str = "sled";
 /// loads faster, because a segment is also its write buffer.
 const SEGMENT_BYTES: usize = 4 << 20;
 
-/// How often sled's own thread writes buffered data and rewrites pages to free segments. It only gives space
-/// back there.
+/// How often sled's own thread writes buffered data and rewrites pages to free segments. It frees them only
+/// there.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
-
-/// How long [`SledEngine::compact`] waits at most.
-const COMPACT_ROUNDS: u32 = 120;
 
 /// See the [module](self).
 pub struct SledEngine {
@@ -171,20 +167,9 @@ impl Engine for SledEngine {
         self.changing(|| self.flush())
     }
 
-    /// sled frees space in a thread of its own; this waits until it finds no more.
+    /// sled frees space in a thread of its own and uses it again; its file shrinks at most when it is opened.
     fn compact(&self) -> Result<(), EngineError> {
-        let mut sizes = [u64::MAX; 4];
-        for _ in 0..COMPACT_ROUNDS {
-            self.sync()?;
-            thread::sleep(FLUSH_EVERY);
-            let now = self.disk_bytes();
-            if sizes.iter().all(|earlier| *earlier <= now) {
-                break;
-            }
-            sizes.rotate_right(1);
-            sizes[0] = now;
-        }
-        Ok(())
+        self.sync()
     }
 
     fn disk_bytes(&self) -> u64 {
