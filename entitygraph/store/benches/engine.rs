@@ -27,8 +27,13 @@ fn main() -> Result {
         return run_child(task, kind.parse()?, Path::new(path), rows.parse()?);
     }
     let rows = args.first().map_or(Ok(1_000_000), |rows| rows.parse())?;
-    println!("{rows} rows of {} bytes in 3 entries each, {} in batches of {BATCH_ROWS}", support::row_bytes(), rows);
-    for kind in EngineKind::ALL.into_iter().filter(|kind| args.get(1).is_none_or(|name| *name == kind.name())) {
+    println!(
+        "{rows} rows of {} bytes in 3 entries each, {} in batches of {BATCH_ROWS}",
+        support::row_bytes(),
+        rows
+    );
+    for kind in EngineKind::ALL.into_iter().filter(|kind| args.get(1).is_none_or(|name| *name == kind.name()))
+    {
         println!("\n{kind}");
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("store");
@@ -101,8 +106,14 @@ fn measure(engine: &dyn Engine, rows: u64) -> Result {
         show(&format!("random gets, {round}"), support::gets(engine, rows, 1, TIME)?);
         show(&format!("scans of 100, {round}"), support::scans(engine, rows, 2, TIME)?);
     }
-    println!("random gets, 4 threads   {:>9.0} /s", support::in_threads(4, |s| support::gets(engine, rows, s, TIME))?);
-    println!("scans, 4 threads         {:>9.0} /s", support::in_threads(4, |s| support::scans(engine, rows, s, TIME))?);
+    println!(
+        "random gets, 4 threads   {:>9.0} /s",
+        support::in_threads(4, |s| support::gets(engine, rows, s, TIME))?
+    );
+    println!(
+        "scans, 4 threads         {:>9.0} /s",
+        support::in_threads(4, |s| support::scans(engine, rows, s, TIME))?
+    );
     show("durable, groups of 1", support::durable_commits(engine, 1, rows, TIME)?);
     show("durable, groups of 64", support::durable_commits(engine, 64, rows * 2, TIME)?);
     Ok(())

@@ -85,7 +85,12 @@ pub struct Rate {
 
 /// Commits one-row transactions durably for a while, `group` of them in each write: 1 is a single writer, 64
 /// is what group commit makes of 64 waiting writers. Row numbers start at `first_id`.
-pub fn durable_commits(engine: &dyn Engine, group: u64, first_id: u64, time: Duration) -> Result<Rate, EngineError> {
+pub fn durable_commits(
+    engine: &dyn Engine,
+    group: u64,
+    first_id: u64,
+    time: Duration,
+) -> Result<Rate, EngineError> {
     let mut id = first_id;
     let rate = repeat(time, || {
         let mut batch = WriteBatch::new();
@@ -129,7 +134,10 @@ pub fn in_threads(
     std::thread::scope(|scope| {
         let measure = &measure;
         let running: Vec<_> = (0..threads).map(|seed| scope.spawn(move || measure(seed + 1))).collect();
-        running.into_iter().map(|thread| thread.join().expect("a reader panicked").map(|rate| rate.per_second)).sum()
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("a reader panicked").map(|rate| rate.per_second))
+            .sum()
     })
 }
 

@@ -175,7 +175,10 @@ fn a_range_is_deleted_as_it_stood_before_the_batch(store: &Store) {
 fn large_values_come_and_go_without_trace(store: &Store) {
     let (large, larger) = (noise(1, 300_000), noise(2, 3_072 * 5));
     let engine = store.open();
-    put(&*engine, &[(b"a", &large), (b"b", &larger), (b"b\0", &large), (b"c", &large), (b"d", &noise(3, 3_072))]);
+    put(
+        &*engine,
+        &[(b"a", &large), (b"b", &larger), (b"b\0", &large), (b"c", &large), (b"d", &noise(3, 3_072))],
+    );
     assert_eq!(keys(&*engine, b"", b"\xff").len(), 5);
     assert_eq!(get(&*engine, b"a"), Some(large.clone()));
     drop(engine);
@@ -296,7 +299,10 @@ fn everything_is_there_after_reopening(store: &Store) {
         let engine = store.open();
         let mut batch = WriteBatch::new();
         for key in 0..500u32 {
-            batch.put(&[&b"j"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(), &noise(key.into(), 200));
+            batch.put(
+                &[&b"j"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(),
+                &noise(key.into(), 200),
+            );
             batch.put(&[&b"k"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(), b"");
         }
         batch.delete_range(b"x", b"y");
@@ -442,7 +448,8 @@ fn keys_that_cannot_be_stored_are_refused(store: &Store) {
 }
 
 fn a_full_disk_refuses_writes_and_forgets_it_when_there_is_space(store: &Store) {
-    let open = |reserve_bytes| store.kind.open(&store.path, &EngineOptions { reserve_bytes, ..options() }).unwrap();
+    let open =
+        |reserve_bytes| store.kind.open(&store.path, &EngineOptions { reserve_bytes, ..options() }).unwrap();
     put(&*open(0), &[(b"a", b"1")]);
     let engine = open(u64::MAX);
     let mut batch = WriteBatch::new();
@@ -458,17 +465,18 @@ fn a_full_disk_refuses_writes_and_forgets_it_when_there_is_space(store: &Store) 
 }
 
 fn space_of_deleted_entries_is_used_again(store: &Store) {
+    const ROUNDS: u64 = 20;
+    const ROWS: u32 = 20_000;
     let engine = store.open();
-    let peaks = [(); 4].map(|()| {
-        write_rows(&*engine, 30_000);
-        delete_rows(&*engine, 30_000);
-        engine.sync().unwrap();
-        engine.disk_bytes()
-    });
-    assert!(peaks[0] > 30_000 * ROW_BYTES as u64, "{peaks:?}");
-    // 60 MB a round: without reuse the last is four times the first.
-    assert!(peaks[3] < peaks[0] * 2, "the store grows although nothing is kept: {peaks:?}");
-    assert_eq!(keys(&*engine, b"k", b"l").len(), 300);
+    for _ in 0..ROUNDS {
+        write_rows(&*engine, ROWS);
+        delete_rows(&*engine, ROWS);
+    }
+    engine.sync().unwrap();
+    let (written, left) = (ROUNDS * u64::from(ROWS) * ROW_BYTES as u64, engine.disk_bytes());
+    // fjall: journals, tables not yet compacted and those not yet removed, about 250 MB however long it goes on.
+    assert!(left < written / 2, "{left} bytes are left of {written} that were written and deleted");
+    assert_eq!(keys(&*engine, b"k", b"l").len(), ROWS as usize / 100);
 }
 
 /// sled keeps its file as large as it once was; fjall gives the space back.
@@ -538,7 +546,11 @@ fn a_damaged_store_is_an_error_and_no_panic(store: &Store) {
             continue;
         }
         files += 1;
-        let copy = Store { kind: store.kind, path: store._dir.path().join("copy"), _dir: tempfile::tempdir().unwrap() };
+        let copy = Store {
+            kind: store.kind,
+            path: store._dir.path().join("copy"),
+            _dir: tempfile::tempdir().unwrap(),
+        };
         copy_folder(&store.path, &copy.path);
         let mut damaged = intact;
         let length = (used / 2).clamp(1, 4_096);
