@@ -33,7 +33,10 @@ pub struct ComponentPatch {
 impl ComponentPatch {
     /// Sets values, keeping the others.
     pub fn set(variables: impl IntoIterator<Item = (VariableId, Value)>) -> Self {
-        Self { variables: variables.into_iter().map(|(id, value)| (id, Some(value))).collect(), ..Self::default() }
+        Self {
+            variables: variables.into_iter().map(|(id, value)| (id, Some(value))).collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes the own component away.
@@ -171,7 +174,8 @@ impl Patch {
     /// The patch that does this one, then `next`.
     #[must_use]
     pub fn merge(mut self, next: Self) -> Self {
-        let Patch { name, parent, pose, radius, zone, root, owner, layer, ordinal, labels, components } = next;
+        let Patch { name, parent, pose, radius, zone, root, owner, layer, ordinal, labels, components } =
+            next;
         self.name = name.or(self.name);
         self.parent = parent.or(self.parent);
         self.pose = pose.or(self.pose);
@@ -236,7 +240,8 @@ impl Patch {
     pub fn expand_groups(&mut self, entity: &Entity, registry: &Registry) {
         for (id, patch) in &mut self.components {
             let Some(component) = registry.get(*id) else { continue };
-            let changed: Vec<_> = patch.variables.keys().filter_map(|v| component.variable_by_id(*v)).collect();
+            let changed: Vec<_> =
+                patch.variables.keys().filter_map(|v| component.variable_by_id(*v)).collect();
             let groups: Vec<_> = changed.iter().filter_map(|v| v.draft.group.clone()).collect();
             for member in &component.variables {
                 if member.draft.group.as_ref().is_some_and(|group| groups.contains(group)) {

@@ -194,7 +194,9 @@ impl Aabb {
     pub fn new(min: DVec3, max: DVec3) -> Result<Self, SpaceError> {
         finite_vector("the lower corner", min)?;
         finite_vector("the upper corner", max)?;
-        for (axis, (low, high)) in ['x', 'y', 'z'].into_iter().zip(min.to_array().into_iter().zip(max.to_array())) {
+        for (axis, (low, high)) in
+            ['x', 'y', 'z'].into_iter().zip(min.to_array().into_iter().zip(max.to_array()))
+        {
             if low > high {
                 return Err(SpaceError::InsideOut { axis });
             }

@@ -89,6 +89,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_between_two_states_makes_one_of_the_other((entity, patch) in (entities(), strange_patches())) {
+        let after = applied(&patch, &entity);
+        let between = Patch::between(&entity, &after);
+        let made = applied(&between, &entity);
+        prop_assert_eq!(encoded(&made), encoded(&after), "to the last bit");
+        prop_assert!(Patch::between(&made, &after).is_empty());
+        prop_assert_eq!(Patch::between(&entity, &entity), Patch::default());
+    }
+
+    #[test]
     fn stale_deltas_do_nothing((entity, patch, back) in (entities(), patches(), prop_oneof![Just(0), 0..1000u64])) {
         let revision = Revision::from_number(entity.revision.number().saturating_sub(back));
         let mut same = entity.clone();

@@ -63,7 +63,9 @@ proptest! {
         let stretched = Pose::new(a.translation(), a.rotation() * (1.0 + stretch)).unwrap();
         let far_point = Conversion { up: &[], down: &[stretched] }.point(point);
         assert_close(Conversion { up: &[stretched], down: &[] }.point(far_point), point, TOLERANCE);
-        prop_assert!((far_point.distance(DVec3::ZERO) - point.distance(a.translation())).abs() < TOLERANCE);
+        // A stretch of a millionth would be 8,000 km; lengths of plain floats are good for some millimetres.
+        let lengths = (far_point.length(), point.distance(a.translation()));
+        prop_assert!((lengths.0 - lengths.1).abs() < 0.01, "{lengths:?}");
     }
 
     #[test]
@@ -141,7 +143,7 @@ proptest! {
         let inner = outer * share;
         let center = direction.clamp_length_max(1.0) * (outer - inner);
         let (near, far) = (angular_size(inner, point.distance(center)), angular_size(outer, point.length()));
-        prop_assert!(near <= far + 1e-9, "{near} > {far}");
+        prop_assert!(near <= far + 1e-7, "{near} > {far}");
     }
 }
 

@@ -5,7 +5,9 @@ use glam::{DQuat, DVec3};
 use super::*;
 use crate::{
     component::{ComponentDraft, VariableDraft},
+    container::{Child, Port},
     order::Epoch,
+    space::Aabb,
     testing::{at, child, component_id, components, container_draft, entity_id, name, text, variable_id},
     value::Value,
 };
