@@ -9,7 +9,7 @@ use crate::{
     entity::Entity,
     id::EntityId,
     link::Link,
-    order::{Cursor, Revision},
+    order::Cursor,
     text::{LinkKind, OperationId},
 };
 
@@ -31,15 +31,8 @@ pub enum Change {
         /// What changed.
         delta: Arc<Delta>,
     },
-    /// An entity was retired. A subtree is retired children first.
-    Buried {
-        /// Which.
-        entity: EntityId,
-        /// Its parent until then.
-        parent: Option<EntityId>,
-        /// Its last revision.
-        revision: Revision,
-    },
+    /// An entity was retired; this is how it was last. A subtree is retired children first.
+    Buried(Arc<Entity>),
     /// A link was made or its cost changed.
     Linked(Link),
     /// A link was taken away.

@@ -3,7 +3,7 @@
 use entitygraph_schema::Refusal;
 
 /// Result of a store call.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A source of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -86,6 +86,9 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// A read that several callers waited for together failed.
+    #[error("{0}")]
+    Shared(#[source] std::sync::Arc<Error>),
     /// The URL names no store.
     #[error("`{url}` names no store: use fjall:PATH, sled:PATH or memory:")]
     UnknownStore {
@@ -95,15 +98,27 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a read that several callers waited for; a refusal stays one.
+    pub fn from_shared(error: std::sync::Arc<Self>) -> Self {
+        match &*error {
+            Self::Refused(refusal) => Self::Refused(refusal.clone()),
+            _ => Self::Shared(error),
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing the request.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Stopped | Self::Full { .. } | Self::Backend { .. })
+        match self {
+            Self::Shared(error) => error.retryable(),
+            _ => matches!(self, Self::Busy { .. } | Self::Stopped | Self::Full { .. } | Self::Backend { .. }),
+        }
     }
 
     /// What may have happened to the write.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Stopped => Outcome::Unknown,
+            Self::Shared(error) => error.outcome(),
             Self::Backend { outcome, .. } => *outcome,
             _ => Outcome::NotApplied,
         }
@@ -121,6 +136,7 @@ impl Error {
             Self::Corrupt { .. } => "STORE_CORRUPT",
             Self::Full { .. } => "STORE_FULL",
             Self::Backend { .. } => "STORE_FAULT",
+            Self::Shared(error) => error.code(),
             Self::UnknownStore { .. } => "UNKNOWN_STORE",
         }
     }

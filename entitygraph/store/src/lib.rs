@@ -11,6 +11,7 @@
 pub mod conformance;
 pub mod contract;
 pub mod error;
+pub mod keyed;
 pub mod memory;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};

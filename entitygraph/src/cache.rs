@@ -1,0 +1,259 @@
+//! The read cache: entities and subtrees in memory, bounded by bytes.
+//!
+//! It is told of every commit in order ([`Cache::apply`], by the change follower) and changes or forgets what the commit
+//! touched, so what it holds is true for the newest commit it was told of. What a store read brings is put in only if no commit in
+//! between touched it; `fill_*` checks that. A subtree is kept whole, as it was read from one moment, and forgotten whole
+//! when anything in it changes: no reader ever sees half of a transaction in it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use entitygraph_schema::{Change, Commit, Cursor, Delta, Entity, EntityId, query::Extent};
+use moka::sync::Cache as Moka;
+use parking_lot::RwLock;
+
+use crate::Metrics;
+
+/// Entities below a root in load order, from one moment.
+pub type Subtree = Arc<[Arc<Entity>]>;
+
+/// Which subtree: its root and how far down it goes.
+pub type SubtreeKey = (EntityId, Extent);
+
+/// The cache. See the module.
+#[derive(Debug)]
+pub struct Cache {
+    entities: Moka<EntityId, Arc<Entity>>,
+    subtrees: Moka<SubtreeKey, Subtree>,
+    /// Held for reading while entries are combined or put in, for writing while a commit is applied. Short sections only.
+    told: RwLock<Told>,
+    metrics: Metrics,
+}
+
+/// What the cache was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// Newest commit applied.
+    cursor: Cursor,
+    /// Lately touched entities with the commit that did it, oldest first.
+    touches: VecDeque<(EntityId, Cursor)>,
+    /// The newest touch of each entity in `touches`.
+    touched: HashMap<EntityId, Cursor>,
+    /// Touches of commits up to this one may have been forgotten.
+    forgotten: Cursor,
+    /// Which cached subtrees an entity is in.
+    members: HashMap<EntityId, Vec<SubtreeKey>>,
+}
+
+/// A commit of at most this many changes puts what it created into the cache.
+const SMALL_COMMIT: usize = 64;
+
+/// Larger subtrees are read again after a change instead of being copied.
+const PATCHED_SUBTREE_MAX: usize = 512;
+
+/// Touches remembered: more than commits touch while one store read is under way.
+const TOUCHES_MAX: usize = 65_536;
+
+impl Cache {
+    /// An empty cache of at most `max_bytes`, split evenly between entities and subtrees.
+    pub fn new(max_bytes: u64, metrics: Metrics) -> Self {
+        let entities = Moka::builder()
+            .max_capacity(max_bytes / 2)
+            .weigher(|_, entity: &Arc<Entity>| u32::try_from(entity.size_bytes()).unwrap_or(u32::MAX))
+            .build();
+        let subtrees = Moka::builder()
+            .max_capacity(max_bytes / 2)
+            .weigher(|_, subtree: &Subtree| {
+                let bytes: usize = subtree.iter().map(|entity| entity.size_bytes() + 32).sum();
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { entities, subtrees, told: RwLock::default(), metrics }
+    }
+
+    /// The newest commit that the cache was told of.
+    pub fn cursor(&self) -> Cursor {
+        self.told.read().cursor
+    }
+
+    /// The entity, if it is here.
+    pub fn entity(&self, id: EntityId) -> Option<Arc<Entity>> {
+        self.count(self.entities.get(&id))
+    }
+
+    /// The entity, if it is here, without counting the look-up: for the process's own needs.
+    pub fn peek(&self, id: EntityId) -> Option<Arc<Entity>> {
+        self.entities.get(&id)
+    }
+
+    /// The subtree, if it is here.
+    pub fn subtree(&self, key: SubtreeKey) -> Option<Subtree> {
+        self.count(self.subtrees.get(&key))
+    }
+
+    /// The entity's ancestors, nearest first, if all of them are here, as they are at one moment.
+    pub fn ancestors(&self, id: EntityId) -> Option<Vec<Arc<Entity>>> {
+        let _one_moment = self.told.read();
+        let mut ancestors = Vec::new();
+        let mut parent = self.entities.get(&id)?.placement.parent;
+        while let Some(id) = parent {
+            let entity = self.entities.get(&id)?;
+            parent = entity.placement.parent;
+            ancestors.push(entity);
+        }
+        Some(ancestors)
+    }
+
+    fn count<T>(&self, found: Option<T>) -> Option<T> {
+        let result = if found.is_some() { "hit" } else { "miss" };
+        self.metrics.cache_lookups.with_label_values(&[result]).inc();
+        found
+    }
+
+    /// Puts in entities that were read from the store at `cursor`, which the cache has been told of.
+    pub fn fill_entities(&self, cursor: Cursor, entities: impl IntoIterator<Item = Arc<Entity>>) {
+        let told = self.told.read();
+        for entity in entities {
+            if told.untouched_since(entity.id, cursor) {
+                self.entities.insert(entity.id, entity);
+            }
+        }
+        self.metrics.cache_bytes.set(self.weight());
+    }
+
+    /// Puts in a whole subtree that was read from the store at `cursor`, which the cache has been told of.
+    pub fn fill_subtree(&self, cursor: Cursor, key: SubtreeKey, subtree: Subtree) {
+        let mut told = self.told.write();
+        if !subtree.iter().all(|entity| told.untouched_since(entity.id, cursor)) {
+            return;
+        }
+        if told.members.len() > MEMBERS_MAX {
+            self.subtrees.invalidate_all();
+            told.members.clear();
+        }
+        for entity in subtree.iter() {
+            let keys = told.members.entry(entity.id).or_default();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+            self.entities.insert(entity.id, entity.clone());
+        }
+        self.subtrees.insert(key, subtree);
+        self.metrics.cache_bytes.set(self.weight());
+    }
+
+    /// Follows a commit: what it changed is changed here too or forgotten. Commits come in order, none is left out.
+    pub fn apply(&self, commit: &Commit) {
+        let mut told = self.told.write();
+        for change in &commit.changes {
+            match change {
+                Change::Created(entity) => {
+                    self.forget_around(&mut told, entity.placement.parent, commit.cursor);
+                    told.touch(entity.id, commit.cursor);
+                    // A bulk load must not push out what is in use.
+                    if commit.changes.len() <= SMALL_COMMIT {
+                        self.entities.insert(entity.id, entity.clone());
+                    }
+                }
+                Change::Changed { entity, left, delta } => {
+                    let patch = &delta.patch;
+                    let structural = patch.parent.is_some() || patch.ordinal.is_some() || patch.root.is_some();
+                    self.change(&mut told, *entity, delta, structural);
+                    self.forget_around(&mut told, *left, commit.cursor);
+                    let entered = patch.parent.as_ref().map(|(parent, _)| *parent);
+                    self.forget_around(&mut told, entered, commit.cursor);
+                    told.touch(*entity, commit.cursor);
+                }
+                Change::Buried(entity) => {
+                    self.entities.invalidate(&entity.id);
+                    self.forget_subtrees(&mut told, entity.id);
+                    self.forget_around(&mut told, entity.placement.parent, commit.cursor);
+                    told.touch(entity.id, commit.cursor);
+                }
+                Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {}
+            }
+        }
+        told.cursor = commit.cursor;
+    }
+
+    /// Applies a delta to the cached entity, and to the cached subtrees that it is in unless their shape may change.
+    fn change(&self, told: &mut Told, id: EntityId, delta: &Delta, structural: bool) {
+        let changed = self.entities.get(&id).and_then(|old| {
+            let mut entity = Entity::clone(&old);
+            let next = old.revision.next() == delta.revision && delta.apply(&mut entity);
+            next.then(|| Arc::new(entity))
+        });
+        let Some(changed) = changed else {
+            self.entities.invalidate(&id);
+            self.forget_subtrees(told, id);
+            return;
+        };
+        self.entities.insert(id, changed.clone());
+        if structural {
+            self.forget_subtrees(told, id);
+            return;
+        }
+        let keys = told.members.get(&id).cloned().unwrap_or_default();
+        for key in keys {
+            let patched = self.subtrees.get(&key).filter(|old| old.len() <= PATCHED_SUBTREE_MAX).map(|old| {
+                let replace = |entity: &Arc<Entity>| if entity.id == id { changed.clone() } else { entity.clone() };
+                old.iter().map(replace).collect::<Subtree>()
+            });
+            match patched {
+                Some(patched) => self.subtrees.insert(key, patched),
+                None => self.subtrees.invalidate(&key),
+            }
+        }
+    }
+
+    /// Forgets everything: the change sequence was not followed up to `cursor`.
+    pub fn reset(&self, cursor: Cursor) {
+        let mut told = self.told.write();
+        self.entities.invalidate_all();
+        self.subtrees.invalidate_all();
+        *told = Told { cursor, forgotten: cursor, ..Told::default() };
+    }
+
+    /// An entity whose children changed stays, the subtrees that it is in leave.
+    fn forget_around(&self, told: &mut Told, id: Option<EntityId>, cursor: Cursor) {
+        if let Some(id) = id {
+            self.forget_subtrees(told, id);
+            told.touch(id, cursor);
+        }
+    }
+
+    fn forget_subtrees(&self, told: &mut Told, id: EntityId) {
+        for key in told.members.remove(&id).unwrap_or_default() {
+            self.subtrees.invalidate(&key);
+        }
+    }
+
+    fn weight(&self) -> i64 {
+        i64::try_from(self.entities.weighted_size() + self.subtrees.weighted_size()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Entities with a note of the subtrees they are in; at the bound the subtrees start again.
+const MEMBERS_MAX: usize = 1_000_000;
+
+impl Told {
+    fn touch(&mut self, id: EntityId, cursor: Cursor) {
+        self.touches.push_back((id, cursor));
+        self.touched.insert(id, cursor);
+        while self.touches.len() > TOUCHES_MAX {
+            if let Some((id, cursor)) = self.touches.pop_front() {
+                self.forgotten = cursor;
+                if self.touched.get(&id) == Some(&cursor) {
+                    self.touched.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Whether a read at `cursor` is still true for the entity and its list of children.
+    fn untouched_since(&self, id: EntityId, cursor: Cursor) -> bool {
+        cursor >= self.forgotten && self.touched.get(&id).is_none_or(|touched| *touched <= cursor)
+    }
+}

@@ -1,0 +1,62 @@
+//! Writes: every one is a transaction of the store, durable when it returns and seen by every later read of this handle.
+
+use std::sync::Arc;
+
+use entitygraph_schema::{
+    Components, Container, EntityId, EntityName, IdRange, Operation, Placement, Precondition, Receipt, Refusal, Transaction,
+};
+
+use super::{Graph, Result};
+
+impl Graph {
+    /// Commits a transaction. The receipt comes when it is durable, and when reads through this handle see it.
+    pub async fn commit(&self, transaction: Transaction) -> Result<Receipt> {
+        let (count, max) = (transaction.operations.len(), self.inner.config.limits.transaction_operations);
+        if count > max {
+            return Err(Refusal::TooMany { what: "operations in one transaction", count: count as u64, max: max as u64 }.into());
+        }
+        let timer = self.inner.metrics.commit_seconds.start_timer();
+        let receipt = match self.inner.store.commit(transaction).await {
+            Ok(receipt) => receipt.0,
+            Err(error) => {
+                timer.stop_and_discard();
+                self.inner.metrics.refusals.with_label_values(&[error.code()]).inc();
+                return Err(error);
+            }
+        };
+        timer.observe_duration();
+        self.inner.metrics.commits.inc();
+        self.wait_applied(receipt.cursor).await?;
+        Ok(receipt)
+    }
+
+    /// Leases entity ids.
+    pub async fn lease_ids(&self, count: u64) -> Result<IdRange> {
+        self.inner.store.lease_ids(count).await
+    }
+
+    /// The newest version of a container, by name.
+    pub fn container(&self, name: &str) -> Result<Arc<Container>> {
+        let unknown = || Refusal::UnknownContainer { container: name.to_owned() };
+        Ok(self.catalog().container_by_name(name).cloned().ok_or_else(unknown)?)
+    }
+
+    /// The operations that make a new instance of a container with all its children, and what must hold for them: for a
+    /// transaction of the caller. The first operation creates the instance itself, with the returned id.
+    pub async fn plan_instance(
+        &self,
+        container: &str,
+        name: EntityName,
+        placement: Placement,
+        overrides: Components,
+    ) -> Result<(EntityId, Precondition, Vec<Operation>)> {
+        let catalog = self.catalog();
+        let unknown = || Refusal::UnknownContainer { container: container.to_owned() };
+        let container = catalog.container_by_name(container).ok_or_else(unknown)?;
+        let count = catalog.instance_entities(container)?;
+        let first = self.lease_ids(count).await?.first;
+        let made = catalog.instantiate(container, first, name, placement, overrides)?;
+        let unchanged = Precondition::ContainerVersion(container.id, container.version);
+        Ok((first, unchanged, made.into_iter().map(Operation::Create).collect()))
+    }
+}
