@@ -55,7 +55,8 @@ pub struct KeyedStore {
 
 impl KeyedStore {
     /// Opens the store in a folder, which is created if it does not exist. Blocks on the disk.
-    pub fn open(kind: EngineKind, path: &Path, options: KeyedOptions) -> Result<Self> {
+    pub fn open(kind: EngineKind, path: &Path, mut options: KeyedOptions) -> Result<Self> {
+        options.engine.split_at = keys::SPLIT_AT.to_vec();
         let location = format!("{kind}:{}", path.display());
         let engine = kind.open(path, &options.engine);
         Self::over(engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?, location, options)
@@ -222,3 +223,6 @@ impl Store for KeyedStore {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -111,7 +111,7 @@ impl Writer {
         // The view is gone: an engine may wait for it when it writes.
         match lowered.and_then(|lowered| self.write(&batch, lowered)) {
             Ok(()) => batch.answer(),
-            Err(error) => batch.refuse(&error),
+            Err(error) => batch.refuse(error),
         }
     }
 
@@ -336,30 +336,14 @@ impl Batch {
 
     /// Tells the callers that the batch failed. What would have been refused may have been so because of another
     /// transaction of the batch, so it is not said.
-    fn refuse(self, error: &Error) {
+    fn refuse(self, error: Error) {
+        let error = Arc::new(error);
         for answer in self.answers {
             match answer {
-                Answer::Receipt(reply, _) => drop(reply.send(Err(again(error)))),
-                Answer::Lease(reply, _) => drop(reply.send(Err(again(error)))),
-                Answer::Sync(reply) => drop(reply.send(Err(again(error)))),
+                Answer::Receipt(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
+                Answer::Lease(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
+                Answer::Sync(reply) => drop(reply.send(Err(Error::Shared(error.clone())))),
             }
         }
-    }
-}
-
-/// The same fault for another caller; causes are kept as text.
-fn again(error: &Error) -> Error {
-    let causes = |error: &Error| -> crate::error::BoxError {
-        let chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        chain.map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ").into()
-    };
-    match error {
-        Error::Full { location, .. } => Error::Full { location: location.clone(), source: causes(error) },
-        Error::Corrupt { location, what } => Error::Corrupt { location: location.clone(), what: what.clone() },
-        Error::Backend { operation, location, outcome, .. } => {
-            let (operation, outcome) = (*operation, *outcome);
-            Error::Backend { operation, location: location.clone(), outcome, source: causes(error) }
-        }
-        _ => Error::Stopped,
     }
 }
