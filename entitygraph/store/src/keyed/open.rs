@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entitygraph_schema::{Catalog, ComponentType, Container};
+use entitygraph_schema::{Catalog, ComponentType, Container, EntityId};
 
 use super::{
     engine::{Durability, Engine, WriteBatch},
@@ -41,7 +41,7 @@ impl State {
         }
         let lease = match snapshot.get(&keys::lease())? {
             Some(value) => snapshot.place.number("the next id to lease", &value)?,
-            None => 1,
+            None => EntityId::FIRST_LEASED.get(),
         };
         Ok(Self { log: Extent::load(snapshot)?, highest, lease, catalog: Arc::new(catalog(snapshot)?) })
     }
