@@ -83,7 +83,7 @@ pub trait Make: Sized {
     fn owned_by(self, owner: &str) -> Self;
     fn in_layer(self, layer: u32) -> Self;
     fn with_ordinal(self, ordinal: i64) -> Self;
-    fn as_root(self) -> Self;
+    fn rooted(self) -> Self;
     fn with(self, component: &ComponentType, values: &[(&str, Value)]) -> Self;
     fn instance_of(self, container: &Container) -> Self;
     fn in_slot(self, outer: &Container, child: &str) -> Self;
@@ -122,7 +122,7 @@ impl Make for NewEntity {
     fn with_ordinal(self, ordinal: i64) -> Self {
         Self { ordinal, ..self }
     }
-    fn as_root(self) -> Self {
+    fn rooted(self) -> Self {
         Self { root: true, ..self }
     }
     fn with(mut self, component: &ComponentType, values: &[(&str, Value)]) -> Self {

@@ -141,14 +141,12 @@ impl Snapshot {
                 let again = known.clone();
                 assert!(!delta.apply(known) && *known == again, "a delta applied twice is applied once");
             }
-            Change::Buried { entity, parent, revision } => {
-                assert!(
-                    self.entities.values().all(|other| other.placement.parent != Some(*entity)),
-                    "{entity} has children"
-                );
+            Change::Buried(last) => {
+                let childless = self.entities.values().all(|other| other.placement.parent != Some(last.id));
+                assert!(childless, "{} has children", last.id);
                 // What was made and buried in one transaction was never seen.
-                if let Some(known) = self.entities.remove(entity) {
-                    assert_eq!((*parent, *revision), (known.placement.parent, known.revision));
+                if let Some(known) = self.entities.remove(&last.id) {
+                    assert_eq!(**last, known, "told as it was last");
                 }
             }
             Change::Linked(link) => {
