@@ -66,8 +66,8 @@ impl KeyedStore {
         )
     }
 
-    /// Opens the store in an engine.
-    fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
+    /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
+    pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
         let place = Place { location };
         open::check_format(&*engine, &place)?;
         let state = {
