@@ -5,7 +5,7 @@
 //! - [`cache`] keeps what was read lately, in memory, never older than what this process has been told of;
 //! - [`changes`] follows the store's change sequence, tells the cache and whoever subscribed;
 //! - [`service`] is the one way to read and write: every rule that is not the store's stands there;
-//! - `api` translates: HTTP, GraphQL, subscriptions, web pages.
+//! - [`api`] translates: HTTP, GraphQL, subscriptions, web pages.
 //!
 //! [`metrics`] names every figure the process exports, [`config`] every setting it takes.
 
@@ -15,6 +15,8 @@ pub mod metrics;
 pub mod cache;
 pub mod changes;
 pub mod service;
+
+pub mod api;
 
 pub use config::Config;
 pub use metrics::Metrics;

@@ -1,0 +1,3 @@
+//! What the service offers to the outside, one module for each kind of client.
+
+pub mod web;
