@@ -87,6 +87,9 @@ pub enum Operation {
 pub struct Transaction {
     /// Makes a retry safe: the same id again returns the first outcome, with another body it is refused.
     pub operation_id: Option<OperationId>,
+    /// SHA-256 of what the caller was asked for, where the body holds things made anew for each attempt, such as leased
+    /// ids. Two attempts are then the same when these are; without it, when their bodies are.
+    pub request: Option<[u8; 32]>,
     /// Checked first, in order.
     pub preconditions: Vec<Precondition>,
     /// Done in order.
@@ -104,6 +107,15 @@ impl Transaction {
     pub fn named(mut self, operation_id: OperationId) -> Self {
         self.operation_id = Some(operation_id);
         self
+    }
+
+    /// Whether `other` is a retry of this transaction and not another one under the same operation id.
+    pub fn is_retried_by(&self, other: &Self) -> bool {
+        match (self.request, other.request) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self == other,
+            _ => false,
+        }
     }
 
     /// Adds a precondition.

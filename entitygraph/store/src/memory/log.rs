@@ -39,7 +39,7 @@ impl Log {
         let Some(operation_id) = &transaction.operation_id else { return Ok(None) };
         match self.operations.get(operation_id) {
             None => Ok(None),
-            Some((first, cursor)) if first == transaction => {
+            Some((first, cursor)) if first.is_retried_by(transaction) => {
                 Ok(Some(Receipt { cursor: *cursor, replayed: true }))
             }
             Some(_) => Err(Refusal::OperationReused { operation_id: operation_id.clone() }),

@@ -1,0 +1,8 @@
+//! What answers are made of, one file a noun.
+
+pub mod component;
+pub mod container;
+pub mod count;
+pub mod entity;
+pub mod link;
+pub mod tree;
