@@ -105,17 +105,17 @@ impl ChangeSubscription {
         scope: ScopeInput,
         #[graphql(desc = "Go on after this transaction instead of beginning with a snapshot.")] after: Option<ChangeCursor>,
         #[graphql(desc = "Merge transactions and tell them at most once in this many milliseconds.")] interval_ms: Option<u32>,
-    ) -> Result<impl Stream<Item = Result<Told, Fault>> + use<>, Fault> {
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Told>> + use<>> {
         let graph = graph(ctx);
         let scope = scope.resolve(graph)?;
         if let Some(interval @ (0 | INTERVAL_MS_MAX..)) = interval_ms {
             let reason = format!("{interval} is not from 1 to {}", INTERVAL_MS_MAX - 1);
-            return Err(Refusal::Invalid { what: "intervalMs", reason }.into());
+            return Err(Fault::from(Refusal::Invalid { what: "intervalMs", reason }).into());
         }
         let interval = interval_ms.map(|ms| Duration::from_millis(ms.into()));
         let options = SubscriptionOptions { after: after.map(|after| after.0), interval };
         let control = ctx.data_opt::<Arc<Control>>().cloned();
         let messages = Control::messages(control, graph, scope, options);
-        Ok(messages.map(|message| message.map(Told::from).map_err(Fault)))
+        Ok(messages.map(|message| message.map(Told::from).map_err(|error| Fault(error).into())))
     }
 }
