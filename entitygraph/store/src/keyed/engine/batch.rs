@@ -30,8 +30,13 @@ pub(super) const WHOLE: u8 = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry<'a> {
     /// `stored` is the value followed by [`WHOLE`].
-    Put { key: &'a [u8], stored: &'a [u8] },
-    Delete { key: &'a [u8] },
+    Put {
+        key: &'a [u8],
+        stored: &'a [u8],
+    },
+    Delete {
+        key: &'a [u8],
+    },
 }
 
 impl WriteBatch {

@@ -7,7 +7,9 @@ use std::{error::Error, io, path::PathBuf};
 #[non_exhaustive]
 pub enum EngineError {
     /// Another process has the data folder open.
-    #[error("the data folder {path:?} is in use by another process{holder}; stop that one, or name another folder")]
+    #[error(
+        "the data folder {path:?} is in use by another process{holder}; stop that one, or name another folder"
+    )]
     Busy {
         /// The data folder.
         path: PathBuf,
@@ -28,7 +30,9 @@ pub enum EngineError {
     },
 
     /// The folder holds the store of another engine.
-    #[error("the store in {path:?} was made by {found}, not by {wanted}; open it with `--store {found}:PATH`")]
+    #[error(
+        "the store in {path:?} was made by {found}, not by {wanted}; open it with `--store {found}:PATH`"
+    )]
     OtherEngine {
         /// The data folder.
         path: PathBuf,
@@ -83,8 +87,8 @@ pub enum EngineError {
 
     /// An earlier failure left it open what is on the disk, so no more is written.
     #[error(
-        "the {engine} store in {path:?} takes no more writes since an earlier one failed (see the log); \
-         reads go on. Mend the cause and restart: everything that was acknowledged is there"
+        "the {engine} store in {path:?} takes no more writes since one failed or the engine's own work did (see \
+         the log); mend the cause, then restart: everything that was acknowledged is there"
     )]
     Stopped {
         /// The data folder.

@@ -43,7 +43,9 @@ impl Folder {
         match found {
             None => mark(path, engine).map_err(failed("writing ENGINE"))?,
             Some(found) if found == engine => {}
-            Some(found) => return Err(EngineError::OtherEngine { path: path.to_owned(), found, wanted: engine }),
+            Some(found) => {
+                return Err(EngineError::OtherEngine { path: path.to_owned(), found, wanted: engine });
+            }
         }
         Ok(Self { path: path.to_owned(), reserve_bytes, _lock: lock })
     }
@@ -111,7 +113,8 @@ fn foreign_file(path: &Path) -> io::Result<Option<String>> {
 
 /// The lock file, or `None` if another process has it locked.
 fn lock(path: &Path) -> io::Result<Option<File>> {
-    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path.join(LOCK))?;
+    let mut file =
+        File::options().create(true).truncate(false).read(true).write(true).open(path.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Ok(None),

@@ -63,8 +63,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Makes every batch written so far durable.
     fn sync(&self) -> Result<(), EngineError>;
 
-    /// Gives the space of deleted entries back to the file system now, instead of little by little.
-    /// Rewrites up to the whole store (seconds per gigabyte); reads and writes go on meanwhile.
+    /// Gives the space of deleted entries back to the file system now, as far as the engine can, instead of
+    /// little by little. Rewrites up to the whole store; reads and writes go on meanwhile. sled's file never
+    /// shrinks while it is open, it only uses the space again.
     fn compact(&self) -> Result<(), EngineError>;
 
     /// Bytes that the data folder occupies on the disk.

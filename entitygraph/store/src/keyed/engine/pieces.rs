@@ -155,9 +155,8 @@ pub(super) fn check(batch: &WriteBatch) -> Result<(), EngineError> {
     let mut keys = batch.entries().map(|entry| match entry {
         Entry::Put { key, .. } | Entry::Delete { key } => key,
     });
-    let bad = keys.find(|key| {
-        key.is_empty() || key.len() > MAX_KEY_BYTES || key.first() == Some(&RESERVED_KEY_BYTE)
-    });
+    let bad = keys
+        .find(|key| key.is_empty() || key.len() > MAX_KEY_BYTES || key.first() == Some(&RESERVED_KEY_BYTE));
     match bad {
         Some(key) => Err(EngineError::Key { len: key.len(), first: key.first().copied() }),
         None => Ok(()),

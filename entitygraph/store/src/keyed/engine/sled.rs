@@ -7,7 +7,6 @@ use std::{
     fs::File,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
     time::Duration,
 };
 
@@ -32,21 +31,18 @@ const NAME: &str = "sled";
 /// loads faster, because a segment is also its write buffer.
 const SEGMENT_BYTES: usize = 4 << 20;
 
-/// How often sled's own thread writes buffered data and rewrites pages to free segments. It only gives space
-/// back there.
+/// How often sled's own thread writes buffered data and rewrites pages to free segments. It frees them only
+/// there.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
-/// How long [`SledEngine::compact`] waits at most.
-const COMPACT_ROUNDS: u32 = 120;
-
-/// See the [module](self).
+/// The engine `sled`. A view holds writers up. Survives a power cut where [`Engine::caveat`] says nothing else.
 pub struct SledEngine {
     db: Db,
     /// Views hold it for reading, a batch for writing while it is applied.
     applied: RwLock<()>,
     writer: Mutex<PiecedKeys>,
     stopped: AtomicBool,
-    /// Whether sled's own sync is a real one, see [`barrier`].
+    /// Whether sled's own sync is a real one, see `barrier`.
     honest_sync: bool,
     folder: Folder,
 }
@@ -54,7 +50,8 @@ pub struct SledEngine {
 impl SledEngine {
     /// Opens the store in `path`, as [`EngineKind::open`](super::EngineKind::open) does.
     ///
-    /// On Linux this makes `sync_file_range` unavailable in the whole process, see [`barrier`].
+    /// On Linux this makes `sync_file_range` unavailable in the whole process and in the
+    /// children it starts (a seccomp filter, which also means `no_new_privs`), so that sled syncs with `fsync`.
     pub fn open(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
         let folder = Folder::claim(path, NAME, options.reserve_bytes)?;
         let honest_sync = barrier::install();
@@ -80,7 +77,9 @@ impl SledEngine {
             .map_err(|error| at.fault("opening", error))?;
         // sled syncs neither its settings file nor the folder they are all in.
         let settings = folder.data().join("conf");
-        File::open(settings).and_then(|file| file.sync_all()).map_err(|source| folder.io("syncing", source))?;
+        File::open(settings)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| folder.io("syncing", source))?;
         folder.sync_names()?;
         let mut pieced = PiecedKeys::default();
         let (from, to) = PiecedKeys::LISTED;
@@ -126,7 +125,9 @@ impl SledEngine {
         self.db.flush().map_err(|error| self.place().fault("syncing", error))?;
         if !self.honest_sync {
             let log = self.folder.data().join("db");
-            File::open(log).and_then(|log| log.sync_all()).map_err(|source| self.folder.io("syncing", source))?;
+            File::open(log)
+                .and_then(|log| log.sync_all())
+                .map_err(|source| self.folder.io("syncing", source))?;
         }
         Ok(())
     }
@@ -171,20 +172,9 @@ impl Engine for SledEngine {
         self.changing(|| self.flush())
     }
 
-    /// sled frees space in a thread of its own; this waits until it finds no more.
+    /// sled frees space in a thread of its own and uses it again; its file shrinks at most when it is opened.
     fn compact(&self) -> Result<(), EngineError> {
-        let mut sizes = [u64::MAX; 4];
-        for _ in 0..COMPACT_ROUNDS {
-            self.sync()?;
-            thread::sleep(FLUSH_EVERY);
-            let now = self.disk_bytes();
-            if sizes.iter().all(|earlier| *earlier <= now) {
-                break;
-            }
-            sizes.rotate_right(1);
-            sizes[0] = now;
-        }
-        Ok(())
+        self.sync()
     }
 
     fn disk_bytes(&self) -> u64 {

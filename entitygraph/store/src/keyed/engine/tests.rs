@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, Write as _},
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -37,7 +37,7 @@ suite!(
     foreign_folders_and_other_engines_are_refused,
     keys_that_cannot_be_stored_are_refused,
     a_full_disk_refuses_writes_and_forgets_it_when_there_is_space,
-    deleted_space_is_given_back,
+    space_of_deleted_entries_is_used_again,
     a_damaged_store_is_an_error_and_no_panic,
 );
 
@@ -89,15 +89,17 @@ fn keys(engine: &dyn Engine, from: &[u8], to: &[u8]) -> Vec<Vec<u8>> {
     keys
 }
 
+/// Bytes that do not compress, from a seed.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
+    let mut bytes = vec![0; len];
+    for word in bytes.chunks_mut(8) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
+        word.copy_from_slice(&state.to_le_bytes()[..word.len()]);
+    }
+    bytes
 }
 
 fn a_value_is_read_back(store: &Store) {
@@ -173,7 +175,10 @@ fn a_range_is_deleted_as_it_stood_before_the_batch(store: &Store) {
 fn large_values_come_and_go_without_trace(store: &Store) {
     let (large, larger) = (noise(1, 300_000), noise(2, 3_072 * 5));
     let engine = store.open();
-    put(&*engine, &[(b"a", &large), (b"b", &larger), (b"b\0", &large), (b"c", &large), (b"d", &noise(3, 3_072))]);
+    put(
+        &*engine,
+        &[(b"a", &large), (b"b", &larger), (b"b\0", &large), (b"c", &large), (b"d", &noise(3, 3_072))],
+    );
     assert_eq!(keys(&*engine, b"", b"\xff").len(), 5);
     assert_eq!(get(&*engine, b"a"), Some(large.clone()));
     drop(engine);
@@ -294,7 +299,10 @@ fn everything_is_there_after_reopening(store: &Store) {
         let engine = store.open();
         let mut batch = WriteBatch::new();
         for key in 0..500u32 {
-            batch.put(&[&b"j"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(), &noise(key.into(), 200));
+            batch.put(
+                &[&b"j"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(),
+                &noise(key.into(), 200),
+            );
             batch.put(&[&b"k"[..], &round.to_be_bytes(), &key.to_be_bytes()].concat(), b"");
         }
         batch.delete_range(b"x", b"y");
@@ -341,30 +349,44 @@ fn child_process() {
     }
 }
 
-/// Starts this test binary again as the child of `store`, and waits for `lines` lines from it.
-fn child(store: &Store, task: &str, lines: usize) -> (std::process::Child, Vec<String>) {
-    use std::io::BufRead as _;
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child_process", "--nocapture"])
-        .env("ENGINE_TEST_CHILD", format!("{task} {} {}", store.kind, store.path.display()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = std::io::BufReader::new(child.stdout.take().unwrap());
-    let said = out.lines().map(Result::unwrap).filter_map(|line| {
-        line.split_once("child: ").map(|(_, said)| said.to_owned())
-    });
-    let said = said.take(lines).collect::<Vec<_>>();
-    assert_eq!(said.len(), lines, "the child ended early");
-    (child, said)
+/// This test binary, started again.
+struct Child {
+    process: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Child {
+    fn start(store: &Store, task: &str) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["child_process", "--nocapture"])
+            .env("ENGINE_TEST_CHILD", format!("{task} {} {}", store.kind, store.path.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    /// The next thing that it says.
+    fn says(&mut self) -> String {
+        let mut said = self.lines.by_ref().map(Result::unwrap);
+        said.find_map(|line| line.split_once("child: ").map(|(_, said)| said.to_owned()))
+            .expect("the child ended early")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 fn synced_batches_survive_kill_9(store: &Store) {
-    let (mut child, said) = child(store, "write", 60);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let acknowledged: u64 = said.last().unwrap().parse().unwrap();
+    let mut child = Child::start(store, "write");
+    let acknowledged: u64 = (0..60).map(|_| child.says()).last().unwrap().parse().unwrap();
+    drop(child);
     let engine = store.open();
     for number in 0..=acknowledged {
         for part in [b'a', b'k', b'x'] {
@@ -377,12 +399,13 @@ fn synced_batches_survive_kill_9(store: &Store) {
 }
 
 fn another_process_is_refused_while_the_store_is_open(store: &Store) {
-    let (mut child, _) = child(store, "hold", 1);
+    let mut child = Child::start(store, "hold");
+    child.says();
     let error = store.try_open().err().unwrap();
     assert!(matches!(error, EngineError::Busy { .. }), "{error}");
-    assert!(error.to_string().contains(&format!("process {}", child.id())), "{error}");
-    writeln!(child.stdin.take().unwrap()).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(error.to_string().contains(&format!("process {}", child.process.id())), "{error}");
+    writeln!(child.process.stdin.as_ref().unwrap()).unwrap();
+    assert!(child.process.wait().unwrap().success());
     let engine = store.open();
     assert!(matches!(store.try_open(), Err(EngineError::Busy { .. })), "a second engine in one process");
     drop(engine);
@@ -425,7 +448,8 @@ fn keys_that_cannot_be_stored_are_refused(store: &Store) {
 }
 
 fn a_full_disk_refuses_writes_and_forgets_it_when_there_is_space(store: &Store) {
-    let open = |reserve_bytes| store.kind.open(&store.path, &EngineOptions { reserve_bytes, ..options() }).unwrap();
+    let open =
+        |reserve_bytes| store.kind.open(&store.path, &EngineOptions { reserve_bytes, ..options() }).unwrap();
     put(&*open(0), &[(b"a", b"1")]);
     let engine = open(u64::MAX);
     let mut batch = WriteBatch::new();
@@ -440,31 +464,65 @@ fn a_full_disk_refuses_writes_and_forgets_it_when_there_is_space(store: &Store) 
     assert_eq!(get(&*engine, b"a"), Some(b"3".to_vec()));
 }
 
-fn deleted_space_is_given_back(store: &Store) {
-    const ROWS: u32 = 40_000;
+fn space_of_deleted_entries_is_used_again(store: &Store) {
+    const ROUNDS: u64 = 20;
+    const ROWS: u32 = 20_000;
     let engine = store.open();
-    let key = |row: u32| [&b"k"[..], &row.to_be_bytes()].concat();
-    for rows in (0..ROWS).step_by(500) {
+    for _ in 0..ROUNDS {
+        write_rows(&*engine, ROWS);
+        delete_rows(&*engine, ROWS);
+    }
+    engine.sync().unwrap();
+    let (written, left) = (ROUNDS * u64::from(ROWS) * ROW_BYTES as u64, engine.disk_bytes());
+    // fjall: journals, tables not yet compacted and those not yet removed, about 250 MB however long it goes on.
+    assert!(left < written / 2, "{left} bytes are left of {written} that were written and deleted");
+    assert_eq!(keys(&*engine, b"k", b"l").len(), ROWS as usize / 100);
+}
+
+/// sled keeps its file as large as it once was; fjall gives the space back.
+#[test]
+fn fjall_gives_the_space_of_deleted_entries_back() {
+    run(EngineKind::Fjall, |store| {
+        let engine = store.open();
+        write_rows(&*engine, 100_000);
+        engine.compact().unwrap();
+        let full = engine.disk_bytes();
+        delete_rows(&*engine, 100_000);
+        engine.compact().unwrap();
+        let left = engine.disk_bytes();
+        assert!(full > 200_000_000 && left < 90_000_000, "{left} of {full} bytes are left");
+        drop(engine);
+        let engine = store.open();
+        assert_eq!(keys(&*engine, b"k", b"l").len(), 1_000);
+        assert!(engine.disk_bytes() < 90_000_000);
+    });
+}
+
+const ROW_BYTES: usize = 2_000;
+
+fn row_key(row: u32) -> Vec<u8> {
+    [&b"k"[..], &row.to_be_bytes()].concat()
+}
+
+fn write_rows(engine: &dyn Engine, rows: u32) {
+    for from in (0..rows).step_by(500) {
         let mut batch = WriteBatch::new();
-        for row in rows..rows + 500 {
-            batch.put(&key(row), &noise(row.into(), 1_000));
+        for row in from..from + 500 {
+            batch.put(&row_key(row), &noise(row.into(), ROW_BYTES));
         }
         engine.write(batch, Durability::Buffered).unwrap();
     }
-    engine.compact().unwrap();
-    let full = engine.disk_bytes();
-    assert!(full > u64::from(ROWS) * 1_000, "{full} bytes for {ROWS} rows");
-    for rows in (0..ROWS).step_by(5_000) {
+}
+
+/// Deletes all but one in a hundred.
+fn delete_rows(engine: &dyn Engine, rows: u32) {
+    for from in (0..rows).step_by(1_000) {
         let mut batch = WriteBatch::new();
-        batch.delete_range(&key(rows), &key(rows + 4_950));
+        for hundred in (from..from + 1_000).step_by(100) {
+            batch.delete_range(&row_key(hundred), &row_key(hundred + 99));
+        }
         engine.write(batch, Durability::Buffered).unwrap();
     }
-    engine.compact().unwrap();
-    let left = engine.disk_bytes();
-    assert!(left < full / 2, "{left} of {full} bytes are left after 99 % was deleted");
-    assert_eq!(keys(&*engine, b"k", b"l").len(), 400);
-    drop(engine);
-    assert_eq!(keys(&*store.open(), b"k", b"l").len(), 400);
 }
 
 /// Overwrites the middle of each file in turn with garbage. The store must open and read what it can, or
@@ -488,7 +546,11 @@ fn a_damaged_store_is_an_error_and_no_panic(store: &Store) {
             continue;
         }
         files += 1;
-        let copy = Store { kind: store.kind, path: store._dir.path().join("copy"), _dir: tempfile::tempdir().unwrap() };
+        let copy = Store {
+            kind: store.kind,
+            path: store._dir.path().join("copy"),
+            _dir: tempfile::tempdir().unwrap(),
+        };
         copy_folder(&store.path, &copy.path);
         let mut damaged = intact;
         let length = (used / 2).clamp(1, 4_096);
