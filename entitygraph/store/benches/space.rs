@@ -80,6 +80,7 @@ fn load(
     }
     engine.write(batch, Durability::Buffered).unwrap();
     engine.sync().unwrap();
+    engine.compact().unwrap(); // as it is some time after a load; until then reads take about twice as long
     engine
 }
 
