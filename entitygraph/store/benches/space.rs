@@ -3,6 +3,8 @@
 //! `cargo bench -p entitygraph-store --bench space [-- ENTITIES...]` prints one line per question and world size. The number of hits
 //! stays the same while the world grows a hundredfold, so the times of a question should stay the same too.
 
+#![allow(clippy::unwrap_used)] // a benchmark stops at the first fault
+
 use std::{
     collections::HashMap,
     f64::consts::PI,
