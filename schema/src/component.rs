@@ -232,6 +232,16 @@ impl Registry {
                 variable: variable.name.clone(),
                 source,
             })?;
+            let kind = variable.default.kind();
+            let steps = matches!(kind, ValueKind::Float | ValueKind::Vector);
+            if variable.precision.is_some_and(|step| !(steps && step.is_finite() && step > 0.0)) {
+                return Err(Refusal::NotOfKind {
+                    component: draft.name.clone(),
+                    variable: variable.name.clone(),
+                    expected: kind,
+                    reason: "a precision is for floats and vectors, a finite number above 0".to_owned(),
+                });
+            }
             if draft.variables[..index].iter().any(|other| other.name == variable.name) {
                 return Err(Refusal::VariableTwice { component: draft.name.clone(), variable: variable.name.clone() });
             }
