@@ -84,7 +84,7 @@ impl Default for Limits {
             transaction_operations: 20_000,
             // The introspection query of GraphiQL has 15 levels.
             query_depth: 20,
-            query_complexity: 50_000,
+            query_complexity: 100_000,
             query_tokens: 20_000,
             body_bytes: 4 * 1024 * 1024,
             request_ms: 10_000,

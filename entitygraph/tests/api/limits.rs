@@ -49,10 +49,10 @@ async fn coordinates_that_are_not_finite_are_refused() {
     let world = World::small().await;
     let sol = world.id("Sol").await;
     let documents = [
-        format!(r#"{{ near(zone: "{sol}", point: [1e999, 0, 0], radius: 1) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", point: [NaN, 0, 0], radius: 1) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", point: ["Infinity", 0, 0], radius: 1) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", point: [1, 2], radius: 1) {{ nodes {{ distance }} }} }}"#),
+        format!(r#"{{ near(zone: "{sol}", at: {{ point: [1e999, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
+        format!(r#"{{ near(zone: "{sol}", at: {{ point: [NaN, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
+        format!(r#"{{ near(zone: "{sol}", at: {{ point: ["Infinity", 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
+        format!(r#"{{ near(zone: "{sol}", at: {{ point: [1, 2], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
         format!(r#"mutation {{ moveEntity(input: {{ entity: "{sol}", pose: {{ position: [0, 0, 1e400] }} }}) {{ __typename }} }}"#),
     ];
     for document in documents {
@@ -122,10 +122,10 @@ async fn thousands_of_aliases_are_too_long_or_too_complex() {
     let many = |count: usize, field: &str| (0..count).map(|number| format!("a{number}: {field}")).collect::<String>();
     let long = format!("{{ {} }}", many(5_000, &format!("entity(id: \"{sol}\") {{ name }} ")));
     assert_eq!(query(&world, long).await.code(), "QUERY_TOO_LONG");
-    let complex = format!("{{ {} }}", many(1_000, "roots { nodes { name } } "));
+    let complex = format!("{{ {} }}", many(1_000, "roots(first: 200) { nodes { name } } "));
     let reply = query(&world, complex).await;
     assert_eq!(reply.code(), "QUERY_TOO_COMPLEX");
-    assert!(first(&reply)["message"].as_str().unwrap().contains("the limit is 50000"), "{}", reply.text);
+    assert!(first(&reply)["message"].as_str().unwrap().contains("the limit is 100000"), "{}", reply.text);
     still_up(&world).await;
 }
 
@@ -157,7 +157,7 @@ async fn wrong_types_unknown_fields_and_bad_syntax_name_what_is_wrong() {
         ("{ roots { nodes { name } }", "BAD_SYNTAX", "1:"),
         ("", "BAD_SYNTAX", "1:"),
         ("query A { status { cursor } } query B { status { cursor } }", "BAD_OPERATION", "operationName"),
-        ("mutation { reparent(input: { entity: 1, parent: 2, pose: { ride: true, keepWorld: true } }) { __typename } }", "BAD_DOCUMENT", "NewPoseInput"),
+        ("mutation { reparent(input: { entity: 1, parent: 2, pose: { ride: true, keepWorld: true } }) { __typename } }", "BAD_DOCUMENT", "input.pose"),
     ];
     for (document, code, part) in cases {
         let reply = query(&world, document).await;

@@ -4,6 +4,7 @@ mod world;
 
 mod catalog;
 mod entity;
+mod examples;
 mod limits;
 mod place;
 mod retry;

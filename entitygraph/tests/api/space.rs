@@ -15,14 +15,14 @@ async fn near_finds_by_radius_through_nested_zones_nearest_first() {
     let data = world
         .ask(
             "query ($sol: EntityId!, $earth: EntityId!) {
-               around: near(zone: $sol, point: [1.5e11, 0, 0], radius: 6e8) { nodes { distance radius entity { name } } }
-               moons: near(zone: $sol, point: [1.5e11, 0, 0], radius: 6e8, kinds: [\"moon\", \"ship\"]) { nodes { entity { name } } }
-               layer: near(zone: $sol, point: [1.5e11, 0, 0], radius: 6e8, layer: 7) { nodes { entity { name } } }
-               inside: near(zone: $earth, point: [0, 0, 0], radius: 1) { nodes { entity { name } } } }",
+               around: near(zone: $sol, at: { point: [1.5e11, 0, 0], radius: 6e8 }) { nodes { distance radius entity { name } } }
+               moons: near(zone: $sol, at: { point: [1.5e11, 0, 0], radius: 6e8, kinds: [\"moon\", \"ship\"] }) { nodes { entity { name } } }
+               layer: near(zone: $sol, at: { point: [1.5e11, 0, 0], radius: 6e8, layer: 7 }) { nodes { entity { name } } }
+               inside: near(zone: $earth, at: { point: [0, 0, 0], radius: 1 }) { nodes { entity { name } } } }",
             json!({ "sol": sol, "earth": earth }),
         )
         .await;
-    assert_eq!(names(&data["around"])[..3], ["Earth", "Moon", "hold"]);
+    assert_eq!(names(&data["around"])[..3], ["Earth", "Moon", "Hermes"]);
     assert_eq!(data["around"]["nodes"][1], json!({ "distance": 3.8e8, "radius": 1.7e6, "entity": { "name": "Moon" } }));
     assert_eq!(names(&data["moons"]), ["Moon", "Hermes"]);
     assert_eq!(names(&data["layer"]), Vec::<String>::new());
@@ -32,7 +32,7 @@ async fn near_finds_by_radius_through_nested_zones_nearest_first() {
 #[tokio::test]
 async fn near_by_angular_size_sees_the_sun_and_not_the_ship() {
     let world = World::small().await;
-    let query = "query ($sol: EntityId!) { near(zone: $sol, point: [1.5e11, 1e9, 0], minAngularSize: 0.005) { nodes { entity { name } } } }";
+    let query = "query ($sol: EntityId!) { near(zone: $sol, at: { point: [1.5e11, 1e9, 0], minAngularSize: 0.005 }) { nodes { entity { name } } } }";
     let data = world.ask(query, json!({ "sol": world.id("Sol").await })).await;
     let seen = names(&data["near"]);
     assert!(seen.contains(&"Sun".to_owned()) && seen.contains(&"Earth".to_owned()), "{seen:?}");
@@ -49,7 +49,7 @@ async fn near_goes_on_by_pages_whatever_is_filtered() {
             .create(json!({ "name": format!("{number}"), "kind": kind, "parent": earth, "pose": { "position": [1000 * (number / 2 + 1), 0, 0] } }))
             .await;
     }
-    let query = "query ($zone: EntityId!, $after: String) { near(zone: $zone, point: [0, 0, 0], radius: 1e5, kinds: [\"rock\"], first: 2, after: $after) {
+    let query = "query ($zone: EntityId!, $after: String) { near(zone: $zone, at: { point: [0, 0, 0], radius: 1e5, kinds: [\"rock\"] }, first: 2, after: $after) {
         nodes { entity { name } } pageInfo { hasNextPage endCursor } } }";
     let (mut found, mut after) = (Vec::new(), json!(null));
     loop {
@@ -68,10 +68,10 @@ async fn a_question_about_no_place_is_refused() {
     let world = World::small().await;
     let (sol, moon) = (world.id("Sol").await, world.id("Moon").await);
     let cases = [
-        (format!(r#"near(zone: "{sol}", point: [0, 0, 0])"#), "INVALID"),
-        (format!(r#"near(zone: "{moon}", point: [0, 0, 0], radius: 1)"#), "NOT_A_ZONE"),
-        (format!(r#"near(zone: "{sol}", point: [0, 0, 0], radius: -1)"#), "BAD_COORDINATE"),
-        (r#"near(zone: "4711", point: [0, 0, 0], radius: 1)"#.to_owned(), "UNKNOWN_ENTITY"),
+        (format!(r#"near(zone: "{sol}", at: {{ point: [0, 0, 0] }})"#), "INVALID"),
+        (format!(r#"near(zone: "{moon}", at: {{ point: [0, 0, 0], radius: 1 }})"#), "NOT_A_ZONE"),
+        (format!(r#"near(zone: "{sol}", at: {{ point: [0, 0, 0], radius: -1 }})"#), "BAD_COORDINATE"),
+        (r#"near(zone: "4711", at: { point: [0, 0, 0], radius: 1 })"#.to_owned(), "UNKNOWN_ENTITY"),
     ];
     for (field, expected) in cases {
         let (code, _) = world.error(&format!("{{ {field} {{ nodes {{ distance }} }} }}"), json!({})).await;

@@ -16,7 +16,7 @@ use crate::api::error::Fault;
 pub(super) type Rows<T, F = EmptyFields> = Connection<RowCursor, T, EmptyFields, F>;
 
 /// Rows of a page when `first` is not given.
-pub(super) const FIRST: i32 = 50;
+pub(super) const FIRST: i32 = 20;
 
 /// The page that is asked for.
 pub(super) fn request(

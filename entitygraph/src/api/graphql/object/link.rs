@@ -3,12 +3,13 @@
 use async_graphql::{Context, Object};
 use entitygraph_schema::{self as schema, Aabb, EntityId, Refusal, link};
 
-use super::entity::Node;
+use super::{entity::Node, tree::Hit};
 use crate::api::{
     error::Fault,
     graphql::{
         context::{Reach, graph},
         page::{self, Rows, cost},
+        query::space::{self, NearInput},
         scalar::BoundsObject,
     },
 };
@@ -41,6 +42,18 @@ impl Zone {
         let request = page::request(ctx, first, after)?;
         let page = graph(ctx).zone_links(self.host, request.clone()).await?;
         Ok(page::rows(&request, page, Link))
+    }
+
+    /// What is around a point of the zone, nearest first: in it, the zones around it and the zones nested in those.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn near(
+        &self,
+        ctx: &Context<'_>,
+        at: NearInput,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Hit>, Fault> {
+        space::near(ctx, self.host, at, page::request(ctx, first, after)?).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod catalog;
 mod entity;
-mod space;
+pub(in crate::api::graphql) mod space;
 mod status;
 
 use async_graphql::MergedObject;

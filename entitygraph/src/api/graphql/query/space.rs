@@ -1,10 +1,10 @@
 //! Entities by where they are.
 
-use async_graphql::{Context, Object, connection::{Connection, Edge}};
+use async_graphql::{Context, InputObject, Object};
 use entitygraph_schema::{
-    Kind, Layer, LinkKind,
-    query::Near,
-    space::{finite_vector, radius as checked_radius},
+    EntityId, Kind, Layer, LinkKind,
+    query::{Near, PageRequest},
+    space::{finite, finite_vector, radius as checked_radius},
 };
 
 use crate::api::{
@@ -17,52 +17,71 @@ use crate::api::{
             tree::Hit,
         },
         page::{self, Rows, cost},
-        scalar::{Id, RowCursor, Vector, finite_float},
+        scalar::{Id, Vector},
     },
 };
+
+/// Limits of "what is around here".
+#[derive(Debug, Clone, InputObject)]
+pub struct NearInput {
+    /// Where, in metres in the zone.
+    point: Vector,
+    /// The entity's ball comes within this many metres of the point.
+    radius: Option<f64>,
+    /// The entity is seen from the point under at least this angle in radians.
+    min_angular_size: Option<f64>,
+    /// Zero is the ordinary world.
+    #[graphql(default)]
+    layer: u32,
+    /// Only these kinds.
+    kinds: Option<Vec<String>>,
+}
 
 /// Questions about places.
 #[derive(Default)]
 pub struct SpaceQuery;
 
+/// A page of what is around a point of a zone.
+pub(in crate::api::graphql) async fn near(
+    ctx: &Context<'_>,
+    zone: EntityId,
+    input: NearInput,
+    request: PageRequest,
+) -> Result<Rows<Hit>, Fault> {
+    let NearInput { point, radius, min_angular_size, layer, kinds } = input;
+    let near = Near {
+        zone,
+        point: finite_vector("the point", point.0).map_err(Fault::space)?,
+        radius: radius.map(|radius| checked_radius("the radius", radius)).transpose().map_err(Fault::space)?,
+        min_angular_size: min_angular_size
+            .map(|angle| finite("the angular size", angle))
+            .transpose()
+            .map_err(Fault::space)?,
+        layer: Layer::from_number(layer),
+    };
+    let kinds = kinds.unwrap_or_default().into_iter().map(Kind::new).collect::<Result<_, _>>().map_err(Fault::text)?;
+    let page = graph(ctx).near_entities(&near, &kinds, request.clone()).await?;
+    Ok(page::rows(&request, page, |(hit, entity)| Hit {
+        entity: Node(entity),
+        distance: hit.distance,
+        radius: hit.radius,
+    }))
+}
+
 #[Object]
 impl SpaceQuery {
     /// What is around a point of a zone, nearest first: in this zone, the zones around it and the zones nested in those.
-    /// Give `radius` (the entity's ball comes within that many metres), `minAngularSize` (it is seen from the point under
-    /// at least that angle in radians), or both, which then both hold.
+    /// Give `radius`, `minAngularSize`, or both, which then both hold. `zone { near }` asks the same from a zone host.
     #[graphql(complexity = "cost(first, child_complexity)")]
-    #[allow(clippy::too_many_arguments)] // they are the arguments of the GraphQL field
     async fn near(
         &self,
         ctx: &Context<'_>,
         zone: Id,
-        #[graphql(desc = "Metres in the zone.")] point: Vector,
-        radius: Option<f64>,
-        min_angular_size: Option<f64>,
-        #[graphql(default)] layer: u32,
-        kinds: Option<Vec<String>>,
+        at: NearInput,
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Rows<Hit>, Fault> {
-        let request = page::request(ctx, first, after)?;
-        let near = Near {
-            zone: zone.0,
-            point: finite_vector("the point", point.0).map_err(Fault::space)?,
-            radius: radius.map(|radius| checked_radius("the radius", radius)).transpose().map_err(Fault::space)?,
-            min_angular_size: min_angular_size
-                .map(|angle| finite_float("the angular size", angle))
-                .transpose()
-                .map_err(Fault::space)?,
-            layer: Layer::from_number(layer),
-        };
-        let kinds = kinds.unwrap_or_default().into_iter().map(Kind::new).collect::<Result<_, _>>().map_err(Fault::text)?;
-        let page = graph(ctx).near_entities(&near, &kinds, request.clone()).await?;
-        let mut rows = Connection::new(request.after.is_some(), page.more);
-        rows.edges.extend(page.rows.into_iter().map(|((hit, entity), cursor)| {
-            let hit = Hit { entity: Node(entity), distance: hit.distance, radius: hit.radius };
-            Edge::new(RowCursor(cursor), hit)
-        }));
-        Ok(rows)
+        near(ctx, zone.0, at, page::request(ctx, first, after)?).await
     }
 
     /// The zones whose bounds hold a point, from `zone` inwards.

@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, OneofObject, Subscription};
 use entitygraph_schema::{
     Label, Layer, Refusal,
     query::Near,
-    space::{finite_vector, radius as checked_radius},
+    space::{finite, finite_vector, radius as checked_radius},
 };
 use futures_util::{Stream, StreamExt};
 
@@ -17,7 +17,7 @@ use crate::{
         graphql::{
             context::graph,
             object::message::Told,
-            scalar::{ChangeCursor, Id, Vector, finite_float},
+            scalar::{ChangeCursor, Id, Vector},
         },
         live::Control,
     },
@@ -79,7 +79,7 @@ impl ScopeInput {
 impl SphereInput {
     fn near(&self) -> Result<Near, Fault> {
         let radius = self.radius.map(|radius| checked_radius("the radius", radius)).transpose();
-        let angle = self.min_angular_size.map(|angle| finite_float("the angular size", angle)).transpose();
+        let angle = self.min_angular_size.map(|angle| finite("the angular size", angle)).transpose();
         Ok(Near {
             zone: self.zone.0,
             point: finite_vector("the point", self.point.0).map_err(Fault::space)?,
