@@ -87,11 +87,16 @@ impl Connection {
 
     async fn serve(mut self, stop: CancellationToken) {
         let close = self.talk(stop).await;
-        if let Some(Close(code, reason)) = close {
-            let frame = CloseFrame { code, reason: reason.into() };
-            // The client may be gone already.
-            drop(self.sink.send(Message::Close(Some(frame))).await);
-        }
+        let say = async {
+            if let Some(Close(code, reason)) = close {
+                let frame = CloseFrame { code, reason: reason.into() };
+                self.sink.send(Message::Close(Some(frame))).await?;
+            }
+            // Answers the client's own close frame, and waits for its answer to ours.
+            self.sink.close().await
+        };
+        // The client may be gone already.
+        drop(tokio::time::timeout(WRITE_TIME, say).await);
     }
 
     /// Serves until the client leaves (`None`) or must be sent away.

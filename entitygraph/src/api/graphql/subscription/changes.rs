@@ -94,7 +94,7 @@ impl SphereInput {
 #[derive(Default)]
 pub struct ChangeSubscription;
 
-#[Subscription]
+#[Subscription(name = "Subscription")]
 impl ChangeSubscription {
     /// A part of the world: first a snapshot, then every transaction that changes it, whole and in order. After a lost
     /// connection subscribe again with `after`, the cursor of the last message: nothing is missed and nothing repeated.
