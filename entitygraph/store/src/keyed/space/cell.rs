@@ -9,7 +9,8 @@ use glam::DVec3;
 
 /// A size class of two octaves. Larger things come first in the order of levels.
 ///
-/// Fewer, wider classes would mean fewer boxes to read and larger ones; two octaves read least (`benches/space.rs`).
+/// Wider classes mean fewer boxes to read and larger ones. With one octave a question by radius cost a quarter more and
+/// one by angular size a quarter less (`benches/space.rs`); the narrower the question, the more the number of boxes counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Level(u8);
 
