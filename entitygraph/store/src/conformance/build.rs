@@ -273,6 +273,7 @@ pub async fn walk<T: Debug, Asking: Future<Output = Result<At<Page<T>>>>>(
         let page = ask(PageRequest { first, after: last.clone() }).await.unwrap().value;
         assert!(page.rows.len() <= first, "{} rows in a page of {first}", page.rows.len());
         assert!(page.rows.len() == first || !page.more, "a short page that is not the last");
+        assert!(last.is_none() || !page.rows.is_empty(), "an empty page after one that promised more");
         assert!(
             page.rows.last().is_none_or(|(_, cursor)| Some(cursor) != last.as_ref()),
             "no way on: {page:?}"
