@@ -102,6 +102,69 @@ impl Patch {
         *self == Self::default()
     }
 
+    /// The smallest patch that makes `after` of `before`, two states of one entity: what stayed the same to the last bit
+    /// is not in it. This is the form in which a store tells what a transaction changed.
+    pub fn between(before: &Entity, after: &Entity) -> Self {
+        let mut patch = Self::default();
+        let (old, new) = (&before.placement, &after.placement);
+        if before.name != after.name {
+            patch.name = Some(after.name.clone());
+        }
+        if let Some(parent) = new.parent
+            && (old.parent, &old.port) != (new.parent, &new.port)
+        {
+            patch.parent = Some((parent, new.port.clone()));
+        }
+        if !same(old.pose.as_ref(), new.pose.as_ref(), Pose::same_bits) {
+            patch.pose = Some(new.pose);
+        }
+        if before.radius.to_bits() != after.radius.to_bits() {
+            patch.radius = Some(after.radius);
+        }
+        if !same(before.zone.as_ref(), after.zone.as_ref(), Aabb::same_bits) {
+            patch.zone = Some(after.zone);
+        }
+        if before.root != after.root {
+            patch.root = Some(after.root);
+        }
+        if before.owner != after.owner {
+            patch.owner = Some(after.owner.clone());
+        }
+        if before.layer != after.layer {
+            patch.layer = Some(after.layer);
+        }
+        if before.ordinal != after.ordinal {
+            patch.ordinal = Some(after.ordinal);
+        }
+        patch.labels = before
+            .labels
+            .symmetric_difference(&after.labels)
+            .map(|l| (l.clone(), after.labels.contains(l)))
+            .collect();
+        let (old, new) = (&before.components.0, &after.components.0);
+        for component in old.keys().filter(|component| !new.contains_key(component)) {
+            patch.components.insert(*component, ComponentPatch::removed());
+        }
+        for (component, values) in new {
+            let Some(known) = old.get(component) else {
+                patch.components.insert(*component, ComponentPatch::set(values.clone()));
+                continue;
+            };
+            let gone = known.keys().filter(|v| !values.contains_key(v)).map(|v| (*v, None));
+            let set = values
+                .iter()
+                .filter(|(v, value)| known.get(v) != Some(value))
+                .map(|(v, value)| (*v, Some(value.clone())));
+            let variables: BTreeMap<_, _> = gone.chain(set).collect();
+            if !variables.is_empty() {
+                patch
+                    .components
+                    .insert(*component, ComponentPatch { variables, ..ComponentPatch::default() });
+            }
+        }
+        patch
+    }
+
     /// The patch that does this one, then `next`.
     #[must_use]
     pub fn merge(mut self, next: Self) -> Self {
@@ -179,6 +242,14 @@ impl Patch {
                 }
             }
         }
+    }
+}
+
+fn same<T>(one: Option<&T>, other: Option<&T>, equal: fn(&T, &T) -> bool) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => equal(one, other),
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -203,6 +203,17 @@ impl Aabb {
         point.cmpge(self.min).all() && point.cmple(self.max).all()
     }
 
+    /// Same corners to the last bit.
+    pub fn same_bits(&self, other: &Self) -> bool {
+        let bits = |bounds: &Self| [bounds.min, bounds.max].map(|corner| corner.to_array().map(f64::to_bits));
+        bits(self) == bits(other)
+    }
+
+    /// Cubic metres inside; infinite for boxes whose volume no f64 holds.
+    pub fn volume(&self) -> f64 {
+        (self.max - self.min).element_product()
+    }
+
     /// The smallest box around both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

@@ -9,6 +9,8 @@
 
 pub mod contract;
 pub mod error;
+pub mod memory;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};
+pub use memory::{MemoryConfig, MemoryStore};

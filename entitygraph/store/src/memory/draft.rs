@@ -1,0 +1,184 @@
+//! A transaction in progress: works on the world itself and remembers how everything was, so that a refusal leaves no
+//! trace and a success knows what really changed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use entitygraph_schema::{
+    Catalog, Change, ComponentType, Container, Delta, Entity, EntityId, Epoch, Link, NewEntity, Patch,
+    Revision,
+};
+
+use super::world::{LinkKey, World};
+
+pub(super) struct Draft<'a> {
+    pub world: &'a mut World,
+    /// Epochs that the transaction's writer holds; what it writes is raised to them.
+    pub epochs: BTreeMap<EntityId, Epoch>,
+    catalog: Arc<Catalog>,
+    /// Entities as they were, in order of the first touch.
+    entities: Vec<(EntityId, Option<Arc<Entity>>)>,
+    touched: BTreeSet<EntityId>,
+    links: BTreeMap<LinkKey, Option<f64>>,
+    published: Vec<Change>,
+    /// In order of burial, as each was at the end.
+    buried: Vec<Arc<Entity>>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(world: &'a mut World) -> Self {
+        Self {
+            catalog: world.catalog.clone(),
+            world,
+            epochs: BTreeMap::new(),
+            entities: Vec::new(),
+            touched: BTreeSet::new(),
+            links: BTreeMap::new(),
+            published: Vec::new(),
+            buried: Vec::new(),
+        }
+    }
+
+    pub fn component(&mut self, component: Arc<ComponentType>) {
+        let known = self.world.catalog.registry.get(component.id);
+        if known.is_none_or(|known| known.version != component.version) {
+            Arc::make_mut(&mut self.world.catalog).registry.insert(component.clone());
+            self.published.push(Change::Component(component));
+        }
+    }
+
+    pub fn container(&mut self, container: Arc<Container>) {
+        let known = self.world.catalog.container(container.id);
+        if known.is_none_or(|known| known.version != container.version) {
+            Arc::make_mut(&mut self.world.catalog).insert(container.clone());
+            self.published.push(Change::Container(container));
+        }
+    }
+
+    pub fn create(&mut self, new: NewEntity) {
+        self.set(new.id, Some(Arc::new(Entity::created(new, Epoch::ZERO))));
+    }
+
+    /// Changes a living entity in the name of the transaction's writer.
+    pub fn change(&mut self, id: EntityId, change: impl FnOnce(&mut Entity)) {
+        let Some(mut entity) = self.world.get(id).cloned() else { return };
+        let after = Arc::make_mut(&mut entity);
+        change(after);
+        after.epoch = after.epoch.max(self.epochs.get(&id).copied().unwrap_or_default());
+        self.set(id, Some(entity));
+    }
+
+    pub fn bury(&mut self, id: EntityId) {
+        let ends_here = |link: &LinkKey| link.1 == id || link.2 == id;
+        for link in self.world.links.keys().filter(|link| ends_here(link)).cloned().collect::<Vec<_>>() {
+            self.link(link, None);
+        }
+        if let Some(last) = self.world.get(id).cloned() {
+            self.set(id, None);
+            self.world.buried.insert(id);
+            self.buried.push(last);
+        }
+    }
+
+    /// Makes, changes or takes away a link.
+    pub fn link(&mut self, link: LinkKey, cost: Option<f64>) {
+        let before = match cost {
+            Some(cost) => self.world.links.insert(link.clone(), cost),
+            None => self.world.links.remove(&link),
+        };
+        self.links.entry(link).or_insert(before);
+    }
+
+    fn set(&mut self, id: EntityId, entity: Option<Arc<Entity>>) {
+        let before = self.world.set(id, entity);
+        if self.touched.insert(id) {
+            self.entities.push((id, before));
+        }
+    }
+
+    /// Puts everything back as it was.
+    pub fn undo(self) {
+        for (id, before) in self.entities {
+            self.world.set(id, before);
+        }
+        for (link, before) in self.links {
+            match before {
+                Some(cost) => self.world.links.insert(link, cost),
+                None => self.world.links.remove(&link),
+            };
+        }
+        for entity in self.buried {
+            self.world.buried.remove(&entity.id);
+        }
+        self.world.catalog = self.catalog;
+    }
+
+    /// What the transaction did on the whole, in the order of [`entitygraph_schema::Commit::changes`]; gives changed
+    /// entities their next revision.
+    pub fn finish(self) -> Vec<Change> {
+        let mut changes = self.published;
+        let world = self.world;
+
+        let mut to_tell: BTreeSet<_> =
+            self.entities.iter().filter(|(_, before)| before.is_none()).map(|(id, _)| *id).collect();
+        for (id, _) in &self.entities {
+            // An entity can be moved under one that was created after it: parents are told first all the same.
+            let Some(entity) = world.get(*id) else { continue };
+            let above: Vec<_> =
+                world.ancestors(entity).take_while(|above| to_tell.contains(&above.id)).collect();
+            for entity in above.into_iter().rev().chain([entity]) {
+                if to_tell.remove(&entity.id) {
+                    changes.push(Change::Created(entity.clone()));
+                }
+            }
+        }
+
+        for (id, before) in &self.entities {
+            if let (Some(before), Some(after)) = (before, world.get(*id).cloned()) {
+                changes.extend(changed(world, before, &after));
+            }
+        }
+
+        for ((kind, a, b), before) in self.links {
+            let after = world.links.get(&(kind.clone(), a, b)).copied();
+            match after {
+                Some(cost) if before.map(f64::to_bits) != Some(cost.to_bits()) => {
+                    changes.push(Change::Linked(Link { kind, a, b, cost }));
+                }
+                None if before.is_some() => changes.push(Change::Unlinked { kind, a, b }),
+                _ => {}
+            }
+        }
+
+        let before: BTreeMap<_, _> = self.entities.iter().map(|(id, before)| (*id, before)).collect();
+        for last in self.buried {
+            // Readers know it as it was before the transaction.
+            let seen = before.get(&last.id).and_then(|before| before.as_ref()).unwrap_or(&last);
+            changes.push(Change::Buried {
+                entity: last.id,
+                parent: seen.placement.parent,
+                revision: seen.revision,
+            });
+        }
+        changes
+    }
+}
+
+/// Compares an entity with itself before the transaction. Without a difference it is put back, revision and all.
+fn changed(world: &mut World, before: &Arc<Entity>, after: &Arc<Entity>) -> Option<Change> {
+    let patch = Patch::between(before, after);
+    if patch.is_empty() && before.epoch == after.epoch {
+        world.set(before.id, Some(before.clone()));
+        return None;
+    }
+    let revision: Revision = before.revision.next();
+    let left = patch.parent.as_ref().and(before.placement.parent);
+    world.set(before.id, Some(Arc::new(Entity { revision, ..Entity::clone(after) })));
+    Some(Change::Changed {
+        entity: before.id,
+        left,
+        delta: Arc::new(Delta { revision, epoch: after.epoch, patch }),
+    })
+}

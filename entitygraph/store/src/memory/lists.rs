@@ -1,0 +1,145 @@
+//! Questions that are answered with lists.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use entitygraph_schema::{
+    Entity, EntityId, Link, OwnerId, Refusal,
+    query::{ChildOrder, Extent, Facet, Page, PageRequest},
+};
+
+use super::{
+    pages::{Key, Part, cut},
+    world::World,
+};
+
+pub(super) fn entities(world: &World, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>, Refusal> {
+    if ids.len() > PageRequest::MAX_FIRST {
+        let (count, max) = (ids.len() as u64, PageRequest::MAX_FIRST as u64);
+        return Err(Refusal::TooMany { what: "ids in one question", count, max });
+    }
+    Ok(ids.iter().map(|id| world.get(*id).cloned()).collect())
+}
+
+pub(super) fn children(
+    world: &World,
+    parent: Option<EntityId>,
+    order: ChildOrder,
+    page: &PageRequest,
+) -> Result<Page<EntityId>, Refusal> {
+    known(world, parent)?;
+    let key = |child: &Entity| match order {
+        ChildOrder::Ordinal => by_ordinal(child),
+        ChildOrder::Name => by_name(child),
+    };
+    let rows = world.children(parent).map(|child| (key(child), child.id)).collect();
+    cut(format!("children {parent:?} {order:?}"), rows, page)
+}
+
+pub(super) fn subtree(
+    world: &World,
+    root: EntityId,
+    extent: Extent,
+    page: &PageRequest,
+) -> Result<Page<Arc<Entity>>, Refusal> {
+    // A row's key is the way to it from the root: parents come before what is below them, siblings in order.
+    let mut rows: Vec<(Key, Arc<Entity>)> = Vec::new();
+    let mut open = vec![(Key::new(), world.known(root)?, 0)];
+    while let Some((key, entity, depth)) = open.pop() {
+        let deeper = match extent {
+            Extent::Depth(levels) => depth < levels,
+            Extent::All | Extent::Aggregate => true,
+        };
+        if deeper {
+            for child in world.children(Some(entity.id)) {
+                if extent != Extent::Aggregate || !child.root {
+                    open.push(([key.clone(), by_ordinal(child)].concat(), child, depth + 1));
+                }
+            }
+        }
+        rows.push((key, entity.clone()));
+    }
+    cut(format!("subtree {root:?} {extent:?}"), rows, page)
+}
+
+pub(super) fn find(
+    world: &World,
+    below: Option<EntityId>,
+    any_of: &[Facet],
+    page: &PageRequest,
+) -> Result<Page<EntityId>, Refusal> {
+    known(world, below)?;
+    let any_of: BTreeSet<_> = any_of.iter().collect();
+    let found = world
+        .below(below, |_| true)
+        .into_iter()
+        .filter(|entity| facets(entity).iter().any(|f| any_of.contains(f)));
+    let rows = found.map(|entity| (vec![id(entity.id)], entity.id)).collect();
+    cut(format!("find {below:?} {any_of:?}"), rows, page)
+}
+
+pub(super) fn counts(world: &World, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>, Refusal> {
+    known(world, below)?;
+    let mut counts = BTreeMap::new();
+    for facet in world.below(below, |_| true).into_iter().flat_map(|entity| facets(entity)) {
+        *counts.entry(facet).or_insert(0) += 1;
+    }
+    Ok(counts.into_iter().collect())
+}
+
+pub(super) fn owned(world: &World, owner: &OwnerId, page: &PageRequest) -> Result<Page<EntityId>, Refusal> {
+    let owned = world.all().filter(|entity| entity.owner.as_ref() == Some(owner));
+    cut(format!("owned {owner:?}"), owned.map(|entity| (vec![id(entity.id)], entity.id)).collect(), page)
+}
+
+pub(super) fn named(world: &World, prefix: &str, page: &PageRequest) -> Result<Page<EntityId>, Refusal> {
+    let prefix = prefix.to_lowercase();
+    let named = world.all().filter(|entity| entity.name.as_str().to_lowercase().starts_with(&prefix));
+    cut(format!("named {prefix:?}"), named.map(|entity| (by_name(entity), entity.id)).collect(), page)
+}
+
+pub(super) fn links(world: &World, entity: EntityId, page: &PageRequest) -> Result<Page<Link>, Refusal> {
+    world.known(entity)?;
+    let links = world.links().filter(|link| link.a == entity || link.b == entity);
+    let rows = links.map(|link| (vec![kind(&link), id(link.other(entity))], link)).collect();
+    cut(format!("links {entity:?}"), rows, page)
+}
+
+pub(super) fn zone_links(world: &World, zone: EntityId, page: &PageRequest) -> Result<Page<Link>, Refusal> {
+    world.known_zone(zone)?;
+    let inside = |end| world.zone_of(end) == Some(zone);
+    let links = world.links().filter(|link| inside(link.a) || inside(link.b));
+    let rows = links.map(|link| (vec![kind(&link), id(link.a), id(link.b)], link)).collect();
+    cut(format!("zone links {zone:?}"), rows, page)
+}
+
+/// Everything an entity is found and counted by.
+fn facets(entity: &Entity) -> Vec<Facet> {
+    let mut facets = vec![Facet::Kind(entity.kind.clone())];
+    facets.extend(entity.source.iter().map(|source| Facet::Container(source.container)));
+    facets.extend(entity.components.0.keys().map(|component| Facet::Component(*component)));
+    facets.extend(entity.labels.iter().map(|label| Facet::Label(label.clone())));
+    facets
+}
+
+fn known(world: &World, node: Option<EntityId>) -> Result<(), Refusal> {
+    node.map_or(Ok(()), |node| world.known(node).map(drop))
+}
+
+fn by_ordinal(entity: &Entity) -> Key {
+    vec![Part::Int(entity.ordinal), id(entity.id)]
+}
+
+fn by_name(entity: &Entity) -> Key {
+    vec![Part::Text(entity.name.as_str().to_lowercase()), id(entity.id)]
+}
+
+fn id(id: EntityId) -> Part {
+    Part::Id(id.get())
+}
+
+fn kind(link: &Link) -> Part {
+    Part::Text(link.kind.as_str().to_owned())
+}
