@@ -1,1 +1,6 @@
-//! Placeholder.
+//! How data gets into an EntityGraph store and out of it.
+//!
+//! - [`load`] is the way in for every source: it compares what a source says with what the store has and writes the
+//!   difference, many transactions in flight, safe to repeat and to kill.
+
+pub mod load;
