@@ -28,6 +28,11 @@ pub mod change;
 pub mod query;
 pub mod refusal;
 
+pub mod codec;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
 pub use change::{Change, Commit};
 pub use component::{ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility};
 pub use container::{Catalog, Child, Container, ContainerDraft, Port};

@@ -63,19 +63,45 @@ impl Subscription {
             Scope::Sphere(_) => Source::Sphere(Box::new(Watch::new(&graph, scope.clone()))),
             _ => Source::Topic(graph.router().follow(scope.clone())),
         };
-        // A resumed sphere needs to know who was in it, which only a snapshot tells.
-        let resumes = matches!(source, Source::Topic(_));
-        let (phase, last) = match options.after {
-            Some(after) if resumes => (Phase::CatchUp, after),
-            _ => (Phase::Snapshot, Cursor::ZERO),
+        let (mut ready, merger) = (VecDeque::new(), Merger::default());
+        let (phase, last) = match (&source, options.after) {
+            (Source::Topic(_), Some(after)) => (Phase::CatchUp, after),
+            (Source::Sphere(_), Some(after)) => {
+                // Who was in the sphere then is not known any more: say so and begin again.
+                ready.push_back(Message::Lag { after, newest: graph.cache().cursor() });
+                (Phase::Snapshot, after)
+            }
+            (_, None) => (Phase::Snapshot, Cursor::ZERO),
         };
-        let (ready, merger) = (VecDeque::new(), Merger::default());
         Self { graph, scope, interval: options.interval, source, phase, last, ready, merger, due: None }
     }
 
-    /// Whether all that was there when it was asked for has been told, so that others may share what follows.
-    pub fn is_live(&self) -> bool {
-        self.phase == Phase::Live && self.ready.is_empty() && self.merger.is_empty()
+    /// Everything up to this transaction has been told.
+    pub fn told_up_to(&self) -> Cursor {
+        self.last
+    }
+
+    /// The next message of what was there before: snapshot and catching up. `None` when there is none left, or when the
+    /// service stops; from then on all followers of the scope are told the same. Cancel safe.
+    pub async fn next_until_live(&mut self) -> Option<Result<Message>> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Some(Ok(message));
+            }
+            let step = match self.phase {
+                Phase::Snapshot => self.take_snapshot().await,
+                Phase::CatchUp => self.catch_up().await,
+                Phase::Live => {
+                    self.due = None;
+                    return self.merger.take().map(|commit| Ok(Message::Transaction(Arc::new(commit))));
+                }
+            };
+            match step {
+                Ok(()) => {}
+                Err(Error::Stopped) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 
     /// The next message; `None` when the service stops. After an error the subscription is over.
