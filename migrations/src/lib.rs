@@ -1,6 +1,9 @@
 //! How data gets into an EntityGraph store and out of it.
 //!
 //! - [`load`] is the way in for every source: it compares what a source says with what the store has and writes the
-//!   difference, many transactions in flight, safe to repeat and to kill.
+//!   difference, many transactions in flight, safe to repeat and to kill;
+//! - [`eve`] reads the EVE Online static data export.
 
 pub mod load;
+
+pub mod eve;

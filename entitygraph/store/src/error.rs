@@ -3,7 +3,7 @@
 use entitygraph_schema::Refusal;
 
 /// Result of a store call.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A source of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,8 +7,11 @@
 //! keeps the promises (the reference model of the tests), `keyed` keeps them durably over an ordered key-value engine.
 //! `conformance` is the suite that each backend passes.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 pub mod contract;
 pub mod error;
+pub mod keyed;
 pub mod memory;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};

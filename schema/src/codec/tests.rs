@@ -396,7 +396,10 @@ fn other_spellings_are_refused_with_what_and_where() {
         "byte 4 of the new entity: entity name is written although it has its default",
     );
     refused::<NewEntity>("02 01 6b 8040", "byte 3 of the new entity: 8192 is no set of fields");
-    refused::<NewEntity>("02 01 20 00", "byte 1 of the new entity: a kind ` ` has ' ': allowed are letters, digits and _ - . : /");
+    refused::<NewEntity>(
+        "02 01 20 00",
+        "byte 1 of the new entity: a kind ` ` has ' ': allowed are letters, digits and _ - . : /",
+    );
     refused::<Link>(
         "01 6a 02 01 000000000000f03f",
         "byte 0 of the link: a link needs its lower end first, two different ends and a positive cost",
@@ -463,4 +466,15 @@ fn the_ordinary_layer_takes_no_bytes() {
     let other = Entity { layer: Layer::from_number(1), ..ordinary.clone() };
     assert_eq!(encoded(&ordinary).len(), 10);
     assert!(encoded(&other).len() > encoded(&ordinary).len());
+}
+
+#[test]
+fn the_tables_of_the_docs_are_those_of_the_code() {
+    let docs = include_str!("../../../docs/data-model.md");
+    let rows: Vec<_> = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//! |")).collect();
+    assert!(rows.len() > 30);
+    for row in rows {
+        let row = row.replace("\\[", "[").replace("[`crate::text`]", "`schema/src/text.rs`");
+        assert!(docs.contains(&row), "docs/data-model.md lacks: |{row}");
+    }
 }

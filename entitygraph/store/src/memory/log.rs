@@ -79,6 +79,12 @@ impl Log {
         }
     }
 
+    /// How many named transactions are known.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.operations.len()
+    }
+
     /// Commits after a cursor, or that it is out of what is kept.
     pub fn after(&self, after: Cursor, limit: usize) -> Feed {
         let newest = self.newest;
