@@ -1,3 +1,8 @@
-//! How data gets in and out: world ingest and export.
+//! How data gets into an EntityGraph store and out of it.
+//!
+//! - [`load`] is the way in for every source: it compares what a source says with what the store has and writes the
+//!   difference, many transactions in flight, safe to repeat and to kill.
+//! - [`eve`] reads the EVE Online static data export and turns it into a world.
 
 pub mod eve;
+pub mod load;
