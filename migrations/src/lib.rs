@@ -1,8 +1,9 @@
 //! How data gets into an EntityGraph store and out of it.
 //!
 //! - [`load`] is the way in for every source: it compares what a source says with what the store has and writes the
-//!   difference, many transactions in flight, safe to repeat and to kill.
-//! - [`eve`] reads the EVE Online static data export and turns it into a world.
+//!   difference, many transactions in flight, safe to repeat and to kill;
+//! - [`eve`] reads the EVE Online static data export and ingests it.
+
+pub mod load;
 
 pub mod eve;
-pub mod load;

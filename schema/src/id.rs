@@ -84,7 +84,7 @@ id!(
 /// | 2^40 | 2^63 - 1 | stores, in leased [`IdRange`]s |
 /// | 2^63 | 2^64 - 1 | names: a hash of world and key, for worlds written by hand |
 impl EntityId {
-    /// The first id that a store leases.
+    /// The first id that stores lease.
     pub const FIRST_LEASED: Self = Self(1 << 40);
 
     /// The first id that is made from a name; all above it are too.

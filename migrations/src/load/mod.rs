@@ -39,6 +39,9 @@ pub mod loader;
 mod compare;
 mod pipeline;
 
+#[cfg(test)]
+mod tests;
+
 pub use item::{Item, Origin, Problem, Sourced};
 pub use loader::{Existing, LoadError, LoadOptions, Loader};
 pub use progress::{Bar, Lines, Progress, Silent, for_terminal};
