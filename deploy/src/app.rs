@@ -57,6 +57,11 @@ impl App {
 
     /// Serves until a signal comes, then lets open requests end.
     pub async fn until_stopped(self) -> Result<()> {
+        self.until_stopped_after(async { Ok(()) }).await
+    }
+
+    /// The same, and stops something else first.
+    pub async fn until_stopped_after(self, first: impl Future<Output = Result<()>>) -> Result<()> {
         signal().await?;
         tracing::info!("stopping: open requests are finished, subscribers are told to come back; a second signal ends at once");
         tokio::spawn(async {
@@ -65,6 +70,7 @@ impl App {
                 std::process::exit(130);
             }
         });
+        first.await?;
         self.stop().await
     }
 

@@ -3,7 +3,9 @@
 mod app;
 mod cli;
 mod config;
+mod demo;
 mod telemetry;
+mod world;
 
 use std::process::ExitCode;
 
@@ -32,7 +34,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command.unwrap_or(Command::Demo) {
-            _ => serve(&config).await,
+            Command::Demo => demo::run(&config).await,
+            Command::Serve => serve(&config).await,
+            Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
+            Command::Export(export) => world::export(&config, &export).await,
         }
     })
 }
