@@ -1,7 +1,7 @@
 //! The read cache: entities and subtrees in memory, bounded by bytes.
 //!
-//! It is told of every commit in order ([`Cache::apply`], by the change follower) and forgets what the commit touched, so
-//! what it holds is true for the newest commit it was told of. What a store read brings is put in only if no commit in
+//! It is told of every commit in order ([`Cache::apply`], by the change follower) and changes or forgets what the commit
+//! touched, so what it holds is true for the newest commit it was told of. What a store read brings is put in only if no commit in
 //! between touched it; `fill_*` checks that. A subtree is kept whole, as it was read from one moment, and forgotten whole
 //! when anything in it changes: no reader ever sees half of a transaction in it.
 
@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use entitygraph_schema::{Change, Commit, Cursor, Entity, EntityId, query::Extent};
+use entitygraph_schema::{Change, Commit, Cursor, Delta, Entity, EntityId, query::Extent};
 use moka::sync::Cache as Moka;
 use parking_lot::RwLock;
 
@@ -47,6 +47,12 @@ struct Told {
     members: HashMap<EntityId, Vec<SubtreeKey>>,
 }
 
+/// A commit of at most this many changes puts what it created into the cache.
+const SMALL_COMMIT: usize = 64;
+
+/// Larger subtrees are read again after a change instead of being copied.
+const PATCHED_SUBTREE_MAX: usize = 512;
+
 /// Touches remembered: more than commits touch while one store read is under way.
 const TOUCHES_MAX: usize = 65_536;
 
@@ -75,6 +81,11 @@ impl Cache {
     /// The entity, if it is here.
     pub fn entity(&self, id: EntityId) -> Option<Arc<Entity>> {
         self.count(self.entities.get(&id))
+    }
+
+    /// The entity, if it is here, without counting the look-up: for the process's own needs.
+    pub fn peek(&self, id: EntityId) -> Option<Arc<Entity>> {
+        self.entities.get(&id)
     }
 
     /// The subtree, if it is here.
@@ -133,33 +144,68 @@ impl Cache {
         self.metrics.cache_bytes.set(self.weight());
     }
 
-    /// Forgets what the commit touched. Commits come in order, none is left out.
+    /// Follows a commit: what it changed is changed here too or forgotten. Commits come in order, none is left out.
     pub fn apply(&self, commit: &Commit) {
         let mut told = self.told.write();
         for change in &commit.changes {
             match change {
                 Change::Created(entity) => {
-                    self.forget(&mut told, entity.id, commit.cursor);
                     self.forget_around(&mut told, entity.placement.parent, commit.cursor);
-                }
-                Change::Changed { entity, left, delta } => {
-                    self.forget(&mut told, *entity, commit.cursor);
-                    self.forget_around(&mut told, *left, commit.cursor);
-                    let entered = delta.patch.parent.as_ref().map(|(parent, _)| *parent);
-                    self.forget_around(&mut told, entered, commit.cursor);
-                    if delta.patch.ordinal.is_some() {
-                        // Its place among its siblings is part of every subtree around it.
-                        self.forget(&mut told, *entity, commit.cursor);
+                    told.touch(entity.id, commit.cursor);
+                    // A bulk load must not push out what is in use.
+                    if commit.changes.len() <= SMALL_COMMIT {
+                        self.entities.insert(entity.id, entity.clone());
                     }
                 }
-                Change::Buried { entity, parent, .. } => {
-                    self.forget(&mut told, *entity, commit.cursor);
-                    self.forget_around(&mut told, *parent, commit.cursor);
+                Change::Changed { entity, left, delta } => {
+                    let patch = &delta.patch;
+                    let structural = patch.parent.is_some() || patch.ordinal.is_some() || patch.root.is_some();
+                    self.change(&mut told, *entity, delta, structural);
+                    self.forget_around(&mut told, *left, commit.cursor);
+                    let entered = patch.parent.as_ref().map(|(parent, _)| *parent);
+                    self.forget_around(&mut told, entered, commit.cursor);
+                    told.touch(*entity, commit.cursor);
+                }
+                Change::Buried(entity) => {
+                    self.entities.invalidate(&entity.id);
+                    self.forget_subtrees(&mut told, entity.id);
+                    self.forget_around(&mut told, entity.placement.parent, commit.cursor);
+                    told.touch(entity.id, commit.cursor);
                 }
                 Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {}
             }
         }
         told.cursor = commit.cursor;
+    }
+
+    /// Applies a delta to the cached entity, and to the cached subtrees that it is in unless their shape may change.
+    fn change(&self, told: &mut Told, id: EntityId, delta: &Delta, structural: bool) {
+        let changed = self.entities.get(&id).and_then(|old| {
+            let mut entity = Entity::clone(&old);
+            let next = old.revision.next() == delta.revision && delta.apply(&mut entity);
+            next.then(|| Arc::new(entity))
+        });
+        let Some(changed) = changed else {
+            self.entities.invalidate(&id);
+            self.forget_subtrees(told, id);
+            return;
+        };
+        self.entities.insert(id, changed.clone());
+        if structural {
+            self.forget_subtrees(told, id);
+            return;
+        }
+        let keys = told.members.get(&id).cloned().unwrap_or_default();
+        for key in keys {
+            let patched = self.subtrees.get(&key).filter(|old| old.len() <= PATCHED_SUBTREE_MAX).map(|old| {
+                let replace = |entity: &Arc<Entity>| if entity.id == id { changed.clone() } else { entity.clone() };
+                old.iter().map(replace).collect::<Subtree>()
+            });
+            match patched {
+                Some(patched) => self.subtrees.insert(key, patched),
+                None => self.subtrees.invalidate(&key),
+            }
+        }
     }
 
     /// Forgets everything: the change sequence was not followed up to `cursor`.
@@ -168,13 +214,6 @@ impl Cache {
         self.entities.invalidate_all();
         self.subtrees.invalidate_all();
         *told = Told { cursor, forgotten: cursor, ..Told::default() };
-    }
-
-    /// A touched entity leaves the cache with every subtree that it is in.
-    fn forget(&self, told: &mut Told, id: EntityId, cursor: Cursor) {
-        self.entities.invalidate(&id);
-        self.forget_subtrees(told, id);
-        told.touch(id, cursor);
     }
 
     /// An entity whose children changed stays, the subtrees that it is in leave.

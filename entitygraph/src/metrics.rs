@@ -92,6 +92,10 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Time from the first byte of a request to its answer, by operation.
     pub request_seconds: HistogramVec,
+    /// Subscriptions that are open.
+    pub subscriptions: IntGauge,
+    /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
+    pub subscription_messages: IntCounterVec,
 }
 
 impl Metrics {
@@ -148,6 +152,12 @@ impl Metrics {
                 registry.register(Box::new(histograms.clone()))?;
                 histograms
             },
+            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
+            subscription_messages: counters(
+                "entitygraph_subscription_messages_total",
+                "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
+                &["kind"],
+            )?,
         })
     }
 

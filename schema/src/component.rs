@@ -49,7 +49,7 @@ pub struct VariableDraft {
     pub persisted: bool,
     /// Who may be told.
     pub visibility: Visibility,
-    /// Smallest step worth sending, in the variable's own unit; floats and vectors only.
+    /// Smallest step worth sending, in the variable's own unit, positive; floats, vectors and float lists only.
     pub precision: Option<f64>,
 }
 
@@ -134,7 +134,10 @@ impl Components {
     /// Lays `over` on top: its components are added, its values win.
     pub fn overlay(&mut self, over: &Self) {
         for (component, values) in &over.0 {
-            self.0.entry(*component).or_default().extend(values.iter().map(|(id, value)| (*id, value.clone())));
+            self.0
+                .entry(*component)
+                .or_default()
+                .extend(values.iter().map(|(id, value)| (*id, value.clone())));
         }
     }
 
@@ -186,9 +189,8 @@ impl Registry {
         let mut next = known.and_then(|k| k.variables.iter().map(|v| v.id.get()).max()).unwrap_or(0) + 1;
         for old in known.iter().flat_map(|k| &k.variables) {
             let name = &old.draft.name;
-            let new = draft.variables.iter().find(|v| v.name == *name).ok_or_else(|| Refusal::VariableDropped {
-                component: draft.name.clone(),
-                variable: name.clone(),
+            let new = draft.variables.iter().find(|v| v.name == *name).ok_or_else(|| {
+                Refusal::VariableDropped { component: draft.name.clone(), variable: name.clone() }
             })?;
             if new.default.kind() != old.kind() {
                 return Err(Refusal::VariableKindChanged {
@@ -202,20 +204,28 @@ impl Registry {
         }
         for new in &draft.variables {
             if !variables.iter().any(|v| v.draft.name == new.name) {
-                let id = VariableId::new(next).ok_or(Refusal::TooMany { what: "variables", count: next as u64, max: 65_535 })?;
+                let id = VariableId::new(next).ok_or(Refusal::TooMany {
+                    what: "variables",
+                    count: next as u64,
+                    max: 65_535,
+                })?;
                 variables.push(Variable { id, draft: new.clone() });
                 next += 1;
             }
         }
-        if let Some(known) = known {
-            if known.variables == variables {
-                return Ok(known.clone());
-            }
+        if let Some(known) = known.filter(|known| known.variables == variables) {
+            return Ok(known.clone());
         }
         let id = match known {
             Some(known) => known.id,
-            None => ComponentId::new(self.by_id.last_key_value().map_or(0, |(id, _)| id.get()) + 1)
-                .ok_or(Refusal::TooMany { what: "component types", count: u32::MAX.into(), max: u32::MAX.into() })?,
+            None => {
+                ComponentId::new(self.by_id.last_key_value().map_or(0, |(id, _)| id.get()).wrapping_add(1))
+                    .ok_or(Refusal::TooMany {
+                        what: "component types",
+                        count: u32::MAX.into(),
+                        max: u32::MAX.into(),
+                    })?
+            }
         };
         let version = known.map_or(1, |known| known.version + 1);
         Ok(Arc::new(ComponentType { id, name: draft.name.clone(), version, variables }))
@@ -224,7 +234,11 @@ impl Registry {
     fn check_draft(&self, draft: &ComponentDraft) -> Result<(), Refusal> {
         let count = draft.variables.len();
         if count > ComponentType::MAX_VARIABLES {
-            return Err(Refusal::TooMany { what: "variables", count: count as u64, max: ComponentType::MAX_VARIABLES as u64 });
+            return Err(Refusal::TooMany {
+                what: "variables",
+                count: count as u64,
+                max: ComponentType::MAX_VARIABLES as u64,
+            });
         }
         for (index, variable) in draft.variables.iter().enumerate() {
             variable.default.check().map_err(|source| Refusal::Value {
@@ -232,18 +246,27 @@ impl Registry {
                 variable: variable.name.clone(),
                 source,
             })?;
-            let kind = variable.default.kind();
-            let steps = matches!(kind, ValueKind::Float | ValueKind::Vector);
-            if variable.precision.is_some_and(|step| !(steps && step.is_finite() && step > 0.0)) {
-                return Err(Refusal::NotOfKind {
-                    component: draft.name.clone(),
-                    variable: variable.name.clone(),
-                    expected: kind,
-                    reason: "a precision is for floats and vectors, a finite number above 0".to_owned(),
-                });
+            if let Some(precision) = variable.precision {
+                let divisible = matches!(
+                    variable.default.kind(),
+                    ValueKind::Float | ValueKind::Vector | ValueKind::FloatList
+                );
+                if !divisible || !precision.is_finite() || precision <= 0.0 {
+                    let reason = format!(
+                        "variable `{}.{}` is {} and has {precision}; only floats, vectors and float lists have one, \
+                         and it is positive and finite",
+                        draft.name,
+                        variable.name,
+                        variable.default.kind()
+                    );
+                    return Err(Refusal::Invalid { what: "the precision", reason });
+                }
             }
             if draft.variables[..index].iter().any(|other| other.name == variable.name) {
-                return Err(Refusal::VariableTwice { component: draft.name.clone(), variable: variable.name.clone() });
+                return Err(Refusal::VariableTwice {
+                    component: draft.name.clone(),
+                    variable: variable.name.clone(),
+                });
             }
         }
         Ok(())
@@ -261,7 +284,12 @@ impl Registry {
     }
 
     /// Refuses an unknown variable and a value of the wrong kind or form.
-    pub fn check_value(&self, component: &ComponentType, variable: VariableId, value: &Value) -> Result<(), Refusal> {
+    pub fn check_value(
+        &self,
+        component: &ComponentType,
+        variable: VariableId,
+        value: &Value,
+    ) -> Result<(), Refusal> {
         let known = component.variable_by_id(variable).ok_or_else(|| Refusal::UnknownVariable {
             component: component.name.clone(),
             variable: variable.to_string(),
@@ -294,3 +322,6 @@ impl Registry {
         full
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,8 @@ use crate::{
 pub struct ComponentPatch {
     /// Forget the own values first.
     pub reset: bool,
-    /// After the patch the entity has no own values of it (a component of the container stays, with the container's values).
+    /// After the patch the entity has no own values of it, whatever else the patch says (a component of the container
+    /// stays, with the container's values).
     pub remove: bool,
     /// New values; none goes back to the container's value or the default.
     pub variables: BTreeMap<VariableId, Option<Value>>,
@@ -32,7 +33,10 @@ pub struct ComponentPatch {
 impl ComponentPatch {
     /// Sets values, keeping the others.
     pub fn set(variables: impl IntoIterator<Item = (VariableId, Value)>) -> Self {
-        Self { variables: variables.into_iter().map(|(id, value)| (id, Some(value))).collect(), ..Self::default() }
+        Self {
+            variables: variables.into_iter().map(|(id, value)| (id, Some(value))).collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes the own component away.
@@ -46,7 +50,9 @@ impl ComponentPatch {
         if next.remove || next.reset {
             return next;
         }
-        self.remove = false;
+        if self.remove {
+            self = Self { reset: true, ..Self::default() };
+        }
         self.variables.extend(next.variables);
         self
     }
@@ -168,7 +174,8 @@ impl Patch {
     /// The patch that does this one, then `next`.
     #[must_use]
     pub fn merge(mut self, next: Self) -> Self {
-        let Patch { name, parent, pose, radius, zone, root, owner, layer, ordinal, labels, components } = next;
+        let Patch { name, parent, pose, radius, zone, root, owner, layer, ordinal, labels, components } =
+            next;
         self.name = name.or(self.name);
         self.parent = parent.or(self.parent);
         self.pose = pose.or(self.pose);
@@ -233,7 +240,8 @@ impl Patch {
     pub fn expand_groups(&mut self, entity: &Entity, registry: &Registry) {
         for (id, patch) in &mut self.components {
             let Some(component) = registry.get(*id) else { continue };
-            let changed: Vec<_> = patch.variables.keys().filter_map(|v| component.variable_by_id(*v)).collect();
+            let changed: Vec<_> =
+                patch.variables.keys().filter_map(|v| component.variable_by_id(*v)).collect();
             let groups: Vec<_> = changed.iter().filter_map(|v| v.draft.group.clone()).collect();
             for member in &component.variables {
                 if member.draft.group.as_ref().is_some_and(|group| groups.contains(group)) {
@@ -276,9 +284,12 @@ impl Delta {
         true
     }
 
-    /// The delta that does this one, then the later `next`.
+    /// The delta that does this one, then the `next` of the same entity, which is later.
     #[must_use]
     pub fn merge(self, next: Self) -> Self {
         Self { revision: next.revision, epoch: next.epoch, patch: self.patch.merge(next.patch) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ pub mod container;
 pub mod entity;
 pub mod link;
 
+pub mod catalog;
+
 pub mod delta;
 pub mod transaction;
 
@@ -28,9 +30,15 @@ pub mod change;
 pub mod query;
 pub mod refusal;
 
+pub mod codec;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use catalog::Catalog;
 pub use change::{Change, Commit};
 pub use component::{ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility};
-pub use container::{Catalog, Child, Container, ContainerDraft, Port};
+pub use container::{Child, Container, ContainerDraft, Port};
 pub use delta::{ComponentPatch, Delta, Patch};
 pub use entity::{Entity, NewEntity, Placement, Slot, Source};
 pub use id::{ComponentId, ContainerId, EntityId, IdRange, VariableId};

@@ -68,6 +68,8 @@ pub enum Extent {
     All,
     /// Everything below but nested aggregate roots and what is below those.
     Aggregate,
+    /// The entities whose innermost zone is the root of the question: nested zone hosts are listed but not entered.
+    Zone,
 }
 
 /// A property that entities are found and counted by below any node.

@@ -118,6 +118,13 @@ macro_rules! text {
     };
 }
 
+impl Default for EntityName {
+    /// The empty name.
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
 text!(
     /// What people call an entity; may be empty, need not be unique.
     EntityName, "an entity name", 200, true, PRINTABLE, printable

@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What tests and benchmarks across crates share: a real server process, and clients for it.
+
+pub mod graphql;
+pub mod process;
+pub mod socket;

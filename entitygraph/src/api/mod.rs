@@ -7,6 +7,7 @@ mod endpoint;
 pub mod error;
 pub mod graphql;
 mod health;
+pub mod live;
 pub mod router;
 pub mod server;
 pub mod web;

@@ -1,5 +1,17 @@
-//! Following the store's change sequence.
+//! Following the store's change sequence. `docs/subscriptions.md` is the specification.
+//!
+//! [`Follower`] reads the sequence and tells the cache and the [`Router`]; the router finds the scopes that a commit
+//! concerns; a [`Subscription`] is one reader's way through snapshot, transactions, catching up and lag.
 
 mod follower;
+mod router;
+mod scope;
+mod snapshot;
+mod sphere;
+mod subscription;
+mod window;
 
 pub use follower::Follower;
+pub use router::{Following, Router, Told};
+pub use scope::{Merger, Message, Scope, ScopeChange, ScopeCommit, Sphere};
+pub use subscription::{Subscription, SubscriptionOptions};

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config, Metrics,
     cache::Cache,
-    changes::Follower,
+    changes::{Follower, Router, Scope, Subscription, SubscriptionOptions},
     service::read::Flights,
 };
 
@@ -35,6 +35,7 @@ pub struct Graph {
 struct Inner {
     store: Arc<dyn Store>,
     cache: Arc<Cache>,
+    router: Arc<Router>,
     flights: Flights,
     applied: watch::Receiver<Cursor>,
     config: Config,
@@ -51,10 +52,11 @@ impl Graph {
         cancel: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
         let cache = Arc::new(Cache::new(config.cache.max_bytes, metrics.clone()));
-        let follower = Follower::new(store.clone(), cache.clone(), metrics.clone());
+        let router = Arc::new(Router::new(config.limits.subtree_entities, metrics.clone()));
+        let follower = Follower::new(store.clone(), cache.clone(), router.clone(), metrics.clone());
         let applied = follower.applied();
         let task = tokio::spawn(follower.run(cancel));
-        let inner = Inner { store, cache, flights: Flights::default(), applied, config, metrics };
+        let inner = Inner { store, cache, router, flights: Flights::default(), applied, config, metrics };
         (Self { inner: Arc::new(inner) }, task)
     }
 
@@ -86,6 +88,19 @@ impl Graph {
     /// The newest commit that reads through this handle are sure to see.
     pub fn applied(&self) -> watch::Receiver<Cursor> {
         self.inner.applied.clone()
+    }
+
+    /// Follows a part of the world; nothing is read before the first [`Subscription::next`].
+    pub fn subscribe(&self, scope: Scope, options: SubscriptionOptions) -> Subscription {
+        Subscription::new(self.clone(), scope, options)
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.inner.cache
+    }
+
+    pub(crate) fn router(&self) -> &Arc<Router> {
+        &self.inner.router
     }
 
     /// Waits until reads through this handle see everything up to the cursor.

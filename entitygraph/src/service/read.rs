@@ -170,7 +170,7 @@ impl Graph {
 
     /// Counts and times a store read, and waits until the cache was told of everything the answer saw: so that the answer
     /// may be put in the cache, and no later read of the same caller sees less.
-    async fn ask<T>(&self, question: &'static str, read: impl Future<Output = Result<At<T>>>) -> Result<At<T>> {
+    pub(crate) async fn ask<T>(&self, question: &'static str, read: impl Future<Output = Result<At<T>>>) -> Result<At<T>> {
         let timer = self.inner.metrics.store_read_seconds.start_timer();
         let answer = read.await?;
         timer.observe_duration();

@@ -3,7 +3,7 @@
 use entitygraph_schema::Refusal;
 
 /// Result of a store call.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A source of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -86,7 +86,7 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// A read that several callers waited for together failed.
+    /// A read, or a batch of writes, that several callers waited for together failed.
     #[error("{0}")]
     Shared(#[source] std::sync::Arc<Error>),
     /// The URL names no store.

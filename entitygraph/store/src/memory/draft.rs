@@ -156,11 +156,7 @@ impl<'a> Draft<'a> {
         for last in self.buried {
             // Readers know it as it was before the transaction.
             let seen = before.get(&last.id).and_then(|before| before.as_ref()).unwrap_or(&last);
-            changes.push(Change::Buried {
-                entity: last.id,
-                parent: seen.placement.parent,
-                revision: seen.revision,
-            });
+            changes.push(Change::Buried(seen.clone()));
         }
         changes
     }

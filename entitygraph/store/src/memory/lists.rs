@@ -51,6 +51,7 @@ pub(super) fn subtree(
         let deeper = match extent {
             Extent::Depth(levels) => depth < levels,
             Extent::All | Extent::Aggregate => true,
+            Extent::Zone => depth == 0 || entity.zone.is_none(),
         };
         if deeper {
             for child in world.children(Some(entity.id)) {

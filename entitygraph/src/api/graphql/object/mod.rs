@@ -5,4 +5,5 @@ pub mod container;
 pub mod count;
 pub mod entity;
 pub mod link;
+pub mod message;
 pub mod tree;

@@ -1,4 +1,6 @@
 //! Every stream, one file a noun.
 
-/// Everything that can be watched.
-pub type Subscription = async_graphql::EmptySubscription;
+mod changes;
+
+/// Everything that can be followed.
+pub type Subscription = changes::ChangeSubscription;

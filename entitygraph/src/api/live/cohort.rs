@@ -1,0 +1,125 @@
+//! Cohorts: one live execution for all subscriptions of one operation.
+
+use std::{
+    collections::HashMap,
+    hash::{Hash, Hasher},
+    sync::{Arc, Weak},
+};
+
+use async_graphql::{Executor, Request};
+use entitygraph_schema::Cursor;
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{broadcast, watch},
+    task::AbortHandle,
+};
+
+use super::{
+    Frame,
+    control::{Control, Part},
+};
+
+/// Answers a cohort keeps for its members; one that is further behind catches up by itself.
+const RING: usize = 64;
+
+/// An answer and where its reader stands after it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The position after it.
+    pub position: Cursor,
+    /// Its bytes.
+    pub frame: Frame,
+}
+
+/// A live execution. It ends when the last member drops it.
+#[derive(Debug)]
+pub struct Cohort {
+    answers: broadcast::Sender<Shared>,
+    started: watch::Receiver<Option<Cursor>>,
+    task: AbortHandle,
+}
+
+impl Drop for Cohort {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Cohort {
+    /// Answers from now on.
+    pub fn join(&self) -> broadcast::Receiver<Shared> {
+        self.answers.subscribe()
+    }
+
+    /// Waits until the execution hears of everything that happens; false when it ended instead.
+    pub async fn started(&self) -> bool {
+        let mut started = self.started.clone();
+        started.wait_for(Option::is_some).await.is_ok()
+    }
+
+    fn start<E: Executor>(executor: &E, request: Request) -> Self {
+        let control = Arc::new(Control::new(Part::Live));
+        let started = control.live();
+        let answers = broadcast::Sender::new(RING);
+        let (sender, executor) = (answers.clone(), executor.clone());
+        let task = tokio::spawn(async move {
+            let mut stream = executor.execute_stream(request.data(control.clone()), None);
+            while let Some(response) = stream.next().await {
+                let position = control.position().unwrap_or_default();
+                // Without members the task is about to be aborted.
+                drop(sender.send(Shared { position, frame: Frame::of(response) }));
+            }
+        });
+        Self { answers, started, task: task.abort_handle() }
+    }
+}
+
+/// What makes two subscriptions one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    query: String,
+    operation_name: Option<String>,
+    variables: String,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.query.hash(state);
+        self.variables.hash(state);
+    }
+}
+
+/// The cohorts that have members.
+#[derive(Debug, Clone, Default)]
+pub struct Cohorts(Arc<Mutex<HashMap<Key, Weak<Cohort>>>>);
+
+impl Cohorts {
+    /// The cohort of the request; it is started if it is the first of its kind.
+    pub fn of<E: Executor>(&self, executor: &E, request: &Request) -> Arc<Cohort> {
+        let key = Key {
+            query: request.query.clone(),
+            operation_name: request.operation_name.clone(),
+            variables: serde_json::to_string(&request.variables).unwrap_or_default(),
+        };
+        let mut cohorts = self.0.lock();
+        if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade) {
+            if !cohort.task.is_finished() {
+                return cohort;
+            }
+        }
+        if cohorts.len() >= cohorts.capacity() {
+            cohorts.retain(|_, cohort| cohort.strong_count() > 0);
+        }
+        let cohort = Arc::new(Cohort::start(executor, again(request)));
+        cohorts.insert(key, Arc::downgrade(&cohort));
+        cohort
+    }
+}
+
+/// A request with the same operation, for another execution.
+pub fn again(request: &Request) -> Request {
+    let mut copy = Request::new(request.query.clone()).variables(request.variables.clone());
+    copy.operation_name.clone_from(&request.operation_name);
+    copy
+}

@@ -1,0 +1,258 @@
+//! `graphql-transport-ws`: any number of operations over one WebSocket.
+//! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
+//!
+//! One task a connection. It polls its operations only while the socket takes bytes, so a slow client slows itself alone:
+//! its subscriptions fall behind, catch up, or are told that they lag.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_graphql::{Executor, Request};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use futures_util::{
+    FutureExt, SinkExt, StreamExt,
+    stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink},
+};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Frame, Live};
+
+/// The sub-protocol's name.
+pub const PROTOCOL: &str = "graphql-transport-ws";
+
+/// Frames handed to the socket before it is flushed: bounds the memory of a burst, saves system calls.
+const BURST: usize = 64;
+
+/// Bytes read from the socket at once; idle connections hold this much.
+const READ_BYTES: usize = 4 * 1024;
+
+/// Bytes collected before they are written without a flush.
+const WRITE_BYTES: usize = 16 * 1024;
+
+/// A client that takes nothing for this long is gone.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ClientMessage {
+    ConnectionInit,
+    Ping { payload: Option<serde_json::Value> },
+    Pong,
+    Subscribe { id: String, payload: Box<Request> },
+    Complete { id: String },
+}
+
+/// What an operation sends, with the operation's id.
+enum Out {
+    Frame(Frame),
+    Complete,
+}
+
+type Operations = SelectAll<BoxStream<'static, (String, Out)>>;
+
+/// Accepts the WebSocket and serves it until it is closed or `stop` is cancelled.
+pub fn upgrade<E: Executor>(upgrade: WebSocketUpgrade, live: Live<E>, stop: CancellationToken) -> axum::response::Response {
+    let max = live.inner.limits.message_bytes;
+    upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(WRITE_BYTES)
+        .max_message_size(max)
+        .max_frame_size(max)
+        .on_upgrade(move |socket| async move {
+            let spoken = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
+            Connection::new(live, socket, spoken).serve(stop).await;
+        })
+}
+
+struct Connection<E> {
+    live: Live<E>,
+    sink: SplitSink<WebSocket, Message>,
+    source: futures_util::stream::SplitStream<WebSocket>,
+    spoken: bool,
+    acknowledged: bool,
+    operations: Operations,
+    handles: HashMap<String, AbortHandle>,
+}
+
+/// Why a connection is closed by us; the codes are the protocol's.
+struct Close(u16, String);
+
+impl<E: Executor> Connection<E> {
+    fn new(live: Live<E>, socket: WebSocket, spoken: bool) -> Self {
+        let (sink, source) = socket.split();
+        let (operations, handles) = (SelectAll::new(), HashMap::new());
+        Self { live, sink, source, spoken, acknowledged: false, operations, handles }
+    }
+
+    async fn serve(mut self, stop: CancellationToken) {
+        let close = self.talk(stop).await;
+        if let Some(Close(code, reason)) = close {
+            let frame = CloseFrame { code, reason: reason.into() };
+            // The client may be gone already.
+            drop(self.sink.send(Message::Close(Some(frame))).await);
+        }
+    }
+
+    /// Serves until the client leaves (`None`) or must be sent away.
+    async fn talk(&mut self, stop: CancellationToken) -> Option<Close> {
+        if !self.spoken {
+            let reason = format!("unknown sub-protocol: ask for `{PROTOCOL}` in Sec-WebSocket-Protocol");
+            return Some(Close(4406, reason));
+        }
+        let init = Duration::from_millis(self.live.inner.limits.init_ms);
+        let mut init = Some(Box::pin(tokio::time::sleep(init)));
+        loop {
+            let waiting = init.is_some();
+            let initialised = async { if let Some(init) = init.as_mut() { init.await } };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Some(Close(1001, "the service stops: reconnect and resume".into())),
+                () = initialised, if waiting => return Some(Close(4408, "Connection initialisation timeout".into())),
+                message = self.source.next() => match message {
+                    Some(Ok(message)) => match self.hear(message).await {
+                        Ok(true) => {}
+                        Ok(false) => return None,
+                        Err(close) => return Some(close),
+                    },
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "a WebSocket broke");
+                        return Some(Close(1002, short(&error.to_string())));
+                    }
+                    None => return None,
+                },
+                Some((id, out)) = self.operations.next(), if !self.operations.is_empty() => {
+                    match tokio::time::timeout(WRITE_TIME, self.send_burst(id, out)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) | Err(_) => return None,
+                    }
+                }
+            }
+            if self.acknowledged {
+                init = None;
+            }
+        }
+    }
+
+    /// Handles a message; false when the client closed.
+    async fn hear(&mut self, message: Message) -> Result<bool, Close> {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Close(4400, "binary messages are not part of the protocol".into())),
+            Message::Close(_) => return Ok(false),
+            Message::Ping(_) | Message::Pong(_) => return Ok(true),
+        };
+        let message: ClientMessage = serde_json::from_str(&text).map_err(|error| {
+            Close(4400, short(&format!("not a message of {PROTOCOL}: {error}")))
+        })?;
+        match message {
+            ClientMessage::ConnectionInit if self.acknowledged => {
+                Err(Close(4429, "Too many initialisation requests".into()))
+            }
+            ClientMessage::ConnectionInit => {
+                self.acknowledged = true;
+                Ok(self.send(r#"{"type":"connection_ack"}"#.into()).await)
+            }
+            ClientMessage::Ping { payload } => {
+                let pong = match payload {
+                    Some(payload) => serde_json::json!({ "type": "pong", "payload": payload }).to_string(),
+                    None => r#"{"type":"pong"}"#.to_owned(),
+                };
+                Ok(self.send(pong).await)
+            }
+            ClientMessage::Pong => Ok(true),
+            ClientMessage::Subscribe { .. } if !self.acknowledged => Err(Close(4401, "Unauthorized".into())),
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).map(|()| true),
+            ClientMessage::Complete { id } => {
+                if let Some(handle) = self.handles.remove(&id) {
+                    handle.abort();
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn subscribe(&mut self, id: String, request: Request) -> Result<(), Close> {
+        if id.is_empty() {
+            return Err(Close(4400, "an operation needs an id".into()));
+        }
+        if self.handles.contains_key(&id) {
+            return Err(Close(4409, short(&format!("Subscriber for {id} already exists"))));
+        }
+        let max = self.live.inner.limits.operations;
+        if self.handles.len() >= max {
+            let reason = format!("more than {max} operations on one connection: open another");
+            return Err(Close(4429, reason));
+        }
+        let name = id.clone();
+        let frames = self.live.run(request).map(move |frame| (name.clone(), Out::Frame(frame)));
+        let name = id.clone();
+        let complete = futures_util::stream::once(async move { (name, Out::Complete) });
+        let (handle, registration) = AbortHandle::new_pair();
+        self.operations.push(Abortable::new(frames.chain(complete), registration).boxed());
+        self.handles.insert(id, handle);
+        Ok(())
+    }
+
+    /// Sends an answer and those that are ready with it, then flushes once.
+    async fn send_burst(&mut self, id: String, out: Out) -> Result<(), axum::Error> {
+        let mut next = Some((id, out));
+        let mut sent = 0;
+        while let Some((id, out)) = next.take() {
+            self.feed(id, out).await?;
+            sent += 1;
+            if sent < BURST {
+                next = self.operations.next().now_or_never().flatten();
+            }
+        }
+        self.sink.flush().await
+    }
+
+    async fn feed(&mut self, id: String, out: Out) -> Result<(), axum::Error> {
+        if !self.handles.contains_key(&id) {
+            // The client completed it meanwhile, or it was refused.
+            return Ok(());
+        }
+        let text = match &out {
+            Out::Frame(Frame::Next(result)) => envelope("next", &id, Some(result)),
+            Out::Frame(Frame::Error(errors)) => envelope("error", &id, Some(errors)),
+            Out::Complete => envelope("complete", &id, None),
+        };
+        if !matches!(out, Out::Frame(Frame::Next(_))) {
+            if let Some(handle) = self.handles.remove(&id) {
+                handle.abort();
+            }
+        }
+        self.sink.feed(Message::Text(text)).await
+    }
+
+    /// Sends a text at once; false when the client is gone.
+    async fn send(&mut self, text: String) -> bool {
+        self.sink.send(Message::Text(text.into())).await.is_ok()
+    }
+}
+
+/// A protocol message around bytes that are JSON already.
+fn envelope(kind: &str, id: &str, payload: Option<&str>) -> Utf8Bytes {
+    let id = serde_json::Value::from(id);
+    let mut text = String::with_capacity(48 + payload.map_or(0, str::len));
+    text.push_str(r#"{"type":""#);
+    text.push_str(kind);
+    text.push_str(r#"","id":"#);
+    text.push_str(&id.to_string());
+    if let Some(payload) = payload {
+        text.push_str(r#","payload":"#);
+        text.push_str(payload);
+    }
+    text.push('}');
+    text.into()
+}
+
+/// Close reasons are limited to 123 bytes.
+fn short(reason: &str) -> String {
+    let mut end = reason.len().min(120);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].to_owned()
+}

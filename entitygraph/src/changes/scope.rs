@@ -1,0 +1,199 @@
+//! Scopes of subscriptions and what their subscribers are told. `docs/subscriptions.md` is the specification.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use entitygraph_schema::{
+    ContainerId, Cursor, Entity, EntityId, Label, Layer, OperationId, Patch, Revision, query::Near,
+};
+use glam::DVec3;
+
+/// A part of the world that somebody follows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One entity.
+    Entity(EntityId),
+    /// The entity and everything below it.
+    Subtree(EntityId),
+    /// The entity and what is below it, without nested aggregates.
+    Aggregate(EntityId),
+    /// The zone host and all entities whose innermost zone it is.
+    Zone(EntityId),
+    /// Placed entities near a point.
+    Sphere(Sphere),
+    /// Instances of a container.
+    Container(ContainerId),
+    /// Entities with a label.
+    Label(Label),
+}
+
+/// The question `near` as a scope. Floats are kept as bits, so that equal questions share their work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sphere {
+    zone: EntityId,
+    point: [u64; 3],
+    radius: Option<u64>,
+    min_angular_size: Option<u64>,
+    layer: Layer,
+}
+
+impl From<&Near> for Sphere {
+    fn from(near: &Near) -> Self {
+        Self {
+            zone: near.zone,
+            point: near.point.to_array().map(f64::to_bits),
+            radius: near.radius.map(f64::to_bits),
+            min_angular_size: near.min_angular_size.map(f64::to_bits),
+            layer: near.layer,
+        }
+    }
+}
+
+impl From<&Sphere> for Near {
+    fn from(sphere: &Sphere) -> Self {
+        Self {
+            zone: sphere.zone,
+            point: DVec3::from_array(sphere.point.map(f64::from_bits)),
+            radius: sphere.radius.map(f64::from_bits),
+            min_angular_size: sphere.min_angular_size.map(f64::from_bits),
+            layer: sphere.layer,
+        }
+    }
+}
+
+/// One change of an entity as the subscribers of a scope see it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScopeChange {
+    /// It came into the scope: created, moved in, labelled.
+    Entered(Arc<Entity>),
+    /// It was in the scope and is.
+    Changed {
+        /// Which.
+        entity: EntityId,
+        /// Its revision after the change.
+        revision: Revision,
+        /// What changed.
+        patch: Arc<Patch>,
+    },
+    /// It, with everything below it, went out of the scope.
+    Left {
+        /// Which.
+        entity: EntityId,
+        /// Whether it exists no more.
+        buried: bool,
+    },
+}
+
+impl ScopeChange {
+    /// The entity it is about.
+    pub fn entity(&self) -> EntityId {
+        match self {
+            Self::Entered(entity) => entity.id,
+            Self::Changed { entity, .. } | Self::Left { entity, .. } => *entity,
+        }
+    }
+}
+
+/// What one transaction, or several merged ones, changed in a scope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScopeCommit {
+    /// The first transaction in it.
+    pub from: Cursor,
+    /// The last transaction in it; the subscriber resumes after this one.
+    pub to: Cursor,
+    /// The writer's name for it, unless merged.
+    pub operation_id: Option<OperationId>,
+    /// In order.
+    pub changes: Vec<ScopeChange>,
+}
+
+/// A message to a subscriber.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// The scope as it is.
+    Snapshot {
+        /// The moment it is true for.
+        cursor: Cursor,
+        /// Parents first.
+        entities: Arc<[Arc<Entity>]>,
+    },
+    /// What happened.
+    Transaction(Arc<ScopeCommit>),
+    /// Transactions after `after` up to `newest` are lost to this subscriber; a snapshot follows.
+    Lag {
+        /// The last one it was told of.
+        after: Cursor,
+        /// The newest one.
+        newest: Cursor,
+    },
+}
+
+impl Message {
+    /// Where a subscriber that has this message resumes.
+    pub fn cursor(&self) -> Cursor {
+        match self {
+            Self::Snapshot { cursor, .. } => *cursor,
+            Self::Transaction(commit) => commit.to,
+            Self::Lag { newest, .. } => *newest,
+        }
+    }
+}
+
+/// Collects transactions and merges the changes of each entity: the last state counts, nothing that was told is undone.
+#[derive(Debug, Default)]
+pub struct Merger {
+    range: Option<(Cursor, Cursor)>,
+    operation_id: Option<OperationId>,
+    order: Vec<EntityId>,
+    changes: BTreeMap<EntityId, ScopeChange>,
+}
+
+impl Merger {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_none()
+    }
+
+    /// Adds the next transaction.
+    pub fn push(&mut self, commit: &ScopeCommit) {
+        self.operation_id = if self.range.is_none() { commit.operation_id.clone() } else { None };
+        let from = self.range.map_or(commit.from, |(from, _)| from);
+        self.range = Some((from, commit.to));
+        for change in &commit.changes {
+            let id = change.entity();
+            let merged = match (self.changes.remove(&id), change) {
+                (None, change) => {
+                    self.order.push(id);
+                    change.clone()
+                }
+                (Some(ScopeChange::Entered(entity)), ScopeChange::Changed { revision, patch, .. }) => {
+                    let mut entity = Entity::clone(&entity);
+                    if *revision > entity.revision {
+                        patch.apply(&mut entity);
+                        entity.revision = *revision;
+                    }
+                    ScopeChange::Entered(Arc::new(entity))
+                }
+                (Some(ScopeChange::Changed { patch: old, .. }), ScopeChange::Changed { entity, revision, patch }) => {
+                    let patch = Arc::new(Patch::clone(&old).merge(Patch::clone(patch)));
+                    ScopeChange::Changed { entity: *entity, revision: *revision, patch }
+                }
+                (Some(_), change) => {
+                    // What it was before does not matter any more, but its place does: after what it depends on now.
+                    self.order.retain(|other| *other != id);
+                    self.order.push(id);
+                    change.clone()
+                }
+            };
+            self.changes.insert(id, merged);
+        }
+    }
+
+    /// Everything collected, as one message; the merger is empty then.
+    pub fn take(&mut self) -> Option<ScopeCommit> {
+        let (from, to) = self.range.take()?;
+        let order = std::mem::take(&mut self.order);
+        let mut changes = std::mem::take(&mut self.changes);
+        let changes = order.iter().filter_map(|id| changes.remove(id)).collect();
+        Some(ScopeCommit { from, to, operation_id: self.operation_id.take(), changes })
+    }
+}

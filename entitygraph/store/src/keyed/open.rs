@@ -1,0 +1,101 @@
+//! Opening a store: whose rows these are, and what the writer has to know of them.
+
+use std::sync::Arc;
+
+use entitygraph_schema::{Catalog, ComponentType, Container, EntityId};
+
+use super::{
+    engine::{Durability, Engine, WriteBatch},
+    fault::Place,
+    keys::{self, Row},
+    log::Extent,
+    snapshot::Snapshot,
+};
+use crate::error::{Error, Result};
+
+/// The format that this program writes.
+pub const FORMAT: u32 = 1;
+
+/// What the writer knows of the store without reading it.
+#[derive(Debug)]
+pub struct State {
+    /// The change log.
+    pub log: Extent,
+    /// No id above this one was ever used.
+    pub highest: u64,
+    /// The next id to lease; 0 when there are none left.
+    pub lease: u64,
+    /// Component types and newest containers.
+    pub catalog: Arc<Catalog>,
+}
+
+impl State {
+    /// Reads it.
+    pub fn load(snapshot: &Snapshot<'_>) -> Result<Self> {
+        let mut highest = 0;
+        for row in [Row::Entity, Row::Buried] {
+            let (from, to) = keys::all(row);
+            if let Some(key) = snapshot.last_key(&from, &to)? {
+                highest = snapshot.last_id(&key)?.get().max(highest);
+            }
+        }
+        let lease = match snapshot.get(&keys::lease())? {
+            Some(value) => snapshot.place.number("the next id to lease", &value)?,
+            None => EntityId::FIRST_LEASED.get(),
+        };
+        Ok(Self { log: Extent::load(snapshot)?, highest, lease, catalog: Arc::new(catalog(snapshot)?) })
+    }
+}
+
+fn catalog(snapshot: &Snapshot<'_>) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
+    let (from, to) = keys::all(Row::Component);
+    snapshot.scan(&from, &to, |_, value| {
+        let component: ComponentType = snapshot.place.decode("a component type", value)?;
+        catalog.registry.insert(Arc::new(component));
+        Ok(true)
+    })?;
+    let (from, to) = keys::all(Row::Container);
+    snapshot.scan(&from, &to, |_, value| {
+        let container: Container = snapshot.place.decode("a container", value)?;
+        catalog.insert(Arc::new(container));
+        Ok(true)
+    })?;
+    Ok(catalog)
+}
+
+/// Makes sure that the rows are ours and in a format that this program knows; an empty engine becomes a store.
+pub fn check_format(engine: &dyn Engine, place: &Place) -> Result<()> {
+    let found = {
+        let view = engine.view();
+        let snapshot = Snapshot { view: &*view, place };
+        match snapshot.get(&keys::format())? {
+            Some(value) => Some(value),
+            None => {
+                let mut any = None;
+                snapshot.scan(&[0], &[u8::MAX], |key, _| {
+                    any = Some(key.to_vec());
+                    Ok(false)
+                })?;
+                if let Some(key) = any {
+                    return Err(Error::Foreign {
+                        location: place.location.clone(),
+                        found: format!("a row {key:02x?} and no format version"),
+                    });
+                }
+                None
+            }
+        }
+    };
+    let Some(found) = found else {
+        let mut batch = WriteBatch::new();
+        batch.put(&keys::format(), &FORMAT.to_be_bytes());
+        return engine.write(batch, Durability::Synced).map_err(|e| place.fault("creating the store", e));
+    };
+    let found = <[u8; 4]>::try_from(&found[..]).map_err(|_| place.corrupt("the format version is no number"))?;
+    match u32::from_be_bytes(found) {
+        FORMAT => Ok(()),
+        0 => Err(place.corrupt("its format version is 0")),
+        found => Err(Error::NewerFormat { location: place.location.clone(), found, known: FORMAT }),
+    }
+}

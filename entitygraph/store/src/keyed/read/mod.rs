@@ -1,0 +1,8 @@
+//! Questions, each answered from one [`super::snapshot::Snapshot`].
+
+pub mod feed;
+pub mod find;
+pub mod links;
+pub mod lists;
+mod places;
+pub mod subtree;

@@ -1,0 +1,98 @@
+//! The last commits, decoded, so that readers who keep up cost the store nothing.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use entitygraph_schema::{Commit, Cursor};
+
+use super::options::Retention;
+use crate::contract::Feed;
+
+/// A bounded ring of commits in order, without gaps.
+#[derive(Debug)]
+pub struct Recent {
+    commits: VecDeque<(Arc<Commit>, usize)>,
+    bytes: usize,
+    newest: Cursor,
+    /// Oldest cursor that the store can resume from.
+    oldest: Cursor,
+    max_commits: usize,
+    max_bytes: usize,
+}
+
+impl Recent {
+    /// An empty ring of a store at `newest`, whose log goes back to `oldest`.
+    pub fn new(oldest: Cursor, newest: Cursor, keep: &Retention) -> Self {
+        let (max_commits, max_bytes) = (keep.recent_commits, keep.recent_bytes);
+        Self { commits: VecDeque::new(), bytes: 0, newest, oldest, max_commits, max_bytes }
+    }
+
+    /// Adds the next commit, whose record takes so many bytes.
+    pub fn push(&mut self, commit: Arc<Commit>, bytes: usize) {
+        self.newest = commit.cursor;
+        self.bytes += bytes;
+        self.commits.push_back((commit, bytes));
+        while self.commits.len() > self.max_commits || self.bytes > self.max_bytes {
+            let Some((_, bytes)) = self.commits.pop_front() else { break };
+            self.bytes -= bytes;
+        }
+    }
+
+    /// The log was trimmed.
+    pub fn set_oldest(&mut self, oldest: Cursor) {
+        self.oldest = oldest;
+    }
+
+    /// At most `limit` commits after `after`; none when they have to be read from the log.
+    pub fn after(&self, after: Cursor, limit: usize) -> Option<Feed> {
+        if after > self.newest || after < self.oldest {
+            return Some(Feed::Resync { oldest: self.oldest, newest: self.newest });
+        }
+        let missing = (self.newest.number() - after.number()) as usize;
+        let skip = self.commits.len().checked_sub(missing)?;
+        Some(Feed::Commits(self.commits.iter().skip(skip).take(limit).map(|(commit, _)| commit.clone()).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(keep: Retention, upto: u64) -> Recent {
+        let mut ring = Recent::new(Cursor::ZERO, Cursor::ZERO, &keep);
+        for number in 1..=upto {
+            let cursor = Cursor::from_number(number);
+            ring.push(Arc::new(Commit { cursor, operation_id: None, changes: Vec::new() }), 10);
+        }
+        ring
+    }
+
+    fn cursors(feed: Option<Feed>) -> Vec<u64> {
+        match feed {
+            Some(Feed::Commits(commits)) => commits.iter().map(|commit| commit.cursor.number()).collect(),
+            other => panic!("expected commits, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn readers_get_what_follows_their_cursor_and_only_that() {
+        let ring = ring(Retention::default(), 5);
+        assert_eq!(cursors(ring.after(Cursor::from_number(2), 2)), [3, 4]);
+        assert_eq!(cursors(ring.after(Cursor::from_number(5), 9)), [0u64; 0]);
+        let resync = Feed::Resync { oldest: Cursor::ZERO, newest: Cursor::from_number(5) };
+        assert_eq!(ring.after(Cursor::from_number(6), 9), Some(resync));
+    }
+
+    #[test]
+    fn a_full_ring_sends_older_readers_to_the_log() {
+        for keep in [
+            Retention { recent_commits: 3, ..Retention::default() },
+            Retention { recent_bytes: 30, ..Retention::default() },
+        ] {
+            let mut ring = ring(keep, 9);
+            assert_eq!(cursors(ring.after(Cursor::from_number(6), 9)), [7, 8, 9]);
+            assert_eq!(ring.after(Cursor::from_number(5), 9), None);
+            ring.set_oldest(Cursor::from_number(6));
+            assert!(matches!(ring.after(Cursor::from_number(5), 9), Some(Feed::Resync { .. })));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Publishing component types and containers.
+
+use std::sync::Arc;
+
+use entitygraph_schema::{Change, ComponentDraft, Container, ContainerDraft, ContainerId, Refusal};
+
+use super::graph::Graph;
+use crate::error::Result;
+
+/// The newest version of a container; an unknown one is refused.
+pub fn known_container<'a>(graph: &'a Graph<'_>, id: ContainerId) -> Result<&'a Arc<Container>, Refusal> {
+    graph.catalog.container(id).ok_or_else(|| Refusal::UnknownContainer { container: id.to_string() })
+}
+
+/// Publishes a component type; one that changes nothing is no change.
+pub fn component(graph: &mut Graph<'_>, draft: &ComponentDraft) -> Result<()> {
+    let published = graph.catalog.registry.publish(draft)?;
+    let known = graph.catalog.registry.get(published.id);
+    if known.is_none_or(|known| known.version != published.version) {
+        Arc::make_mut(&mut graph.catalog).registry.insert(published.clone());
+        graph.draft.catalog = Some(graph.catalog.clone());
+        graph.draft.components.push(published.clone());
+        graph.published.push(Change::Component(published));
+    }
+    Ok(())
+}
+
+/// Publishes a container; one that changes nothing is no change.
+pub fn container(graph: &mut Graph<'_>, draft: &ContainerDraft) -> Result<()> {
+    let published = graph.catalog.publish(draft)?;
+    let known = graph.catalog.container(published.id);
+    if known.is_none_or(|known| known.version != published.version) {
+        Arc::make_mut(&mut graph.catalog).insert(published.clone());
+        graph.draft.catalog = Some(graph.catalog.clone());
+        graph.draft.containers.push(published.clone());
+        graph.published.push(Change::Container(published));
+    }
+    Ok(())
+}

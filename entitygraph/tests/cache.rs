@@ -1,0 +1,124 @@
+//! The read cache between callers and a store that can be held up.
+
+mod support;
+
+use std::sync::Arc;
+
+use entitygraph::{Config, Graph, Metrics};
+use entitygraph_schema::{
+    EntityId, Operation, Patch, Transaction,
+    query::Extent,
+    testing::{entity_id, item, name, world},
+};
+use entitygraph_store::Store;
+use futures_util::future::join_all;
+use support::GatedStore;
+use tokio_util::sync::CancellationToken;
+
+async fn shelf(store: Arc<GatedStore>) -> Graph {
+    let made = (2..62).map(|id| Operation::Create(item(id, 1)));
+    let made: Vec<_> = std::iter::once(Operation::Create(world(1, 1e6))).chain(made).collect();
+    store.commit(Transaction::of(made)).await.unwrap();
+    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    Graph::start(store, Config::default(), metrics, CancellationToken::new()).0
+}
+
+fn renamed(id: u64, text: &str) -> Transaction {
+    let patch = Patch { name: Some(name(text)), ..Patch::default() };
+    Transaction::of([Operation::Change(entity_id(id), patch)])
+}
+
+fn reads(graph: &Graph, question: &str) -> u64 {
+    graph.metrics().store_reads.with_label_values(&[question]).get()
+}
+
+/// AC 2.9.1
+#[tokio::test]
+async fn ten_thousand_callers_for_one_cold_subtree_are_one_store_read() {
+    let store = GatedStore::closed();
+    let graph = shelf(store.clone()).await;
+    let callers = (0..10_000).map(|_| {
+        let graph = graph.clone();
+        tokio::spawn(async move { graph.subtree(entity_id(1), Extent::All).await.unwrap().len() })
+    });
+    let callers: Vec<_> = callers.collect();
+    tokio::task::yield_now().await;
+    store.open();
+    assert!(join_all(callers).await.into_iter().all(|found| found.unwrap() == 61));
+    assert_eq!(reads(&graph, "subtree"), 1);
+}
+
+#[tokio::test]
+async fn a_read_that_began_before_a_write_is_not_kept_and_not_joined_after_it() {
+    let store = GatedStore::closed();
+    let graph = shelf(store.clone()).await;
+    let early = tokio::spawn({
+        let graph = graph.clone();
+        async move { graph.subtree(entity_id(1), Extent::All).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    graph.commit(renamed(2, "written")).await.unwrap();
+    let late = tokio::spawn({
+        let graph = graph.clone();
+        async move { graph.subtree(entity_id(1), Extent::All).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    store.open();
+    early.await.unwrap();
+    let name_of_two = |subtree: &[Arc<entitygraph_schema::Entity>]| {
+        subtree.iter().find(|entity| entity.id == entity_id(2)).map(|entity| entity.name.to_string())
+    };
+    assert_eq!(name_of_two(&late.await.unwrap()).as_deref(), Some("written"));
+    let again = graph.subtree(entity_id(1), Extent::All).await.unwrap();
+    assert_eq!(name_of_two(&again).as_deref(), Some("written"));
+}
+
+#[tokio::test]
+async fn a_stale_entity_read_does_not_enter_the_cache() {
+    let store = GatedStore::closed();
+    let graph = shelf(store.clone()).await;
+    let early = tokio::spawn({
+        let graph = graph.clone();
+        async move { graph.entity(entity_id(2)).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    graph.commit(renamed(2, "written")).await.unwrap();
+    store.open();
+    early.await.unwrap();
+    assert_eq!(graph.entity(entity_id(2)).await.unwrap().unwrap().name.as_str(), "written");
+}
+
+#[tokio::test]
+async fn a_writer_reads_its_own_writes_from_a_warm_cache() {
+    let store = GatedStore::closed();
+    store.open();
+    let graph = shelf(store).await;
+    let root = entity_id(1);
+    graph.subtree(root, Extent::All).await.unwrap();
+    let before = reads(&graph, "subtree");
+    for turn in 0..100 {
+        let text = format!("turn {turn}");
+        graph.commit(renamed(2 + turn % 60, &text)).await.unwrap();
+        let subtree = graph.subtree(root, Extent::All).await.unwrap();
+        let found = subtree.iter().find(|entity| entity.id == entity_id(2 + turn % 60)).unwrap();
+        assert_eq!(found.name.as_str(), text);
+        assert_eq!(graph.entity(found.id).await.unwrap().unwrap().name.as_str(), text);
+    }
+    assert_eq!(reads(&graph, "subtree"), before, "plain changes are applied to the cached subtree");
+}
+
+#[tokio::test]
+async fn created_moved_and_buried_entities_change_the_cached_subtree() {
+    let store = GatedStore::closed();
+    store.open();
+    let graph = shelf(store).await;
+    let root = entity_id(1);
+    let count = async |graph: &Graph| graph.subtree(root, Extent::All).await.unwrap().len();
+    assert_eq!(count(&graph).await, 61);
+    graph.commit(Transaction::of([Operation::Create(item(100, 2))])).await.unwrap();
+    assert_eq!(count(&graph).await, 62);
+    let bury = |id: EntityId| Transaction::of([Operation::Bury { entity: id, subtree: true }]);
+    graph.commit(bury(entity_id(2))).await.unwrap();
+    assert_eq!(count(&graph).await, 60);
+    assert!(graph.entity(entity_id(100)).await.unwrap().is_none());
+}

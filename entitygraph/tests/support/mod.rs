@@ -1,0 +1,109 @@
+//! A store that answers subtree reads only when it is told to, so that tests decide what happens meanwhile.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use entitygraph_schema::{
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+};
+use entitygraph_store::{Accepted, Durable, Feed, MemoryStore, Result, Store, StoreInfo};
+use glam::DVec3;
+use tokio::sync::{Semaphore, watch};
+
+/// See the module.
+pub struct GatedStore {
+    inner: MemoryStore,
+    /// Subtree and entity reads that have read and wait to be let through.
+    pub gate: Semaphore,
+}
+
+impl GatedStore {
+    /// A store whose gate is closed.
+    pub fn closed() -> Arc<Self> {
+        Arc::new(Self { inner: MemoryStore::new(), gate: Semaphore::new(0) })
+    }
+
+    /// Lets every read through from now on.
+    pub fn open(&self) {
+        self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    async fn pass(&self) {
+        drop(self.gate.acquire().await.expect("the gate is never removed"));
+    }
+}
+
+#[async_trait]
+impl Store for GatedStore {
+    fn info(&self) -> StoreInfo {
+        self.inner.info()
+    }
+    async fn disk_bytes(&self) -> Result<u64> {
+        self.inner.disk_bytes().await
+    }
+    async fn lease_ids(&self, count: u64) -> Result<IdRange> {
+        self.inner.lease_ids(count).await
+    }
+    async fn commit(&self, transaction: Transaction) -> Result<Durable<Receipt>> {
+        self.inner.commit(transaction).await
+    }
+    async fn accept(&self, transaction: Transaction) -> Result<Accepted<Receipt>> {
+        self.inner.accept(transaction).await
+    }
+    async fn sync(&self) -> Result<Durable<Cursor>> {
+        self.inner.sync().await
+    }
+    fn catalog(&self) -> Arc<Catalog> {
+        self.inner.catalog()
+    }
+    fn newest(&self) -> watch::Receiver<Cursor> {
+        self.inner.newest()
+    }
+    async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
+        self.inner.changes(after, limit).await
+    }
+    async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {
+        let answer = self.inner.entities(ids).await;
+        self.pass().await;
+        answer
+    }
+    async fn children(&self, parent: Option<EntityId>, order: ChildOrder, page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.inner.children(parent, order, page).await
+    }
+    async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>> {
+        self.inner.ancestors(entity).await
+    }
+    async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>> {
+        let answer = self.inner.subtree(root, extent, page).await;
+        self.pass().await;
+        answer
+    }
+    async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.inner.find(below, any_of, page).await
+    }
+    async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
+        self.inner.counts(below).await
+    }
+    async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.inner.owned(owner, page).await
+    }
+    async fn named(&self, prefix: &str, page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.inner.named(prefix, page).await
+    }
+    async fn near(&self, near: &Near) -> Result<At<Vec<Hit>>> {
+        self.inner.near(near).await
+    }
+    async fn zones_at(&self, zone: EntityId, point: DVec3) -> Result<At<Vec<EntityId>>> {
+        self.inner.zones_at(zone, point).await
+    }
+    async fn links(&self, entity: EntityId, page: PageRequest) -> Result<At<Page<Link>>> {
+        self.inner.links(entity, page).await
+    }
+    async fn zone_links(&self, zone: EntityId, page: PageRequest) -> Result<At<Page<Link>>> {
+        self.inner.zone_links(zone, page).await
+    }
+    async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>> {
+        self.inner.route(from, to, kind).await
+    }
+}

@@ -1,0 +1,155 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{any_components, component_id, component_types, components, name, text, variable_id};
+
+fn draft(component: &str, variables: impl IntoIterator<Item = (&'static str, Value)>) -> ComponentDraft {
+    let variables = variables.into_iter().map(|(v, default)| VariableDraft::new(name(v), default)).collect();
+    ComponentDraft { name: name(component), variables }
+}
+
+fn published(registry: &mut Registry, draft: &ComponentDraft) -> Arc<ComponentType> {
+    let component = registry.publish(draft).unwrap();
+    registry.insert(component.clone());
+    component
+}
+
+fn refusal(registry: &Registry, draft: &ComponentDraft) -> String {
+    registry.publish(draft).unwrap_err().to_string()
+}
+
+#[test]
+fn four_hundred_types_take_one_more_without_touching_what_is_stored() {
+    // AC 2.2.1: stored values name variables by number, so numbers must stay.
+    let mut registry = Registry::default();
+    let drafts: Vec<_> = (0..400)
+        .map(|n| draft(&format!("type{n}"), [("a", Value::Int(n)), ("b", Value::Bool(true))]))
+        .collect();
+    let before: Vec<_> = drafts.iter().map(|draft| published(&mut registry, draft)).collect();
+    let stored = components(7, [(1, Value::Int(5))]);
+
+    let new = published(&mut registry, &draft("one_more", []));
+    assert_eq!((new.id.get(), new.version), (401, 1));
+    let grown = published(
+        &mut registry,
+        &draft("type6", [("c", text("")), ("b", Value::Bool(false)), ("a", Value::Int(6))]),
+    );
+    assert_eq!((grown.id, grown.version), (before[6].id, 2));
+    let numbers: Vec<_> = grown.variables.iter().map(|v| (v.id.get(), v.draft.name.as_str())).collect();
+    assert_eq!(numbers, [(1, "a"), (2, "b"), (3, "c")]);
+
+    assert_eq!(registry.iter().len(), 401);
+    assert!(before.iter().filter(|old| old.id != grown.id).all(|old| registry.get(old.id) == Some(old)));
+    registry.check(&stored).unwrap();
+    let full = components(7, [(1, Value::Int(5)), (2, Value::Bool(false)), (3, text(""))]);
+    assert_eq!(registry.with_defaults(&stored), full);
+}
+
+#[test]
+fn a_draft_that_changes_nothing_is_the_type_as_it_is() {
+    let mut registry = Registry::default();
+    let first = published(&mut registry, &draft("a", [("x", Value::Int(0)), ("y", Value::Int(0))]));
+    let turned = draft("a", [("y", Value::Int(0)), ("x", Value::Int(0))]);
+    assert!(Arc::ptr_eq(&registry.publish(&turned).unwrap(), registry.get(first.id).unwrap()));
+}
+
+#[test]
+fn what_needs_a_migration_is_refused() {
+    let mut registry = Registry::default();
+    published(&mut registry, &draft("a", [("x", Value::Int(0)), ("y", Value::Int(0))]));
+    assert_eq!(
+        refusal(&registry, &draft("a", [("x", Value::Int(0))])),
+        "component `a` must keep its variable `y`: dropping one needs a migration"
+    );
+    assert_eq!(
+        refusal(&registry, &draft("a", [("x", Value::Int(0)), ("y", text(""))])),
+        "variable `a.y` is int and cannot become text: that needs a migration"
+    );
+}
+
+#[test]
+fn drafts_that_make_no_sense_are_refused_by_name() {
+    let registry = Registry::default();
+    assert_eq!(
+        refusal(&registry, &draft("a", [("x", Value::Int(0)), ("x", text(""))])),
+        "component `a` names variable `x` twice"
+    );
+    let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for value in floats
+        .into_iter()
+        .flat_map(|f| [Value::Float(f), Value::Vector([0.0, f, 0.0]), Value::FloatList([f].into())])
+    {
+        assert!(refusal(&registry, &draft("a", [("x", value)])).starts_with("variable `a.x`: the "));
+    }
+    assert!(registry.publish(&draft("a", [("x", Value::Bytes(vec![0; Value::MAX_BYTES].into()))])).is_ok());
+    let large = draft("a", [("x", Value::Bytes(vec![0; Value::MAX_BYTES + 1].into()))]);
+    assert_eq!(refusal(&registry, &large), "variable `a.x`: the value takes 65537 bytes, the limit is 65536");
+    let many = |count| ComponentDraft {
+        name: name("a"),
+        variables: (0..count).map(|n| VariableDraft::new(name(&format!("v{n}")), Value::Int(0))).collect(),
+    };
+    assert!(registry.publish(&many(256)).is_ok());
+    assert_eq!(refusal(&registry, &many(257)), "too many variables: 257, the limit is 256");
+}
+
+#[test]
+fn a_precision_is_a_positive_step_of_a_float() {
+    let with = |default, precision| {
+        let variable = VariableDraft { precision: Some(precision), ..VariableDraft::new(name("x"), default) };
+        Registry::default().publish(&ComponentDraft { name: name("a"), variables: vec![variable] })
+    };
+    assert!(with(Value::Float(0.0), 0.01).is_ok());
+    assert!(with(Value::Vector([0.0; 3]), 0.01).is_ok());
+    for (default, precision) in [
+        (Value::Int(0), 1.0),
+        (Value::Float(0.0), 0.0),
+        (Value::Float(0.0), -1.0),
+        (Value::Float(0.0), f64::NAN),
+    ] {
+        let message = with(default, precision).unwrap_err().to_string();
+        assert!(message.starts_with("the precision: variable `a.x` is "), "{message}");
+    }
+}
+
+#[test]
+fn values_that_the_registry_does_not_know_are_refused_by_name() {
+    let mut registry = Registry::default();
+    published(&mut registry, &draft("health", [("points", Value::Float(100.0))]));
+    let refusal = |components| registry.check(&components).unwrap_err().to_string();
+    assert_eq!(refusal(components(2, [])), "there is no component with number 2");
+    assert_eq!(refusal(components(1, [(2, Value::Int(0))])), "component `health` has no variable `2`");
+    assert_eq!(refusal(components(1, [(1, Value::Int(0))])), "variable `health.points` takes float, not int");
+    assert_eq!(
+        refusal(components(1, [(1, Value::Float(f64::NAN))])),
+        "variable `health.points`: the value is not finite: NaN"
+    );
+    assert!(registry.check(&components(1, [(1, Value::Float(1.0))])).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn the_upper_layer_wins_and_hides_nothing_else((lower, upper) in (any_components(), any_components())) {
+        let mut both = lower.clone();
+        both.overlay(&upper);
+        for (component, variable) in (1..5).flat_map(|c| (1..6).map(move |v| (component_id(c), variable_id(v)))) {
+            let expected = upper.get(component, variable).or(lower.get(component, variable));
+            prop_assert_eq!(both.get(component, variable), expected);
+            prop_assert_eq!(
+                both.0.contains_key(&component),
+                lower.0.contains_key(&component) || upper.0.contains_key(&component)
+            );
+        }
+    }
+
+    #[test]
+    fn a_type_is_found_by_name_and_number(component in component_types()) {
+        let component = Arc::new(component);
+        let mut registry = Registry::default();
+        registry.insert(component.clone());
+        prop_assert_eq!(registry.get(component.id), Some(&component));
+        prop_assert_eq!(registry.by_name(component.name.as_str()), Some(&component));
+        for variable in &component.variables {
+            prop_assert_eq!(component.variable_by_id(variable.id), Some(variable));
+        }
+    }
+}
