@@ -88,14 +88,14 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Newest cursor that caches and subscribers have been told of.
     pub applied_cursor: IntGauge,
-    /// Subscriptions that are open.
-    pub subscriptions: IntGauge,
-    /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
-    pub subscription_messages: IntCounterVec,
     /// Requests to /graphql, by operation and outcome.
     pub requests: IntCounterVec,
     /// Time from the first byte of a request to its answer, by operation.
     pub request_seconds: HistogramVec,
+    /// Subscriptions that are open.
+    pub subscriptions: IntGauge,
+    /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
+    pub subscription_messages: IntCounterVec,
 }
 
 impl Metrics {
@@ -137,12 +137,6 @@ impl Metrics {
                 "entitygraph_applied_cursor",
                 "Newest cursor that caches and subscribers have been told of",
             )?,
-            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
-            subscription_messages: counters(
-                "entitygraph_subscription_messages_total",
-                "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
-                &["kind"],
-            )?,
             requests: counters(
                 "entitygraph_requests_total",
                 "Requests to /graphql, by operation (query, mutation, subscription, unknown) and outcome (ok, refused, \
@@ -158,6 +152,12 @@ impl Metrics {
                 registry.register(Box::new(histograms.clone()))?;
                 histograms
             },
+            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
+            subscription_messages: counters(
+                "entitygraph_subscription_messages_total",
+                "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
+                &["kind"],
+            )?,
         })
     }
 

@@ -443,6 +443,7 @@ pub fn transactions() -> impl Strategy<Value = Transaction> {
         .prop_map(|(operation_id, preconditions, operations)| Transaction {
             request: None,
             operation_id,
+            request: None,
             preconditions,
             operations,
         })

@@ -4,7 +4,7 @@
 //! Refusals of mutations are data (`Refusal` in the payload). Everything else is an entry of `errors` with
 //! `extensions { code retryable outcome }`. Faults are logged here, once, with their whole chain.
 
-use std::error::Error as _;
+use std::{error::Error as _, sync::Arc};
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 use axum::{
@@ -18,24 +18,29 @@ use serde_json::json;
 
 /// A failed resolver: the error of a service, on its way to the `errors` of an answer. It is no `Display`, so that no `?`
 /// turns it into a GraphQL error past this table.
-#[derive(Debug)]
-pub struct Fault(pub Error);
+#[derive(Debug, Clone)]
+pub struct Fault(Arc<Error>);
 
 impl<E: Into<Error>> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self(Arc::new(error.into()))
     }
 }
 
 impl Fault {
+    /// The error of the service.
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+
     /// The refusal of a text that came with the request.
     pub fn text(error: TextError) -> Self {
-        Self(Refusal::from(error).into())
+        Refusal::from(error).into()
     }
 
     /// The refusal of a coordinate that came with the request.
     pub fn space(error: SpaceError) -> Self {
-        Self(Refusal::from(error).into())
+        Refusal::from(error).into()
     }
 }
 
@@ -46,7 +51,7 @@ impl From<Fault> for async_graphql::Error {
         extensions.set("retryable", error.retryable());
         extensions.set("outcome", outcome(&error));
         let message = error.to_string();
-        if !matches!(error, Error::Refused(_)) {
+        if !matches!(*error, Error::Refused(_)) {
             log(&error);
         }
         Self { message, source: None, extensions: Some(extensions) }

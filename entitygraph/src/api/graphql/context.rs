@@ -37,7 +37,7 @@ impl Reach {
         if let Some(entity) = self.graph.cached_entity(id) {
             return Ok(Some(entity));
         }
-        self.entities.load_one(id).await.map_err(|error| Fault(Error::from_shared(error)))
+        self.entities.load_one(id).await.map_err(|error| Error::from_shared(error).into())
     }
 }
 

@@ -105,8 +105,8 @@ pub struct Refused {
     message: String,
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
         Self { code: refusal.code(), message: refusal.to_string() }
     }
 }
@@ -124,8 +124,10 @@ pub enum CommitResult {
 pub(super) fn answer<T, R>(outcome: Result<T, Fault>, ok: fn(T) -> R, refused: fn(Refused) -> R) -> Result<R, Fault> {
     match outcome {
         Ok(done) => Ok(ok(done)),
-        Err(Fault(Error::Refused(refusal))) => Ok(refused(refusal.into())),
-        Err(fault) => Err(fault),
+        Err(fault) => match fault.error() {
+            Error::Refused(refusal) => Ok(refused(refusal.into())),
+            _ => Err(fault),
+        },
     }
 }
 
@@ -149,9 +151,9 @@ pub(super) async fn commit(
     let graph = graph(ctx);
     let (entity, created, transaction) = match prepare(ctx, operation_id, expect, operations).await {
         Ok(plan) => (plan.entity, plan.created, plan.transaction),
-        Err(Fault(error)) => {
-            graph.metrics().refusals.with_label_values(&[error.code()]).inc();
-            return Err(Fault(error));
+        Err(fault) => {
+            graph.metrics().refusals.with_label_values(&[fault.error().code()]).inc();
+            return Err(fault);
         }
     };
     let receipt = graph.commit(transaction).await?;

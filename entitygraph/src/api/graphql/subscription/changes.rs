@@ -116,6 +116,6 @@ impl ChangeSubscription {
         let options = SubscriptionOptions { after: after.map(|after| after.0), interval };
         let control = ctx.data_opt::<Arc<Control>>().cloned();
         let messages = Control::messages(control, graph, scope, options);
-        Ok(messages.map(|message| message.map(Told::from).map_err(|error| Fault(error).into())))
+        Ok(messages.map(|message| message.map(Told::from).map_err(|error| Fault::from(error).into())))
     }
 }
