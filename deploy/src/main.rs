@@ -1,1 +1,54 @@
-fn main() {}
+//! The `entitygraph` command.
+
+mod app;
+mod cli;
+mod config;
+mod demo;
+mod telemetry;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::Config;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = Config::load(&cli.common)?;
+    if cli.common.dump_config {
+        print!("{}", config.dump()?);
+        return Ok(());
+    }
+    telemetry::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Demo) {
+            Command::Demo => demo::run(&config).await,
+            Command::Serve => serve(&config).await,
+            Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
+            Command::Export(export) => world::export(&config, &export).await,
+            Command::Check => world::check(&config).await,
+        }
+    })
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let store = app::open_store(config).await?;
+    let app = app::App::start(config, store).await?;
+    println!("EntityGraph serves {} at http://{}", config.store_url(), app.address);
+    println!("  playground     http://{}/playground", app.address);
+    println!("  GraphQL        http://{}/graphql", app.address);
+    println!("  stop with Ctrl-C");
+    app.until_stopped().await
+}

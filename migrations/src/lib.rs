@@ -1,1 +1,3 @@
-//! Placeholder.
+//! How data gets in and out: world ingest and export.
+
+pub mod eve;

@@ -77,6 +77,10 @@ id!(
 );
 
 impl EntityId {
+    /// The first id that stores lease. Below are ids that sources bring themselves (an export's own numbers), from 2^63 on
+    /// those that are derived from names; so none of the three can ever take another's.
+    pub const FIRST_LEASED: Self = Self(1 << 40);
+
     /// The id `offset` places after this one, if it exists.
     pub fn checked_add(self, offset: u64) -> Option<Self> {
         self.0.checked_add(offset).map(Self)

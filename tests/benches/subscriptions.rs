@@ -27,7 +27,7 @@ const IDLE: usize = 10_000;
 /// Connections opened at a time.
 const OPENING: usize = 100;
 
-const FOLLOW: &str = "subscription ($id: ID!) { changes(scope: { entity: $id }) { __typename
+const FOLLOW: &str = "subscription ($id: EntityId!) { changes(scope: { entity: $id }) { __typename
   ... on Snapshot { cursor entities { id } }
   ... on Transaction { cursor changes { __typename
     ... on EntityChanged { revision components { name variables { name value } } } } } } }";
@@ -98,7 +98,7 @@ async fn hot(server: &Server, client: &Client, entity: &str) -> Result<()> {
         .collect();
     let cpu = server.cpu_seconds()?;
     let mut beat = tokio::time::interval(Duration::from_secs(1) / COMMITS_PER_SECOND);
-    let set = "mutation ($id: ID!, $step: Value!) { setVariables(entity: { id: $id, variables: [{ component: \"probe\", name: \"step\", value: $step }] }) { __typename ... on Refused { message } } }";
+    let set = "mutation ($id: EntityId!, $step: Value!) { setVariables(entity: { id: $id, variables: [{ component: \"probe\", name: \"step\", value: $step }] }) { __typename ... on Refused { message } } }";
     let mut writes = Vec::new();
     for step in 1..=total {
         beat.tick().await;

@@ -17,7 +17,7 @@ if (!base) {
 }
 const socketUrl = `${base.replace(/^http/, 'ws')}/graphql`;
 
-const FOLLOW = `subscription ($scope: ScopeInput!, $after: ChangeCursor) {
+const FOLLOW = `subscription ($scope: ScopeInput!, $after: Cursor) {
   changes(scope: $scope, after: $after) {
     __typename
     ... on Snapshot { cursor entities { id name revision } }
@@ -129,7 +129,7 @@ for (const [protocol, makeClient] of [
 
   await step(`${protocol}: queries and mutations run over it too`, async () => {
     const client = makeClient();
-    const results = client.iterate({ query: 'query ($id: ID!) { entity(id: $id) { id } }', variables: { id: ship } });
+    const results = client.iterate({ query: 'query ($id: EntityId!) { entity(id: $id) { id } }', variables: { id: ship } });
     const { value } = await results.next();
     assert.deepEqual(value.data, { entity: { id: ship } });
     assert.equal((await results.next()).done, true);
@@ -186,7 +186,7 @@ await step('malformed frames and unknown sub-protocols are closed with the code 
 });
 
 await step('the server is still there', async () => {
-  assert.equal((await run('query ($id: ID!) { entity(id: $id) { id } }', { id: ship })).entity.id, ship);
+  assert.equal((await run('query ($id: EntityId!) { entity(id: $id) { id } }', { id: ship })).entity.id, ship);
 });
 
 console.log(`\n${passed} passed, 0 failed`);

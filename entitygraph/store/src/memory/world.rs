@@ -92,11 +92,7 @@ impl World {
 
     /// Parents first, depth first by ordinal and id, without `root`; below an entity for which `enter` is false nothing is
     /// visited.
-    pub fn below<'a>(
-        &'a self,
-        root: Option<EntityId>,
-        enter: impl Fn(&Entity) -> bool,
-    ) -> Vec<&'a Arc<Entity>> {
+    pub fn below(&self, root: Option<EntityId>, enter: impl Fn(&Entity) -> bool) -> Vec<&Arc<Entity>> {
         let mut found = Vec::new();
         let mut open: Vec<_> = self.children(root).rev().collect();
         while let Some(entity) = open.pop() {

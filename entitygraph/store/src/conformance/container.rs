@@ -1,0 +1,226 @@
+//! Component types and object containers.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use entitygraph_schema::{
+    Change, Child, ComponentType, Container, ContainerDraft, ContainerId, ContainerVersion, EntityId,
+    Operation, Placement, Refusal, Value, query::Extent,
+};
+
+use super::{build::*, snapshot::Snapshot};
+
+fn child(name: &str, container: &str) -> Child {
+    Child {
+        name: text(name),
+        container: text(container),
+        pose: None,
+        port: None,
+        overrides: Default::default(),
+        labels: Default::default(),
+    }
+}
+
+fn holding(draft: ContainerDraft, children: impl IntoIterator<Item = Child>) -> ContainerDraft {
+    ContainerDraft { children: children.into_iter().collect(), ..draft }
+}
+
+pub async fn four_hundred_component_types_are_taken_and_one_more_rewrites_nothing(store: Shared) {
+    let draft = |number: i64| component(&format!("type-{number}"), &[("value", Value::Int(number))]);
+    apply(&store, (0..400).map(|number| Operation::PublishComponent(draft(number))).collect::<Vec<_>>())
+        .await;
+    let catalog = store.catalog();
+    assert_eq!(catalog.registry.iter().len(), 400);
+    let types: Vec<Arc<ComponentType>> = catalog.registry.iter().cloned().collect();
+    let full = types
+        .iter()
+        .fold(world_root(id(1)), |new, component| new.with(component, &[("value", Value::Int(-1))]));
+    create(&store, [full]).await;
+    let before = get(&store, id(1)).await;
+    let late = publish_component(&store, draft(400)).await;
+    assert_eq!(get(&store, id(1)).await, before);
+    assert_eq!(store.catalog().registry.iter().len(), 401);
+    assert_eq!(catalog.registry.iter().len(), 400, "a snapshot does not change");
+    create(&store, [thing(id(2), id(1)).with(&late, &[("value", Value::Int(5))])]).await;
+    assert_eq!(store.counts(None).await.unwrap().value.len(), 403);
+}
+
+pub async fn a_component_type_grows_and_keeps_its_numbers(store: Shared) {
+    let first =
+        publish_component(&store, component("hull", &[("a", Value::Int(1)), ("b", Value::Bool(true))])).await;
+    let newest = *store.newest().borrow();
+    let same = apply(
+        &store,
+        [Operation::PublishComponent(component("hull", &[("a", Value::Int(1)), ("b", Value::Bool(true))]))],
+    );
+    assert_eq!(same.await.cursor, newest);
+    let draft =
+        component("hull", &[("c", Value::Float(0.5)), ("b", Value::Bool(true)), ("a", Value::Int(7))]);
+    let second = publish_component(&store, draft).await;
+    assert_eq!((second.id, second.version), (first.id, 2));
+    assert_eq!(second.variable("a").unwrap().id, first.variable("a").unwrap().id);
+    assert_eq!(second.variable("a").unwrap().draft.default, Value::Int(7));
+    assert!(first.variables.iter().all(|variable| variable.id != second.variable("c").unwrap().id));
+    let newest = *store.newest().borrow();
+    assert_eq!(commit_at(&store, newest).await.changes, [Change::Component(second)]);
+}
+
+pub async fn component_types_that_break_stored_values_are_refused(store: Shared) {
+    publish_component(&store, component("hull", &[("a", Value::Int(1)), ("b", Value::Bool(true))])).await;
+    let many: Vec<_> = (0..=ComponentType::MAX_VARIABLES).map(|number| format!("v{number}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), Value::Int(0))).collect();
+    let cases = [
+        (component("hull", &[("a", Value::Int(1))]), "VARIABLE_DROPPED"),
+        (component("hull", &[("a", Value::Bool(true)), ("b", Value::Bool(true))]), "VARIABLE_KIND_CHANGED"),
+        (component("twice", &[("a", Value::Int(1)), ("a", Value::Int(2))]), "VARIABLE_TWICE"),
+        (component("nan", &[("a", Value::Float(f64::NAN))]), "BAD_VALUE"),
+        (component("many", &many), "TOO_MANY"),
+    ];
+    for (draft, code) in cases {
+        assert_eq!(refused(&store, [Operation::PublishComponent(draft)]).await.code(), code);
+    }
+}
+
+pub async fn a_container_gets_a_version_with_each_change(store: Shared) {
+    let first = publish_container(&store, container("box", "box")).await;
+    assert_eq!(first.version, ContainerVersion::from_number(1));
+    let newest = *store.newest().borrow();
+    assert_eq!(publish_container(&store, container("box", "box")).await, first);
+    assert_eq!(*store.newest().borrow(), newest, "the same draft changes nothing");
+    let second = publish_container(&store, ContainerDraft { radius: 2.0, ..container("box", "box") }).await;
+    assert_eq!((second.id, second.version), (first.id, ContainerVersion::from_number(2)));
+    let other = publish_container(&store, container("crate", "box")).await;
+    assert_ne!(other.id, first.id);
+    let catalog = store.catalog();
+    assert_eq!(catalog.container(first.id), Some(&second));
+    assert_eq!(commit_at(&store, newest.next()).await.changes, [Change::Container(second)]);
+}
+
+pub async fn containers_that_cannot_be_are_refused(store: Shared) {
+    publish_container(&store, container("inner", "box")).await;
+    publish_container(&store, holding(container("outer", "box"), [child("in", "inner")])).await;
+    let transient_name = |name: &str| text::<entitygraph_schema::ContainerName>(name);
+    let cycle = |container: &str, through: &str| Refusal::ContainerCycle {
+        container: transient_name(container),
+        through: transient_name(through),
+    };
+    let to_itself = holding(container("inner", "box"), [child("me", "inner")]);
+    assert_eq!(refused(&store, [Operation::PublishContainer(to_itself)]).await, cycle("inner", "inner"));
+    let through = holding(container("inner", "box"), [child("out", "outer")]);
+    assert_eq!(refused(&store, [Operation::PublishContainer(through)]).await, cycle("inner", "outer"));
+    let within = [
+        Operation::PublishContainer(container("a", "box")),
+        Operation::PublishContainer(holding(container("b", "box"), [child("a", "a")])),
+        Operation::PublishContainer(holding(container("a", "box"), [child("b", "b")])),
+    ];
+    assert_eq!(refused(&store, within).await, cycle("a", "b"));
+    let cases = [
+        (holding(container("x", "box"), [child("c", "nobody")]), "UNKNOWN_CONTAINER"),
+        (container("inner", "ball"), "BAD_CONTAINER"),
+        (holding(container("x", "box"), [child("c", "inner"), child("c", "inner")]), "BAD_CONTAINER"),
+        (ContainerDraft { radius: f64::NAN, ..container("x", "box") }, "BAD_CONTAINER"),
+    ];
+    for (draft, code) in cases {
+        assert_eq!(refused(&store, [Operation::PublishContainer(draft)]).await.code(), code);
+    }
+}
+
+pub async fn a_new_version_changes_every_value_that_nobody_overrode(store: Shared) {
+    let hull =
+        publish_component(&store, component("hull", &[("a", Value::Int(0)), ("b", Value::Int(0))])).await;
+    let part = |a, b| ContainerDraft {
+        components: values_of(&hull, &[("a", Value::Int(a)), ("b", Value::Int(b))]),
+        ..container("part", "part")
+    };
+    let first = publish_container(&store, part(1, 1)).await;
+    let mut slot = child("left", "part");
+    slot.overrides = values_of(&hull, &[("b", Value::Int(50))]);
+    let ship = publish_container(&store, holding(container("ship", "ship"), [slot])).await;
+    create(
+        &store,
+        [
+            world_root(id(1)),
+            thing(id(2), id(1)).instance_of(&first),
+            thing(id(3), id(1)).instance_of(&first).with(&hull, &[("a", Value::Int(70))]),
+            thing(id(4), id(1)).instance_of(&first).in_slot(&ship, "left"),
+        ],
+    )
+    .await;
+    let seen = async |number: u64| {
+        let effective = store.catalog().effective(&*get(&store, id(number)).await);
+        ["a", "b"].map(|name| effective.get(hull.id, hull.variable(name).unwrap().id).cloned())
+    };
+    let pair = |a, b| [Some(Value::Int(a)), Some(Value::Int(b))];
+    assert_eq!([seen(2).await, seen(3).await, seen(4).await], [pair(1, 1), pair(70, 1), pair(1, 50)]);
+    let before = Snapshot::take(&store).await;
+    publish_container(&store, part(2, 3)).await;
+    assert_eq!([seen(2).await, seen(3).await, seen(4).await], [pair(2, 3), pair(70, 3), pair(2, 50)]);
+    assert_eq!(Snapshot::take(&store).await.entities, before.entities, "no instance was rewritten");
+}
+
+pub async fn instances_of_transient_containers_are_never_stored(store: Shared) {
+    let draft = ContainerDraft { transient: true, ..container("spark", "effect") };
+    let spark = publish_container(&store, draft).await;
+    create(&store, [world_root(id(1))]).await;
+    let refusal = refused(&store, [Operation::Create(thing(id(2), id(1)).instance_of(&spark))]).await;
+    assert_eq!(refusal, Refusal::Transient { container: text("spark") });
+    // A container that becomes transient keeps its instances and gets no more.
+    let chair = publish_container(&store, container("chair", "chair")).await;
+    create(&store, [thing(id(2), id(1)).instance_of(&chair)]).await;
+    publish_container(&store, ContainerDraft { transient: true, ..container("chair", "chair") }).await;
+    let refusal = refused(&store, [Operation::Create(thing(id(3), id(1)).instance_of(&chair))]).await;
+    assert_eq!(refusal, Refusal::Transient { container: text("chair") });
+    apply(&store, [rename(id(2), "still here")]).await;
+}
+
+pub async fn an_instance_is_of_a_known_container_and_of_its_kind(store: Shared) {
+    let known = publish_container(&store, container("box", "box")).await;
+    let nobody = Container { id: ContainerId::new(99).unwrap(), ..Container::clone(&known) };
+    create(&store, [world_root(id(1))]).await;
+    let unknown = Refusal::UnknownContainer { container: "99".to_owned() };
+    let orphan = thing(id(2), id(1)).instance_of(&nobody);
+    assert_eq!(refused(&store, [Operation::Create(orphan)]).await, unknown);
+    let slot = thing(id(2), id(1)).instance_of(&known).in_slot(&nobody, "left");
+    assert_eq!(refused(&store, [Operation::Create(slot)]).await, unknown);
+    let other = thing(id(2), id(1)).instance_of(&known).of_kind("ball");
+    assert!(matches!(refused(&store, [Operation::Create(other)]).await, Refusal::Invalid { .. }));
+    // A slot that the container around it does not have any more is no mistake.
+    create(&store, [thing(id(2), id(1)).instance_of(&known).in_slot(&known, "gone")]).await;
+}
+
+pub async fn a_tree_of_5000_entities_is_made_in_one_transaction_parents_first(store: Shared) {
+    publish_container(&store, container("item", "item")).await;
+    let items = (0..99).map(|number| child(&format!("item-{number}"), "item"));
+    publish_container(&store, holding(container("room", "room"), items)).await;
+    let rooms = (0..49).map(|number| child(&format!("room-{number}"), "room"));
+    let items = (0..99).map(|number| child(&format!("item-{number}"), "item"));
+    let station =
+        publish_container(&store, holding(container("station", "station"), rooms.chain(items))).await;
+    create(&store, [world_root(id(1))]).await;
+
+    let catalog = store.catalog();
+    let count = catalog.instance_entities(&station).unwrap();
+    assert_eq!(count, 5_000);
+    let first = store.lease_ids(count).await.unwrap().first;
+    let placement = Placement { parent: Some(id(1)), port: None, pose: Some(at(5.0, 0.0, 0.0)) };
+    let made =
+        catalog.instantiate(&station, first, text("Port Olisar"), placement, Default::default()).unwrap();
+    let receipt = create(&store, made.clone()).await;
+
+    let told = commit_at(&store, receipt.cursor).await;
+    let told: Vec<EntityId> = told
+        .changes
+        .iter()
+        .map(|change| if let Change::Created(made) = change { made.id } else { id(1) })
+        .collect();
+    assert_eq!(told, made.iter().map(|new| new.id).collect::<Vec<_>>(), "told parents first, as asked");
+    let stored = rows(store.subtree(first, Extent::All, everything()).await);
+    assert_eq!(stored.len(), 5_000);
+    let by_id: BTreeMap<_, _> = made.iter().map(|new| (new.id, new)).collect();
+    for entity in &stored {
+        let new = by_id[&entity.id];
+        assert_eq!(
+            (&entity.placement, &entity.source, &entity.name),
+            (&new.placement, &new.source, &new.name)
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Finding and counting by kind, container, component and label.
+
+use entitygraph_schema::{
+    ComponentPatch, EntityId, NewPose, Operation, Patch, Value,
+    query::{Facet, PageRequest},
+};
+
+use super::build::*;
+
+fn kind(name: &str) -> Facet {
+    Facet::Kind(text(name))
+}
+
+fn label(name: &str) -> Facet {
+    Facet::Label(text(name))
+}
+
+/// Sorted, because the order of found entities is the store's own.
+async fn find(store: &Shared, below: Option<u64>, any_of: &[Facet]) -> Vec<EntityId> {
+    let mut found = rows(store.find(below.map(id), any_of, everything()).await);
+    found.sort();
+    found
+}
+
+async fn counts(store: &Shared, below: Option<u64>) -> Vec<(Facet, u64)> {
+    store.counts(below.map(id)).await.unwrap().value
+}
+
+/// 1 > (2 > (4, 5), 3), another world 6 > 7.
+async fn fleet(store: &Shared) {
+    create(
+        store,
+        [
+            world_root(id(1)).labelled(&["home"]),
+            thing(id(2), id(1)).of_kind("ship").labelled(&["red", "big"]),
+            thing(id(3), id(1)).of_kind("ship").labelled(&["red"]),
+            thing(id(4), id(2)).of_kind("crate").labelled(&["big"]),
+            thing(id(5), id(2)).of_kind("crate"),
+            world_root(id(6)),
+            thing(id(7), id(6)).of_kind("ship").labelled(&["red"]),
+        ],
+    )
+    .await;
+}
+
+pub async fn entities_are_found_below_a_node_and_in_the_whole_world(store: Shared) {
+    fleet(&store).await;
+    assert_eq!(find(&store, None, &[kind("ship")]).await, [2, 3, 7].map(id));
+    assert_eq!(find(&store, Some(1), &[kind("ship")]).await, [2, 3].map(id));
+    assert_eq!(find(&store, Some(2), &[kind("ship")]).await, [], "not the node itself");
+    assert_eq!(find(&store, Some(2), &[kind("crate")]).await, [4, 5].map(id));
+    assert_eq!(find(&store, None, &[kind("world")]).await, [1, 6].map(id), "the world holds its roots");
+    assert_eq!(find(&store, Some(5), &[kind("ship")]).await, []);
+    assert_eq!(find(&store, None, &[kind("nothing")]).await, []);
+}
+
+pub async fn what_has_several_of_the_facets_is_found_once(store: Shared) {
+    fleet(&store).await;
+    let both = [label("red"), label("big"), kind("ship"), label("red")];
+    assert_eq!(find(&store, Some(1), &both).await, [2, 3, 4].map(id));
+    assert_eq!(find(&store, Some(1), &[]).await, []);
+    for first in 1..=4 {
+        let mut found = Vec::new();
+        let mut request = PageRequest::first(first);
+        loop {
+            let page = store.find(Some(id(1)), &both, request.clone()).await.unwrap().value;
+            assert!(page.rows.len() == first || !page.more);
+            request.after = page.rows.last().map(|(_, cursor)| cursor.clone());
+            found.extend(page.rows.into_iter().map(|(entity, _)| entity));
+            if !page.more {
+                break;
+            }
+        }
+        found.sort();
+        assert_eq!(found, [2, 3, 4].map(id), "pages of {first}");
+    }
+}
+
+pub async fn labels_are_found_once_set_and_not_once_cleared(store: Shared) {
+    fleet(&store).await;
+    let set = |number, name: &str, on| {
+        Operation::Change(id(number), Patch { labels: [(text(name), on)].into(), ..Patch::default() })
+    };
+    apply(&store, [set(5, "red", true), set(2, "red", false), set(2, "big", false), set(4, "big", false)])
+        .await;
+    assert_eq!(find(&store, None, &[label("red")]).await, [3, 5, 7].map(id));
+    assert_eq!(find(&store, None, &[label("big")]).await, []);
+    assert!(
+        !counts(&store, None).await.iter().any(|(facet, _)| *facet == label("big")),
+        "nothing is counted as zero"
+    );
+}
+
+pub async fn instances_are_found_by_container_and_own_values_by_component(store: Shared) {
+    let hull = publish_component(&store, component("hull", &[("points", Value::Int(1))])).await;
+    let with_hull =
+        entitygraph_schema::ContainerDraft { components: values_of(&hull, &[]), ..container("box", "box") };
+    let first = publish_container(&store, with_hull).await;
+    let second = publish_container(&store, container("crate", "box")).await;
+    create(
+        &store,
+        [
+            world_root(id(1)),
+            thing(id(2), id(1)).instance_of(&first),
+            thing(id(3), id(1)).instance_of(&second).in_slot(&first, "inner"),
+            thing(id(4), id(1)).instance_of(&first).with(&hull, &[("points", Value::Int(5))]),
+            thing(id(5), id(1)).with(&hull, &[]),
+        ],
+    )
+    .await;
+    assert_eq!(find(&store, None, &[Facet::Container(first.id)]).await, [2, 4].map(id));
+    assert_eq!(find(&store, None, &[Facet::Container(second.id)]).await, [id(3)]);
+    assert_eq!(find(&store, None, &[Facet::Component(hull.id)]).await, [4, 5].map(id), "own values only");
+    let taken = Patch { components: [(hull.id, ComponentPatch::removed())].into(), ..Patch::default() };
+    let given = Patch { components: [(hull.id, ComponentPatch::default())].into(), ..Patch::default() };
+    apply(&store, [Operation::Change(id(4), taken), Operation::Change(id(3), given)]).await;
+    assert_eq!(find(&store, None, &[Facet::Component(hull.id)]).await, [3, 5].map(id));
+    let expected = [
+        (kind("box"), 3),
+        (kind("thing"), 1),
+        (Facet::Container(first.id), 2),
+        (Facet::Container(second.id), 1),
+        (Facet::Component(hull.id), 2),
+    ];
+    assert_eq!(counts(&store, Some(1)).await, expected);
+}
+
+pub async fn counts_are_sorted_and_leave_the_node_itself_out(store: Shared) {
+    fleet(&store).await;
+    let below = [(kind("crate"), 2), (kind("ship"), 2), (label("big"), 2), (label("red"), 2)];
+    assert_eq!(counts(&store, Some(1)).await, below);
+    assert_eq!(counts(&store, Some(2)).await, [(kind("crate"), 2), (label("big"), 1)]);
+    assert_eq!(counts(&store, Some(5)).await, []);
+    let all = [
+        (kind("crate"), 2),
+        (kind("ship"), 3),
+        (kind("world"), 2),
+        (label("big"), 2),
+        (label("home"), 1),
+        (label("red"), 3),
+    ];
+    assert_eq!(counts(&store, None).await, all);
+}
+
+pub async fn counts_follow_every_move_and_burial(store: Shared) {
+    fleet(&store).await;
+    apply(&store, [reparent(id(2), id(7), NewPose::Ride)]).await;
+    assert_eq!(counts(&store, Some(1)).await, [(kind("ship"), 1), (label("red"), 1)]);
+    let moved = [(kind("crate"), 2), (kind("ship"), 2), (label("big"), 2), (label("red"), 2)];
+    assert_eq!(counts(&store, Some(6)).await, moved);
+    apply(&store, [reparent(id(4), id(3), NewPose::Ride), bury_all(id(2))]).await;
+    assert_eq!(counts(&store, Some(6)).await, [(kind("ship"), 1), (label("red"), 1)]);
+    let home = [(kind("crate"), 1), (kind("ship"), 1), (label("big"), 1), (label("red"), 1)];
+    assert_eq!(counts(&store, Some(1)).await, home);
+}
