@@ -56,8 +56,9 @@ impl Mount {
 
     /// As [`Mount::image`]; [`Mount::unwritten_bytes`] tells more of it.
     pub fn watched_image(image: &Path, folder: &Path) -> Result<Self> {
-        let debug = Self::on(&folder.with_extension("debug"), &["-t", "debugfs", "debugfs"]).ok();
-        Ok(Self { debug: debug.map(Box::new), ..Self::image(image, folder)? })
+        let mut mount = Self::image(image, folder)?;
+        mount.debug = Self::on(&folder.with_extension("debug"), &["-t", "debugfs", "debugfs"]).ok().map(Box::new);
+        Ok(mount)
     }
 
     /// Mounts a disk in memory on a folder, which is created.
