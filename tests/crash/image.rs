@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a program; its error output is the error.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("starting {program}"))?;
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| format!("starting {program}"))?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {}: {}", arguments.join(" "), complaint.trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -57,7 +58,8 @@ impl Mount {
     /// As [`Mount::image`]; [`Mount::unwritten_bytes`] tells more of it.
     pub fn watched_image(image: &Path, folder: &Path) -> Result<Self> {
         let mut mount = Self::image(image, folder)?;
-        mount.debug = Self::on(&folder.with_extension("debug"), &["-t", "debugfs", "debugfs"]).ok().map(Box::new);
+        mount.debug =
+            Self::on(&folder.with_extension("debug"), &["-t", "debugfs", "debugfs"]).ok().map(Box::new);
         Ok(mount)
     }
 
@@ -102,14 +104,17 @@ impl Mount {
     fn device_state(&self) -> Result<(u64, u64)> {
         let name = self.device.rsplit('/').next().unwrap_or_default();
         let stat = fs::read_to_string(format!("/sys/block/{name}/stat"))?;
-        let figure = |index: usize| stat.split_whitespace().nth(index).context("an odd stat")?.parse().context("no number");
+        let figure = |index: usize| {
+            stat.split_whitespace().nth(index).context("an odd stat")?.parse().context("no number")
+        };
         Ok((figure(4)?, figure(8)?))
     }
 
     /// About how much is written and not on its way to the device; none where the kernel does not tell.
     pub fn unwritten_bytes(&self) -> Option<u64> {
         let debug = self.debug.as_ref()?;
-        let number = fs::read_to_string(format!("/sys/block/{}/dev", self.device.rsplit('/').next()?)).ok()?;
+        let number =
+            fs::read_to_string(format!("/sys/block/{}/dev", self.device.rsplit('/').next()?)).ok()?;
         let stats = fs::read_to_string(debug.folder.join("bdi").join(number.trim()).join("stats")).ok()?;
         let line = stats.lines().find_map(|line| line.strip_prefix("BdiReclaimable:"))?;
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

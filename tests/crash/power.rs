@@ -163,7 +163,10 @@ impl Images {
 
     /// Names, bases and chances of a late page: all early, all late, and some of both.
     fn plan(&self, random: &mut fastrand::Rng) -> Vec<(String, Base, f64)> {
-        let mut plan = vec![("nothing unsynced".to_owned(), Base::Early, 0.0), ("everything".to_owned(), Base::Late, 1.0)];
+        let mut plan = vec![
+            ("nothing unsynced".to_owned(), Base::Early, 0.0),
+            ("everything".to_owned(), Base::Late, 1.0),
+        ];
         for mix in 0..MIXES {
             let base = if mix % 2 == 0 { Base::Late } else { Base::Early };
             let chance = [0.5, 0.9, 0.1, random.f64()][random.usize(0..4)];
@@ -187,7 +190,14 @@ impl Images {
         for file in files(early)?.union(&files(late)?) {
             // A file that is not in the base was not heard of yet.
             if mixed.folder().join(file).exists() {
-                mix(&early.join(file), &late.join(file), &mixed.folder().join(file), chance, random, &mut pages)?;
+                mix(
+                    &early.join(file),
+                    &late.join(file),
+                    &mixed.folder().join(file),
+                    chance,
+                    random,
+                    &mut pages,
+                )?;
             }
         }
         mixed.sync()?;

@@ -24,7 +24,14 @@ pub struct Victim {
 
 impl Victim {
     /// Starts `crash-writer` with one writer for each of `begins`. What it says is kept in `notes`.
-    pub fn start(engine: EngineKind, store: &Path, notes: &Path, seed: u64, load: Load, begins: &[u64]) -> Result<Self> {
+    pub fn start(
+        engine: EngineKind,
+        store: &Path,
+        notes: &Path,
+        seed: u64,
+        load: Load,
+        begins: &[u64],
+    ) -> Result<Self> {
         let (said, complained) = (notes.join("said"), notes.join("complained"));
         let child = Command::new(env!("CARGO_BIN_EXE_crash-writer"))
             .arg(engine.name())
@@ -58,7 +65,11 @@ impl Victim {
     pub fn kill(mut self) -> Result<Report> {
         self.child.kill()?;
         let status = self.child.wait()?;
-        ensure!(status.signal() == Some(9), "the writer had ended by itself ({status}): {}", self.complaints());
+        ensure!(
+            status.signal() == Some(9),
+            "the writer had ended by itself ({status}): {}",
+            self.complaints()
+        );
         self.report()
     }
 
@@ -79,7 +90,8 @@ impl Victim {
     }
 
     fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
         ensure!(status.success(), "kill -{name} failed: {}", self.complaints());
         Ok(())
     }

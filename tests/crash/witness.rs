@@ -49,7 +49,12 @@ impl Witness {
     /// Demands that a store is sound and has everything that its writer reported; returns its newest commit.
     pub async fn examine(&mut self, store: &KeyedStore, report: &Report) -> Result<Cursor> {
         let faults = store.check().await?;
-        ensure!(faults.is_empty(), "{} faults in the rows: {:#?}", faults.len(), &faults[..faults.len().min(10)]);
+        ensure!(
+            faults.is_empty(),
+            "{} faults in the rows: {:#?}",
+            faults.len(),
+            &faults[..faults.len().min(10)]
+        );
         let newest = *store.newest().borrow();
         let world = self.follow(store, newest).await?;
         self.compare(store, world).await?;
@@ -67,7 +72,8 @@ impl Witness {
     /// Demands that leased ids are never leased again.
     pub fn count_leases(&mut self, report: &Report) -> Result<()> {
         for (first, count) in &report.leases {
-            let meets = self.leases.iter().find(|(other, many)| first < &(other + many) && other < &(first + count));
+            let meets =
+                self.leases.iter().find(|(other, many)| first < &(other + many) && other < &(first + count));
             ensure!(meets.is_none(), "ids {first} and {} more were leased after {meets:?}", count - 1);
             self.leases.push((*first, *count));
         }
@@ -141,8 +147,10 @@ impl Witness {
             let transaction = if id.as_str() == script::SETUP {
                 script::setup()
             } else {
-                let (writer, number) = Script::read_operation_id(id).with_context(|| format!("who wrote {id}?"))?;
-                let script = self.scripts.get_mut(writer as usize).with_context(|| format!("who wrote {id}?"))?;
+                let (writer, number) =
+                    Script::read_operation_id(id).with_context(|| format!("who wrote {id}?"))?;
+                let script =
+                    self.scripts.get_mut(writer as usize).with_context(|| format!("who wrote {id}?"))?;
                 let next = script.position();
                 ensure!(number == next, "writer {writer} left out {next}, its next commit is {number}");
                 self.places.insert((writer, number), commit.cursor);
@@ -154,8 +162,13 @@ impl Witness {
         let Feed::Commits(expected) = self.model.changes(before, 1).await? else {
             anyhow::bail!("the model keeps everything");
         };
-        let expected = expected.first().with_context(|| format!("the model has no commit {}", commit.cursor))?;
-        ensure!(**expected == *commit, "commit {} differs:\n{commit:?}\nexpected:\n{expected:?}", commit.cursor);
+        let expected =
+            expected.first().with_context(|| format!("the model has no commit {}", commit.cursor))?;
+        ensure!(
+            **expected == *commit,
+            "commit {} differs:\n{commit:?}\nexpected:\n{expected:?}",
+            commit.cursor
+        );
         Ok(())
     }
 
@@ -191,10 +204,16 @@ fn replay(commit: &Commit, world: &mut BTreeMap<EntityId, Entity>) -> Result<()>
     for change in &commit.changes {
         match change {
             Change::Created(entity) => {
-                ensure!(world.insert(entity.id, (**entity).clone()).is_none(), "{} was created twice", entity.id);
+                ensure!(
+                    world.insert(entity.id, (**entity).clone()).is_none(),
+                    "{} was created twice",
+                    entity.id
+                );
             }
             Change::Changed { entity, delta, .. } => {
-                let entity = world.get_mut(entity).with_context(|| format!("{entity} was changed and does not exist"))?;
+                let entity = world
+                    .get_mut(entity)
+                    .with_context(|| format!("{entity} was changed and does not exist"))?;
                 ensure!(delta.apply(entity), "{} was changed backwards", entity.id);
             }
             // What was created in the same transaction is told as buried only.

@@ -60,7 +60,12 @@ async fn main() -> Result<()> {
 }
 
 /// One transaction after the other, each told as soon as it is durable; in a burst without waiting for that.
-async fn commit_one_by_one(store: Arc<KeyedStore>, mut script: Script, writer: u32, burst: Arc<AtomicBool>) -> Result<()> {
+async fn commit_one_by_one(
+    store: Arc<KeyedStore>,
+    mut script: Script,
+    writer: u32,
+    burst: Arc<AtomicBool>,
+) -> Result<()> {
     loop {
         let number = script.position();
         let transaction = script.advance();

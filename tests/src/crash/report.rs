@@ -38,7 +38,9 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => write!(f, "ready"),
-            Self::Acknowledged { writer, number, cursor } => write!(f, "acknowledged {writer} {number} {cursor}"),
+            Self::Acknowledged { writer, number, cursor } => {
+                write!(f, "acknowledged {writer} {number} {cursor}")
+            }
             Self::Synced { cursor } => write!(f, "synced {cursor}"),
             Self::Leased { first, count } => write!(f, "leased {first} {count}"),
             Self::Burst => write!(f, "burst"),
@@ -52,7 +54,9 @@ impl FromStr for Line {
     fn from_str(line: &str) -> anyhow::Result<Self> {
         let mut words = line.split_whitespace();
         let word = words.next();
-        let mut number = || -> anyhow::Result<u64> { words.next().context("a number is missing")?.parse().context("no number") };
+        let mut number = || -> anyhow::Result<u64> {
+            words.next().context("a number is missing")?.parse().context("no number")
+        };
         Ok(match word {
             Some("ready") => Self::Ready,
             Some("acknowledged") => {

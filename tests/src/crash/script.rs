@@ -7,8 +7,9 @@
 use std::{collections::VecDeque, str::FromStr};
 
 use entitygraph_schema::{
-    ComponentDraft, ComponentId, ComponentPatch, Components, EntityId, Layer, Link, NewEntity, NewPose, Operation,
-    OperationId, Patch, Placement, Pose, Transaction, Value, VariableDraft, VariableId, space::Aabb,
+    ComponentDraft, ComponentId, ComponentPatch, Components, EntityId, Layer, Link, NewEntity, NewPose,
+    Operation, OperationId, Patch, Placement, Pose, Transaction, Value, VariableDraft, VariableId,
+    space::Aabb,
 };
 use glam::DVec3;
 
@@ -50,7 +51,10 @@ impl FromStr for Load {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> anyhow::Result<Self> {
-        [Self::Small, Self::Large].into_iter().find(|load| load.name() == name).ok_or_else(|| anyhow::anyhow!("no load `{name}`"))
+        [Self::Small, Self::Large]
+            .into_iter()
+            .find(|load| load.name() == name)
+            .ok_or_else(|| anyhow::anyhow!("no load `{name}`"))
     }
 }
 
@@ -134,7 +138,12 @@ pub fn setup() -> Transaction {
         for member in 0..MEMBERS {
             let zone = ZONES.start() + (group + member * 3) % ZONES.count() as u64;
             let pose = at(member as f64, group as f64, 0.0);
-            operations.push(Operation::Create(thing(member_number(group, member), "member", Some(zone), Some(pose))));
+            operations.push(Operation::Create(thing(
+                member_number(group, member),
+                "member",
+                Some(zone),
+                Some(pose),
+            )));
         }
     }
     Transaction::of(operations).named(name(SETUP))
@@ -154,7 +163,8 @@ pub struct Script {
 impl Script {
     /// The script of a writer.
     pub fn new(seed: u64, writer: u32, load: Load) -> Self {
-        let random = fastrand::Rng::with_seed(seed ^ (u64::from(writer) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let random =
+            fastrand::Rng::with_seed(seed ^ (u64::from(writer) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { seed, writer, load, next: 0, random, crates: VecDeque::new() }
     }
 
@@ -233,10 +243,16 @@ impl Script {
         operations.push(Operation::Create(crate_));
         for item in 1..=THINGS {
             let owner = Some(name(&format!("writer:{}", self.writer)));
-            operations.push(Operation::Create(NewEntity { owner, ..thing(id + item, "thing", Some(id), None) }));
+            operations
+                .push(Operation::Create(NewEntity { owner, ..thing(id + item, "thing", Some(id), None) }));
         }
         let member = member_number(self.random.u64(0..GROUPS), self.random.u64(0..MEMBERS));
-        operations.push(Operation::Link(Link::new(name("tie"), entity(id), entity(member), self.random.f64() + 0.5)));
+        operations.push(Operation::Link(Link::new(
+            name("tie"),
+            entity(id),
+            entity(member),
+            self.random.f64() + 0.5,
+        )));
         self.crates.push_back(id);
     }
 
@@ -248,7 +264,12 @@ impl Script {
             1 => NewPose::Ride,
             _ => NewPose::At(self.place()),
         };
-        operations.push(Operation::Reparent { entity: entity(id), parent: entity(self.zone()), port: None, pose });
+        operations.push(Operation::Reparent {
+            entity: entity(id),
+            parent: entity(self.zone()),
+            port: None,
+            pose,
+        });
     }
 
     /// A crate gets another name, label and order.
