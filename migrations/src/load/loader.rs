@@ -283,6 +283,12 @@ impl Loader {
         Ok(self.merged(settled))
     }
 
+    /// Ends the load because the source could not ask the store; the error tells what was done before.
+    pub fn fail(mut self, source: Error) -> LoadError {
+        self.progress.finish();
+        LoadError::Store { report: Box::new(self.merged(Report::default())), source }
+    }
+
     async fn take(&mut self, part: Part, bytes: usize) -> Result<(), LoadError> {
         self.open.push(part);
         self.open_bytes += bytes;

@@ -19,7 +19,7 @@ mod types;
 mod universe;
 mod values;
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, sync::Arc};
 
 use entitygraph_schema::text::TextError;
 use entitygraph_store::Store;
@@ -34,7 +34,7 @@ use self::{
     tables::Tables,
     types::Models,
 };
-use super::{Export, OpenError};
+use super::Export;
 use crate::load::{LoadError, LoadOptions, Loader, Origin, Progress, Report, Sourced};
 
 /// Chunks between the reading thread and the loader.
@@ -43,9 +43,6 @@ const CHUNKS: usize = 4;
 /// An ingest that could not go on. What the store acknowledged is kept; the same ingest again continues.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The folder is no export.
-    #[error(transparent)]
-    Open(#[from] OpenError),
     /// No thread could be started.
     #[error("the reader of the export cannot start")]
     Io(#[from] io::Error),
@@ -63,7 +60,7 @@ pub enum IngestError {
     Reader(#[from] JoinError),
 }
 
-/// Ingests the export in `dir` (see [`Export::open`] for what it may be).
+/// Takes an export into a store.
 ///
 /// The ids of the export become entity ids as they are, so `entity(id: "30000142")` is Jita. A second run changes nothing; a
 /// run after a crash continues. Dropping the future stops it where it is; the store keeps whole transactions only.
@@ -72,12 +69,10 @@ pub enum IngestError {
 /// Faults only. What is wrong with single records is in the report, with file, line or item.
 pub async fn ingest(
     store: Arc<dyn Store>,
-    dir: &Path,
+    export: Export,
     options: LoadOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Report, IngestError> {
-    let dir = dir.to_owned();
-    let export = spawn_blocking(move || Export::open(&dir)).await??;
     let mut loader = Loader::open(store, options, Arc::clone(&progress)).await?;
 
     let drafts = components::drafts()?;

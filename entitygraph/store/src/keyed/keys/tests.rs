@@ -59,7 +59,10 @@ fn the_bytes_of_each_key_kind_stay_as_they_are() {
     for (key, expected) in golden {
         assert_eq!(hex(&key), expected);
     }
-    assert_eq!((Row::Placed as u8, Row::Host as u8), (crate::keyed::space::PLACED, crate::keyed::space::HOST));
+    assert_eq!(
+        (Row::Placed as u8, Row::Host as u8),
+        (crate::keyed::space::PLACED, crate::keyed::space::HOST)
+    );
 }
 
 #[test]
