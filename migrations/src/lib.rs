@@ -3,7 +3,7 @@
 //! - [`load`] is the way in for every source: it compares what a source says with what the store has and writes the
 //!   difference, many transactions in flight, safe to repeat and to kill;
 //! - [`world`] reads our own world format and brings the sample world;
-//! - [`eve`] reads the EVE Online static data export;
+//! - [`eve`] reads the EVE Online static data export and ingests it;
 //! - [`export`] writes our own world format.
 
 pub mod load;

@@ -20,18 +20,20 @@ pub enum Change {
     Component(Arc<ComponentType>),
     /// A container version was published.
     Container(Arc<Container>),
-    /// An entity was created.
+    /// An entity was created; this is how it was at the end of its transaction.
     Created(Arc<Entity>),
-    /// An entity was changed; a new parent edge is part of the patch.
+    /// An entity was changed; a new parent edge is part of the patch. The patch holds what differs and nothing else
+    /// ([`crate::Patch::between`]), and the revision is the one after the last, however many operations had a part in it.
     Changed {
         /// Which.
         entity: EntityId,
-        /// Its parent before the change, when the parent edge changed.
+        /// Its parent before the change, when the parent edge changed: the parent or the port.
         left: Option<EntityId>,
         /// What changed.
         delta: Arc<Delta>,
     },
-    /// An entity was retired; this is how it was last. A subtree is retired children first.
+    /// An entity was retired; this is how it was before the transaction that did it, the last that readers knew. One
+    /// that was made in the same transaction is told as it was then. A subtree is retired children first.
     Buried(Arc<Entity>),
     /// A link was made or its cost changed.
     Linked(Link),
@@ -53,6 +55,8 @@ pub struct Commit {
     pub cursor: Cursor,
     /// The name its writer gave it.
     pub operation_id: Option<OperationId>,
-    /// What it did, in order; at most one entry of each entity unless it was re-created in between.
+    /// What it did on the whole, with at most one entry for each entity and link, never empty: what was published; what
+    /// was created, parents first; what was changed; links; what was buried, children first. Each entry speaks only of
+    /// what is there by then.
     pub changes: Vec<Change>,
 }

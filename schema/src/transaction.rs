@@ -17,13 +17,14 @@ use crate::{
 pub enum Precondition {
     /// The entity exists.
     Exists(EntityId),
-    /// No living entity has the id.
+    /// No living entity has the id; a buried one does no harm.
     Absent(EntityId),
     /// The entity is at this revision.
     Revision(EntityId, Revision),
-    /// The writer's authority epoch is not older than the entity's; the write raises the entity's to it.
+    /// The writer's authority epoch is not older than the entity's. Operations of the transaction that change or
+    /// re-parent the entity raise its epoch to it, even when they change nothing else; without one it stays.
     Epoch(EntityId, Epoch),
-    /// Nothing is attached to the port.
+    /// Nothing is attached to the port, which need not be one.
     PortFree(EntityId, PortName),
     /// The container is still at this version.
     ContainerVersion(ContainerId, ContainerVersion),
@@ -32,7 +33,8 @@ pub enum Precondition {
 /// Where a re-parented entity is after the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NewPose {
-    /// Where it was in the world: its pose is converted to the new zone. What rode with its parent gets a pose there.
+    /// Where it was in the world: its pose is converted to the new zone, and is the same bit for bit when that is the old
+    /// one. What rode with its parent gets a pose there. Refused between worlds with different roots.
     KeepWorld,
     /// At this pose in the new zone.
     At(Pose),
@@ -47,11 +49,16 @@ pub enum Operation {
     PublishComponent(ComponentDraft),
     /// Publishes a container or its next version.
     PublishContainer(ContainerDraft),
-    /// Creates one entity.
+    /// Creates one entity, at revision 1 and epoch 0. An instance is of its container's kind. A port must be one of the
+    /// newest version of the parent's container, accept the kind and be free; a parent that is no instance has none.
     Create(NewEntity),
     /// Changes one entity. The parent edge is not changed this way.
     Change(EntityId, Patch),
-    /// Moves an entity with all below it under another parent, in one step: no reader sees two parents or none.
+    /// Moves an entity with all below it under another parent, in one step: no reader sees two parents or none. Ports are
+    /// as for creation, and the one it leaves is free.
+    ///
+    /// What rides below it comes along, and what is in zones below it. What has a pose below it in the zone that it leaves
+    /// keeps its place in the world: its pose is converted to the new zone whichever pose the moved entity gets.
     Reparent {
         /// What moves.
         entity: EntityId,
@@ -73,7 +80,7 @@ pub enum Operation {
         /// The other.
         b: EntityId,
     },
-    /// Retires an entity for good; its id is never given out again and its links go with it.
+    /// Retires an entity for good; its id is never given out again and its links are taken away with it.
     Bury {
         /// What is retired.
         entity: EntityId,
@@ -87,6 +94,9 @@ pub enum Operation {
 pub struct Transaction {
     /// Makes a retry safe: the same id again returns the first outcome, with another body it is refused.
     pub operation_id: Option<OperationId>,
+    /// SHA-256 of what the caller was asked for, where the body holds things made anew for each attempt, such as leased
+    /// ids. Two attempts are then the same when these are; without it, when their bodies are.
+    pub request: Option<[u8; 32]>,
     /// Checked first, in order.
     pub preconditions: Vec<Precondition>,
     /// Done in order.

@@ -60,7 +60,9 @@ pub enum Feed {
 /// - **One sequence.** Each transaction that changed something has the next [`Cursor`], stored in the same atomic step as
 ///   its data. [`Store::changes`] gives them whole, in order, without gaps, or says [`Feed::Resync`].
 /// - **Exactly once.** A transaction with an operation id that was committed before returns the first receipt (marked
-///   `replayed`) as long as its commit is retained in the change sequence; with another body it is refused.
+///   `replayed`) as long as its commit is retained in the change sequence; with another body, preconditions included, it
+///   is refused. One that changed nothing has no commit and is remembered about as long as one that had. The id of a
+///   refused transaction is free again.
 /// - **Indexed.** At a fixed size of the answer no read costs more in a larger world.
 /// - **Bounded.** Every list is paged, every queue inside has a limit; at the limit callers wait or get
 ///   [`crate::Error::Busy`].
@@ -72,7 +74,8 @@ pub enum Feed {
 ///
 /// # Errors
 ///
-/// [`crate::Error::Refused`] when the caller is at fault and nothing was applied; the other variants are faults and say
+/// [`crate::Error::Refused`] when the caller is at fault and nothing was applied, not even a part that was no fault; which
+/// of several mistakes is named is not promised. The other variants are faults and say
 /// through [`crate::Error::outcome`] whether something may have been applied. Retries are the caller's.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -82,7 +85,8 @@ pub trait Store: Send + Sync + 'static {
     /// Bytes on disk; 0 for a store without one.
     async fn disk_bytes(&self) -> Result<u64>;
 
-    /// Leases ids that nobody else is given, now or after a restart. `count` is from 1 to 2^32.
+    /// Leases ids that nobody else is given, now or after a restart. `count` is from 1 to 2^32. None of them is or was an
+    /// entity's: ids that callers brought are stepped over.
     async fn lease_ids(&self, count: u64) -> Result<IdRange>;
 
     /// Applies a transaction and returns when it is durable.
@@ -100,7 +104,7 @@ pub trait Store: Send + Sync + 'static {
     /// The newest cursor, for waiting on changes. Cheap.
     fn newest(&self) -> watch::Receiver<Cursor>;
 
-    /// At most `limit` commits after `after`.
+    /// At most `limit` commits after `after`. Which ones those are never changes, so a reader may ask again at will.
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed>;
 
     /// Entities by id, in the order asked; `None` for those that do not exist. At most [`PageRequest::MAX_FIRST`] ids.
@@ -117,33 +121,38 @@ pub trait Store: Send + Sync + 'static {
     async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>>;
 
     /// Entities below a node (not itself) that have at least one of the facets, each once, in an order that is stable but
-    /// not specified; without a node in the whole world. An unknown node is refused.
+    /// not specified; without a node in the whole world, its roots included. No facets find nothing. An unknown node is
+    /// refused.
     async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>>;
 
     /// How many entities below a node (not itself) there are with each facet; without a node in the whole world.
-    /// Sorted by facet. Cost does not depend on how many entities there are.
+    /// Sorted by facet, none with zero. Cost does not depend on how many entities there are. An unknown node is refused.
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>>;
 
     /// Entities of an owner by id.
     async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>>;
 
-    /// Entities whose name, in lower case, starts with the prefix, in lower case; by that name, then id.
+    /// Entities whose name, in lower case, starts with the prefix, in lower case; by that name, then id. An empty prefix is
+    /// that of every name, the empty one included.
     async fn named(&self, prefix: &str, page: PageRequest) -> Result<At<Page<EntityId>>>;
 
     /// What is around a point, nearest first. Refused when more than [`Near::MAX_HITS`] would be found, when neither a
-    /// radius nor an angular size is given, and when the zone is unknown or no zone.
+    /// radius nor an angular size is given, when the point or a limit makes no sense, and when the zone is unknown or no
+    /// zone. What has no pose of its own is not found, and nothing in worlds with another root.
     async fn near(&self, near: &Near) -> Result<At<Vec<Hit>>>;
 
     /// The zones whose bounds hold the point, from `zone` (which is always first) inwards; of several nested zones that
-    /// hold it the one with the smallest bounds is entered.
+    /// hold it the one with the smallest bounds is entered: the least volume, of equal ones the lower id. Layers play no
+    /// part. An unknown zone and a point that is not finite are refused.
     async fn zones_at(&self, zone: EntityId, point: DVec3) -> Result<At<Vec<EntityId>>>;
 
-    /// Links with an end at the entity, by kind and other end.
+    /// Links with an end at the entity, by kind and other end. An unknown entity is refused.
     async fn links(&self, entity: EntityId, page: PageRequest) -> Result<At<Page<Link>>>;
 
     /// Links with an end in the zone (its innermost zone host is the zone, or it is the zone itself), by kind and ends.
     async fn zone_links(&self, zone: EntityId, page: PageRequest) -> Result<At<Page<Link>>>;
 
-    /// The cheapest route between two zones over links of a kind; of equally cheap ones any. `None` when there is none.
+    /// The cheapest route between two zones over links of a kind; of equally cheap ones any. `None` when there is none:
+    /// only links are passed, so a zone is not reached from one nested in it.
     async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>>;
 }

@@ -86,7 +86,7 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// A read that several callers waited for together failed.
+    /// A read, or a batch of writes, that several callers waited for together failed.
     #[error("{0}")]
     Shared(#[source] std::sync::Arc<Error>),
     /// The URL names no store.

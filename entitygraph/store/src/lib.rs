@@ -1,6 +1,6 @@
 //! The store: the contract that every backend keeps, and the backends.
 //!
-//! Nothing outside this crate knows which store it talks to: `open` chooses once, from a URL, and hands out
+//! Nothing outside this crate knows which store it talks to: [`open()`] chooses once, from a URL, and hands out
 //! `Arc<dyn Store>`.
 //!
 //! Reading order: [`contract`] says what is promised, [`error`] what can go wrong, `memory` is the simplest store that
@@ -13,7 +13,9 @@ pub mod contract;
 pub mod error;
 pub mod keyed;
 pub mod memory;
+mod open;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};
 pub use memory::{MemoryConfig, MemoryStore};
+pub use open::{StoreOptions, open};

@@ -83,7 +83,7 @@ pub trait Make: Sized {
     fn owned_by(self, owner: &str) -> Self;
     fn in_layer(self, layer: u32) -> Self;
     fn with_ordinal(self, ordinal: i64) -> Self;
-    fn as_root(self) -> Self;
+    fn rooted(self) -> Self;
     fn with(self, component: &ComponentType, values: &[(&str, Value)]) -> Self;
     fn instance_of(self, container: &Container) -> Self;
     fn in_slot(self, outer: &Container, child: &str) -> Self;
@@ -122,7 +122,7 @@ impl Make for NewEntity {
     fn with_ordinal(self, ordinal: i64) -> Self {
         Self { ordinal, ..self }
     }
-    fn as_root(self) -> Self {
+    fn rooted(self) -> Self {
         Self { root: true, ..self }
     }
     fn with(mut self, component: &ComponentType, values: &[(&str, Value)]) -> Self {
@@ -260,6 +260,29 @@ pub fn rows<T: Debug>(answer: Result<At<Page<T>>>) -> Vec<T> {
     let page = answer.unwrap().value;
     assert!(!page.more, "the list has more than one page");
     page.rows.into_iter().map(|(row, _)| row).collect()
+}
+
+/// All rows of a list with their cursors, `first` at a time. Pages are full but for the last, and come to an end.
+pub async fn walk<T: Debug, Asking: Future<Output = Result<At<Page<T>>>>>(
+    first: usize,
+    ask: impl Fn(PageRequest) -> Asking,
+) -> Vec<(T, PageCursor)> {
+    let mut found: Vec<(T, PageCursor)> = Vec::new();
+    loop {
+        let last = found.last().map(|(_, cursor)| cursor.clone());
+        let page = ask(PageRequest { first, after: last.clone() }).await.unwrap().value;
+        assert!(page.rows.len() <= first, "{} rows in a page of {first}", page.rows.len());
+        assert!(page.rows.len() == first || !page.more, "a short page that is not the last");
+        assert!(last.is_none() || !page.rows.is_empty(), "an empty page after one that promised more");
+        assert!(
+            page.rows.last().is_none_or(|(_, cursor)| Some(cursor) != last.as_ref()),
+            "no way on: {page:?}"
+        );
+        found.extend(page.rows);
+        if !page.more {
+            return found;
+        }
+    }
 }
 
 /// Ids of entities.

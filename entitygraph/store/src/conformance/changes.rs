@@ -29,7 +29,7 @@ async fn history(store: &Shared) {
         ],
     )
     .await;
-    create(store, [thing(id(6), id(2)).instance_of(&part).labelled(&["a"]).owned_by("p").as_root()]).await;
+    create(store, [thing(id(6), id(2)).instance_of(&part).labelled(&["a"]).owned_by("p").rooted()]).await;
     apply(store, [jump(id(3), id(5), 1.5), jump(id(1), id(5), 2.0)]).await;
     apply(store, [reparent(id(3), id(1), NewPose::KeepWorld), rename(id(4), "four")]).await;
     publish_component(
@@ -105,7 +105,8 @@ pub async fn one_commit_tells_each_entity_at_most_once(store: Shared) {
         for change in &commit.changes {
             let entity = match change {
                 Change::Created(entity) => entity.id,
-                Change::Changed { entity, .. } | Change::Buried { entity, .. } => *entity,
+                Change::Changed { entity, .. } => *entity,
+                Change::Buried(entity) => entity.id,
                 _ => continue,
             };
             assert!(!told.contains(&entity), "{entity} is twice in {commit:?}");

@@ -27,7 +27,7 @@ pub async fn entities_are_read_as_they_were_made(store: Shared) {
         .owned_by("player:1")
         .in_layer(7)
         .with_ordinal(i64::MIN)
-        .as_root()
+        .rooted()
         .with(&hull, &[("points", Value::Int(i64::MAX))]);
     create(&store, [world_root(id(1)), full.clone()]).await;
     let entity = get(&store, id(2)).await;

@@ -15,11 +15,11 @@ async fn small_tree(store: &Shared) {
         store,
         [
             world_root(id(1)),
-            thing(id(2), id(1)).as_root(),
+            thing(id(2), id(1)).rooted(),
             thing(id(3), id(1)),
             thing(id(4), id(2)),
             thing(id(5), id(2)),
-            thing(id(6), id(4)).as_root(),
+            thing(id(6), id(4)).rooted(),
             thing(id(7), id(6)),
         ],
     )
@@ -97,6 +97,19 @@ pub async fn an_aggregate_ends_at_nested_roots(store: Shared) {
     assert_eq!(below(&store, 2, Extent::Aggregate).await, [2, 4, 6, 7, 5]);
 }
 
+pub async fn the_inside_of_a_zone_ends_at_the_zones_in_it(store: Shared) {
+    small_tree(&store).await;
+    create(
+        &store,
+        [zone(id(10), id(4), 9.0, at(0.0, 0.0, 0.0)), thing(id(11), id(10)), thing(id(12), id(11))],
+    )
+    .await;
+    assert_eq!(below(&store, 1, Extent::Zone).await, [1, 2, 4, 6, 7, 10, 5, 3]);
+    assert_eq!(below(&store, 10, Extent::Zone).await, [10, 11, 12]);
+    // Below something that is no zone it ends there as well.
+    assert_eq!(below(&store, 4, Extent::Zone).await, [4, 6, 7, 10]);
+}
+
 pub async fn questions_about_nobody_are_refused(store: Shared) {
     create(&store, [world_root(id(1)), thing(id(2), id(1))]).await;
     apply(&store, [bury(id(2))]).await;
@@ -135,23 +148,19 @@ pub async fn a_chain_of_a_thousand_levels_is_no_trouble(store: Shared) {
 pub async fn an_entity_with_children_is_buried_with_them_or_not_at_all(store: Shared) {
     small_tree(&store).await;
     assert_eq!(refused(&store, [bury(id(4))]).await, Refusal::HasChildren { entity: id(4) });
+    let known = store.entities(&[2, 4, 5, 6, 7].map(id)).await.unwrap().value;
     let receipt = apply(&store, [bury_all(id(2))]).await;
-    let told: Vec<_> = commit_at(&store, receipt.cursor).await.changes.clone();
-    let buried = |number: u64, parent: u64| Change::Buried {
-        entity: id(number),
-        parent: Some(id(parent)),
-        revision: Revision::from_number(1),
-    };
+    let commit = commit_at(&store, receipt.cursor).await;
+    let told =
+        |change: &Change| if let Change::Buried(last) = change { last.clone() } else { panic!("{change:?}") };
+    let told: Vec<_> = commit.changes.iter().map(told).collect();
     assert_eq!(told.len(), 5);
-    for (number, parent) in [(2, 1), (4, 2), (5, 2), (6, 4), (7, 6)] {
-        assert!(told.contains(&buried(number, parent)), "{number} is not in {told:?}");
+    for last in known.iter().flatten() {
+        assert!(told.contains(last), "{last:?} is not in {told:?}");
     }
-    let place = |number, parent| told.iter().position(|change| *change == buried(number, parent));
-    assert!(
-        place(7, 6) < place(6, 4) && place(6, 4) < place(4, 2) && place(4, 2) < place(2, 1),
-        "children first"
-    );
-    assert!(place(5, 2) < place(2, 1), "children first");
+    let place = |number| told.iter().position(|last| last.id == id(number));
+    assert!(place(7) < place(6) && place(6) < place(4) && place(4) < place(2), "children first");
+    assert!(place(5) < place(2), "children first");
     assert_eq!(below(&store, 1, Extent::All).await, [1, 3]);
     apply(&store, [bury(id(3)), bury(id(1))]).await;
     assert_eq!(children(&store, None, ChildOrder::Ordinal).await, NOBODY);

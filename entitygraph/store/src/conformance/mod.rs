@@ -11,7 +11,8 @@
 //! [`build`] has short words for worlds and writes, [`snapshot`] a reader's copy that checks every commit it applies,
 //! [`random`] makes histories, [`compare`](mod@compare) asks two stores everything.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)] // a failed unwrap is a failed test; a story's name says it all
+// A failed unwrap is a failed test, and the name of a story says it all.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
 
 pub mod build;
 pub mod compare;
@@ -124,6 +125,7 @@ macro_rules! conformance {
                     a_subtree_is_parents_first_and_siblings_in_order,
                     a_subtree_ends_at_the_depth_asked,
                     an_aggregate_ends_at_nested_roots,
+                    the_inside_of_a_zone_ends_at_the_zones_in_it,
                     questions_about_nobody_are_refused,
                     a_chain_of_a_thousand_levels_is_no_trouble,
                     an_entity_with_children_is_buried_with_them_or_not_at_all,

@@ -179,7 +179,7 @@ pub async fn questions_about_places_that_make_no_sense_are_refused(store: Shared
     create(&store, [world_root(id(1)), thing(id(2), id(1))]).await;
     let unlimited = Near { radius: None, ..around(1, [0.0; 3], 1.0) };
     assert!(matches!(denied(store.near(&unlimited).await), Refusal::Invalid { .. }));
-    for angle in [0.0, -1.0, 3.2] {
+    for angle in [0.0, -1.0, 3.2, f64::NAN, f64::INFINITY] {
         let refusal = denied(store.near(&seen(1, [0.0; 3], angle)).await);
         assert!(matches!(refusal, Refusal::Invalid { .. }), "{angle}: {refusal:?}");
     }
@@ -189,7 +189,6 @@ pub async fn questions_about_places_that_make_no_sense_are_refused(store: Shared
         around(1, [0.0; 3], f64::NAN),
         around(1, [0.0; 3], f64::INFINITY),
         around(1, [0.0; 3], -1.0),
-        seen(1, [0.0; 3], f64::NAN),
     ];
     for near in broken {
         let refusal = denied(store.near(&near).await);

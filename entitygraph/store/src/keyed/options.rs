@@ -3,9 +3,9 @@
 use super::engine::EngineOptions;
 
 /// What can be set when a keyed store is opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct KeyedOptions {
-    /// What the engine underneath may use.
+    /// What the engine underneath may use. Where its keyspaces begin is fixed by the table of keys.
     pub engine: EngineOptions,
     /// How writes are taken together.
     pub writer: WriterOptions,
@@ -50,13 +50,6 @@ pub struct Retention {
     pub recent_commits: usize,
     /// Most bytes (encoded) of commits kept decoded in memory. Default 8 MiB.
     pub recent_bytes: usize,
-}
-
-impl Default for KeyedOptions {
-    fn default() -> Self {
-        let engine = EngineOptions { split_at: super::keys::SPLIT_AT.to_vec(), ..EngineOptions::default() };
-        Self { engine, writer: WriterOptions::default(), retention: Retention::default() }
-    }
 }
 
 impl Default for WriterOptions {

@@ -171,7 +171,7 @@ pub(super) fn port(
 /// Refuses poses that became infinite by calculating.
 pub(super) fn pose(pose: Option<Pose>) -> Result<(), Refusal> {
     if let Some(pose) = pose {
-        Pose::new(pose.translation(), pose.rotation())?;
+        pose.check()?;
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use entitygraph_schema::{Change, Commit, Cursor, OperationId, Receipt, Refusal, Transaction};
+use entitygraph_schema::{
+    Change, Commit, Cursor, OperationId, Receipt, Refusal, Transaction, codec::fingerprint,
+};
 
 use crate::contract::Feed;
 
@@ -13,8 +15,9 @@ pub(super) struct Log {
     retained: usize,
     newest: Cursor,
     commits: VecDeque<Arc<Commit>>,
-    /// Named transactions and where they got: those of the retained commits, and of the last ones that changed nothing.
-    operations: HashMap<OperationId, (Transaction, Cursor)>,
+    /// Fingerprints of named transactions and where they got: those of the retained commits, and of the last ones that
+    /// changed nothing.
+    operations: HashMap<OperationId, ([u8; 32], Cursor)>,
     /// Names of transactions that changed nothing, oldest first.
     unchanged: VecDeque<OperationId>,
 }
@@ -39,7 +42,7 @@ impl Log {
         let Some(operation_id) = &transaction.operation_id else { return Ok(None) };
         match self.operations.get(operation_id) {
             None => Ok(None),
-            Some((first, cursor)) if first == transaction => {
+            Some((first, cursor)) if *first == fingerprint(transaction) => {
                 Ok(Some(Receipt { cursor: *cursor, replayed: true }))
             }
             Some(_) => Err(Refusal::OperationReused { operation_id: operation_id.clone() }),
@@ -47,7 +50,7 @@ impl Log {
     }
 
     /// Keeps a transaction that was applied.
-    pub fn append(&mut self, transaction: Transaction, changes: Vec<Change>) -> Receipt {
+    pub fn append(&mut self, transaction: &Transaction, changes: Vec<Change>) -> Receipt {
         let operation_id = transaction.operation_id.clone();
         let unchanged = changes.is_empty();
         if !unchanged {
@@ -56,7 +59,7 @@ impl Log {
             self.commits.push_back(Arc::new(Commit { cursor: self.newest, operation_id, changes }));
         }
         if let Some(operation_id) = operation_id {
-            self.operations.insert(operation_id.clone(), (transaction, self.newest));
+            self.operations.insert(operation_id.clone(), (fingerprint(transaction), self.newest));
             if unchanged {
                 self.unchanged.push_back(operation_id);
             }

@@ -1,11 +1,11 @@
 //! A store in memory: the simplest thing that keeps the contract, and so the reference that other stores are compared
 //! with. It shares no graph logic with them: it walks where they look up.
 //!
-//! One lock holds the whole [`State`]. A write takes it alone, works on the world through a [`draft::Draft`] that can undo
-//! everything, and appends to the [`log::Log`] what came of it; a read takes it shared, so it sees one moment.
+//! One lock holds the whole `State`. A write takes it alone, works on the world through a `Draft` that can undo
+//! everything, and appends to the `log::Log` what came of it; a read takes it shared, so it sees one moment.
 //!
-//! Reading order: [`world`] is what there is, [`draft`] changes it all or nothing, [`apply`], [`reparent`] and [`checks`]
-//! are the rules, [`log`] is the change sequence; [`lists`], [`pages`], [`space`] and [`routes`] answer questions.
+//! Reading order: `world` is what there is, `draft` changes it all or nothing, `apply`, `reparent` and `checks`
+//! are the rules, `log` is the change sequence; `lists`, `pages`, `space` and `routes` answer questions.
 
 mod apply;
 mod checks;
@@ -86,13 +86,13 @@ impl MemoryStore {
         Self { state: RwLock::new(state), newest: watch::Sender::new(Cursor::ZERO) }
     }
 
-    fn write(&self, transaction: Transaction) -> Result<Receipt> {
+    fn write(&self, transaction: &Transaction) -> Result<Receipt> {
         let mut state = self.state.write();
         let State { world, log, .. } = &mut *state;
-        if let Some(first) = log.replay(&transaction)? {
+        if let Some(first) = log.replay(transaction)? {
             return Ok(first);
         }
-        let changes = apply::transaction(world, &transaction)?;
+        let changes = apply::transaction(world, transaction)?;
         let receipt = log.append(transaction, changes);
         self.newest.send_if_modified(|newest| std::mem::replace(newest, receipt.cursor) != receipt.cursor);
         Ok(receipt)
@@ -151,11 +151,11 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Durable<Receipt>> {
-        self.write(transaction).map(Durable)
+        self.write(&transaction).map(Durable)
     }
 
     async fn accept(&self, transaction: Transaction) -> Result<Accepted<Receipt>> {
-        self.write(transaction).map(Accepted)
+        self.write(&transaction).map(Accepted)
     }
 
     async fn sync(&self) -> Result<Durable<Cursor>> {

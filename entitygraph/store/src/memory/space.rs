@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entitygraph_schema::{
     EntityId, Refusal,
     query::{Hit, Near},
-    space::{Conversion, angular_size, finite, finite_vector, radius},
+    space::{Conversion, angular_size, finite_vector, radius},
 };
 use glam::DVec3;
 
@@ -45,12 +45,10 @@ fn check(near: &Near) -> Result<(), Refusal> {
     if let Some(metres) = near.radius {
         radius("the radius", metres)?;
     }
-    if let Some(angle) = near.min_angular_size {
-        finite("the angular size", angle)?;
-        if angle <= 0.0 || angle > std::f64::consts::PI {
-            let reason = format!("{angle} is not above 0 and at most pi radians");
-            return Err(Refusal::Invalid { what: "the angular size", reason });
-        }
+    let possible = |angle: &f64| *angle > 0.0 && *angle <= std::f64::consts::PI;
+    if let Some(angle) = near.min_angular_size.filter(|angle| !possible(angle)) {
+        let reason = format!("{angle} is not above 0 and at most pi radians");
+        return Err(Refusal::Invalid { what: "the angular size", reason });
     }
     if near.radius.is_none() && near.min_angular_size.is_none() {
         let reason = "give a radius or an angular size: without a limit it is the whole world".to_owned();

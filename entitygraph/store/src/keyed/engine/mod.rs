@@ -10,6 +10,8 @@ mod batch;
 mod error;
 mod fjall;
 mod folder;
+#[cfg(test)]
+pub mod map;
 mod panics;
 mod pieces;
 mod sled;

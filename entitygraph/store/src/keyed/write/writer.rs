@@ -68,7 +68,8 @@ impl Writer {
     /// The writer of a store in the given state.
     pub fn new(shared: Arc<Shared>, state: State) -> Self {
         let options = &shared.options.writer;
-        let (entities, tallies) = (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
+        let (entities, tallies) =
+            (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
         Self { shared, state, entities, tallies, unsynced: false }
     }
 
@@ -77,13 +78,19 @@ impl Writer {
         while let Some(first) = requests.blocking_recv() {
             self.take(first, &mut requests);
             if let Err(error) = self.trim() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the change log could not be trimmed; trying again later");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the change log could not be trimmed; trying again later"
+                );
             }
         }
         if self.unsynced
             && let Err(error) = self.shared.engine.sync()
         {
-            tracing::error!(error = &error as &dyn std::error::Error, "what was accepted last could not be made durable");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what was accepted last could not be made durable"
+            );
         }
     }
 
@@ -111,7 +118,7 @@ impl Writer {
         // The view is gone: an engine may wait for it when it writes.
         match lowered.and_then(|lowered| self.write(&batch, lowered)) {
             Ok(()) => batch.answer(),
-            Err(error) => batch.refuse(&error),
+            Err(error) => batch.refuse(error),
         }
     }
 
@@ -179,7 +186,10 @@ impl Writer {
         }
         let mut rows = WriteBatch::new();
         let left = shared.read(|snapshot| self.state.log.trim(snapshot, keep, &mut rows))?;
-        shared.engine.write(rows, Durability::Buffered).map_err(|e| shared.place.fault("trimming the change log", e))?;
+        shared
+            .engine
+            .write(rows, Durability::Buffered)
+            .map_err(|e| shared.place.fault("trimming the change log", e))?;
         self.unsynced = true;
         self.state.log = left;
         shared.recent.write().set_oldest(left.oldest());
@@ -194,13 +204,15 @@ impl Writer {
             Ok(state) => {
                 *self.shared.catalog.write() = state.catalog.clone();
                 let keep = &self.shared.options.retention;
-                *self.shared.recent.write() =
-                    Recent::new(state.log.oldest(), state.log.newest, keep);
+                *self.shared.recent.write() = Recent::new(state.log.oldest(), state.log.newest, keep);
                 self.shared.newest.send_replace(state.log.newest);
                 self.state = state;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read again after a failed write");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store could not be read again after a failed write"
+                );
             }
         }
     }
@@ -221,7 +233,8 @@ impl Batch {
     }
 
     fn has_room(&self, base: &Base<'_>) -> bool {
-        self.answers.len() < base.options.batch_transactions && self.operations < base.options.batch_operations
+        self.answers.len() < base.options.batch_transactions
+            && self.operations < base.options.batch_operations
     }
 
     fn add(&mut self, base: &Base<'_>, state: &State, request: Request) {
@@ -253,7 +266,8 @@ impl Batch {
     }
 
     fn apply(&mut self, base: &Base<'_>, state: &State, transaction: Transaction) -> Result<Receipt> {
-        let operation = transaction.operation_id.as_ref().map(|id| (id.clone(), codec::fingerprint(&transaction)));
+        let operation =
+            transaction.operation_id.as_ref().map(|id| (id.clone(), codec::fingerprint(&transaction)));
         if let Some((id, fingerprint)) = &operation
             && let Some(first) = self.outcome(base, id)?
         {
@@ -292,7 +306,8 @@ impl Batch {
             let cursor = Cursor::from_number(u64::from_be_bytes(cursor.try_into().ok()?));
             Some(draft::Outcome { fingerprint: *fingerprint, cursor, idle: false })
         };
-        let outcome = read().ok_or_else(|| base.snapshot.place.corrupt(format!("the outcome of operation {id} is cut")))?;
+        let outcome = read()
+            .ok_or_else(|| base.snapshot.place.corrupt(format!("the outcome of operation {id} is cut")))?;
         Ok(Some(outcome))
     }
 
@@ -336,30 +351,14 @@ impl Batch {
 
     /// Tells the callers that the batch failed. What would have been refused may have been so because of another
     /// transaction of the batch, so it is not said.
-    fn refuse(self, error: &Error) {
+    fn refuse(self, error: Error) {
+        let error = Arc::new(error);
         for answer in self.answers {
             match answer {
-                Answer::Receipt(reply, _) => drop(reply.send(Err(again(error)))),
-                Answer::Lease(reply, _) => drop(reply.send(Err(again(error)))),
-                Answer::Sync(reply) => drop(reply.send(Err(again(error)))),
+                Answer::Receipt(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
+                Answer::Lease(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
+                Answer::Sync(reply) => drop(reply.send(Err(Error::Shared(error.clone())))),
             }
         }
-    }
-}
-
-/// The same fault for another caller; causes are kept as text.
-fn again(error: &Error) -> Error {
-    let causes = |error: &Error| -> crate::error::BoxError {
-        let chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        chain.map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ").into()
-    };
-    match error {
-        Error::Full { location, .. } => Error::Full { location: location.clone(), source: causes(error) },
-        Error::Corrupt { location, what } => Error::Corrupt { location: location.clone(), what: what.clone() },
-        Error::Backend { operation, location, outcome, .. } => {
-            let (operation, outcome) = (*operation, *outcome);
-            Error::Backend { operation, location: location.clone(), outcome, source: causes(error) }
-        }
-        _ => Error::Stopped,
     }
 }

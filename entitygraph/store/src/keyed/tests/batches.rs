@@ -1,0 +1,101 @@
+//! Group commit.
+
+use super::*;
+use crate::keyed::engine::Durability;
+
+#[tokio::test]
+async fn transactions_that_wait_are_written_together() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(over(engine.clone()));
+    store.commit(root()).await.unwrap();
+    let before = engine.writes().len();
+    let outcomes = engine.in_one_batch(&store, (2..50).map(child).collect()).await;
+    let cursors: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().0.cursor.number()).collect();
+    assert_eq!(cursors, (2..50).collect::<Vec<_>>());
+    // The lease that held the gate, and all of them.
+    assert_eq!(engine.writes().len() - before, 2);
+}
+
+#[tokio::test]
+async fn a_refused_transaction_does_not_spoil_the_batch() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(over(engine.clone()));
+    store.commit(root()).await.unwrap();
+    let outcomes = engine.in_one_batch(&store, vec![child(2), child(2), child(3)]).await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert!(matches!(outcomes[1], Err(Error::Refused(Refusal::EntityExists { .. }))));
+    assert_eq!(*store.newest().borrow(), Cursor::from_number(3));
+}
+
+#[tokio::test]
+async fn only_what_must_be_durable_waits_for_the_disk() {
+    let engine = gate::GatedEngine::over(map());
+    let store = over(engine.clone());
+    let before = engine.writes().len();
+    store.accept(root()).await.unwrap();
+    store.accept(child(2)).await.unwrap();
+    store.commit(child(3)).await.unwrap();
+    assert_eq!(engine.writes()[before..], [Durability::Buffered, Durability::Buffered, Durability::Synced]);
+}
+
+#[tokio::test]
+async fn a_durable_write_that_changes_nothing_makes_what_was_accepted_durable() {
+    let engine = gate::GatedEngine::over(map());
+    let store = over(engine.clone());
+    store.accept(root()).await.unwrap();
+    assert_eq!(engine.syncs(), 0);
+    let receipt = store.commit(Transaction::default()).await.unwrap();
+    assert_eq!((receipt.0.cursor, engine.syncs()), (Cursor::from_number(1), 1));
+    store.commit(Transaction::default()).await.unwrap();
+    assert_eq!(engine.syncs(), 1, "all was durable already");
+}
+
+#[tokio::test]
+async fn callers_beyond_the_limit_are_told_to_come_again() {
+    let mut options = KeyedOptions::default();
+    (options.writer.queue, options.writer.waiting) = (1, 3);
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(with(engine.clone(), options));
+    let ask_all = || (0..8).map(|_| gate::ask(&store, root())).collect::<Vec<_>>();
+    let asked = engine.held(&store, ask_all).await;
+    let mut busy = 0;
+    for outcome in asked {
+        if let Err(Error::Busy { waiting }) = outcome.await.unwrap() {
+            assert!(waiting >= 3);
+            busy += 1;
+        }
+    }
+    // The lease that holds the gate is one of the three.
+    assert_eq!(busy, 6);
+    store.commit(child(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_has_a_limit_of_operations() {
+    let mut options = KeyedOptions::default();
+    options.writer.transaction_operations = 2;
+    let store = with(map(), options);
+    store.commit(root()).await.unwrap();
+    let create = |number| Operation::Create(thing(id(number), id(1)));
+    store.commit(Transaction::of([create(2), create(3)])).await.unwrap();
+    let error = store.commit(Transaction::of([create(4), create(5), create(6)])).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::TooMany { count: 3, max: 2, .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_burial_has_a_limit_of_entities_and_leaves_no_trace_beyond_it() {
+    let mut options = KeyedOptions::default();
+    options.writer.touched = 3;
+    let store = with(map(), options);
+    store.commit(root()).await.unwrap();
+    for number in 2..6 {
+        store.commit(child(number)).await.unwrap();
+    }
+    let bury = Transaction::of([Operation::Bury { entity: id(1), subtree: true }]);
+    let error = store.commit(bury.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::TooMany { .. })), "{error}");
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    store.commit(Transaction::of([Operation::Bury { entity: id(5), subtree: true }])).await.unwrap();
+    store.commit(bury).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}

@@ -1,0 +1,64 @@
+//! Writes that fail.
+
+use super::*;
+use crate::{error::Outcome, keyed::engine::EngineError};
+
+fn full() -> EngineError {
+    EngineError::Full { path: "map".into(), free_mib: 1, reserve_mib: 2 }
+}
+
+fn io() -> EngineError {
+    let source = std::io::Error::other("the disk went away");
+    EngineError::Io { path: "map".into(), operation: "writing", source }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_batch_and_later_writes_go_on() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(over(engine.clone()));
+    store.commit(root()).await.unwrap();
+    engine.fail_after_next(full);
+    for outcome in engine.in_one_batch(&store, vec![child(2), child(3), child(2)]).await {
+        let error = outcome.unwrap_err();
+        assert_eq!((error.code(), error.outcome()), ("STORE_FULL", Outcome::NotApplied), "{error}");
+    }
+    assert_eq!(*store.newest().borrow(), Cursor::from_number(1));
+    assert_eq!(store.entities(&[id(2), id(3)]).await.unwrap().value, [None, None]);
+    let receipt = store.commit(child(2)).await.unwrap();
+    assert_eq!(receipt.0.cursor, Cursor::from_number(2));
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn after_a_write_of_unknown_outcome_the_store_goes_by_what_is_stored() {
+    for lost in [true, false] {
+        let engine = gate::GatedEngine::over(map());
+        let store = Arc::new(over(engine.clone()));
+        store.commit(root()).await.unwrap();
+        let named = child(2).named(text("make-2"));
+        if lost {
+            engine.fail_next(io);
+        } else {
+            engine.fail_behind_next(io);
+        }
+        let error = store.commit(named.clone()).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        // Asking again tells.
+        let receipt = store.commit(named).await.unwrap().0;
+        assert_eq!((receipt.cursor, receipt.replayed), (Cursor::from_number(2), !lost));
+        assert_eq!(*store.newest().borrow(), Cursor::from_number(2));
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn the_cause_of_a_failure_is_in_the_chain() {
+    let engine = gate::GatedEngine::over(map());
+    let store = over(engine.clone());
+    engine.fail_next(io);
+    let error = store.commit(root()).await.unwrap_err();
+    let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
+    let texts: Vec<_> = chain.map(|cause| cause.to_string()).collect();
+    assert!(texts[0].contains("map:"), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("the disk went away")), "{texts:?}");
+}

@@ -1,0 +1,93 @@
+//! How far back the change sequence goes.
+
+use entitygraph_schema::{OperationId, Patch};
+
+use super::*;
+
+fn keeping(commits: u64, bytes: u64) -> KeyedOptions {
+    let mut options = KeyedOptions::default();
+    (options.retention.commits, options.retention.bytes) = (commits, bytes);
+    (options.retention.recent_commits, options.retention.recent_bytes) = (2, 1 << 20);
+    options
+}
+
+fn rename(number: u64) -> Transaction {
+    let patch = Patch { name: Some(text(&format!("name {number}"))), ..Patch::default() };
+    Transaction::of([Operation::Change(id(1), patch)]).named(operation(number))
+}
+
+fn operation(number: u64) -> OperationId {
+    text(&format!("rename-{number}"))
+}
+
+/// The writer trims after it has answered: when it answers again, that is done.
+async fn settle(store: &KeyedStore) {
+    store.sync().await.unwrap();
+}
+
+async fn cursors(store: &KeyedStore, after: u64) -> Result<Vec<u64>, Cursor> {
+    match store.changes(Cursor::from_number(after), 10_000).await.unwrap() {
+        Feed::Commits(commits) => Ok(commits.iter().map(|commit| commit.cursor.number()).collect()),
+        Feed::Resync { oldest, .. } => Err(oldest),
+    }
+}
+
+#[tokio::test]
+async fn a_reader_resumes_from_any_cursor_that_is_kept_and_is_told_when_it_is_not() {
+    for options in [keeping(100, u64::MAX), keeping(u64::MAX, 5_000)] {
+        let engine = map();
+        let store = with(engine.clone(), options.clone());
+        store.commit(root()).await.unwrap();
+        for number in 2..=1_000 {
+            store.accept(rename(number)).await.unwrap();
+        }
+        settle(&store).await;
+        let oldest = cursors(&store, 0).await.unwrap_err();
+        assert!(oldest.number() > 500 && oldest.number() < 950, "{oldest}");
+        assert_eq!(cursors(&store, oldest.number()).await, Ok((oldest.number() + 1..=1_000).collect()));
+        assert_eq!(cursors(&store, oldest.number() - 1).await, Err(oldest));
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+        drop(store);
+        let store = with(engine, options);
+        assert_eq!(cursors(&store, oldest.number()).await, Ok((oldest.number() + 1..=1_000).collect()));
+        assert_eq!(cursors(&store, oldest.number() - 1).await, Err(oldest));
+    }
+}
+
+#[tokio::test]
+async fn an_operation_id_is_known_as_long_as_its_commit() {
+    let store = with(map(), keeping(100, u64::MAX));
+    store.commit(root()).await.unwrap();
+    for number in 2..=1_000 {
+        store.accept(rename(number)).await.unwrap();
+    }
+    settle(&store).await;
+    let receipt = store.commit(rename(990)).await.unwrap().0;
+    assert_eq!((receipt.cursor, receipt.replayed), (Cursor::from_number(990), true));
+    let receipt = store.commit(rename(3)).await.unwrap().0;
+    assert_eq!((receipt.cursor, receipt.replayed), (Cursor::from_number(1_001), false));
+}
+
+#[tokio::test]
+async fn operations_that_change_nothing_are_forgotten_too() {
+    let store = with(map(), keeping(100, u64::MAX));
+    store.commit(root()).await.unwrap();
+    for number in 0..3_000 {
+        store.accept(Transaction::default().named(operation(number))).await.unwrap();
+    }
+    settle(&store).await;
+    assert!(store.accept(Transaction::default().named(operation(2_999))).await.unwrap().0.replayed);
+    assert!(!store.accept(Transaction::default().named(operation(1))).await.unwrap().0.replayed);
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_newest_commit_is_always_kept() {
+    let store = with(map(), keeping(0, 0));
+    store.commit(root()).await.unwrap();
+    for number in 2..=20 {
+        store.commit(rename(number)).await.unwrap();
+        assert_eq!(cursors(&store, number - 1).await, Ok(vec![number]));
+    }
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
