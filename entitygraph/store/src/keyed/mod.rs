@@ -66,8 +66,9 @@ impl KeyedStore {
         )
     }
 
-    /// Opens the store in an engine.
-    fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
+    /// Opens the store in an engine: one that counts or fails on purpose, for benchmarks and tests. `location` is for
+    /// messages.
+    pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
         let place = Place { location };
         open::check_format(&*engine, &place)?;
         let state = {
