@@ -12,6 +12,25 @@ pub struct Config {
     pub cache: CacheConfig,
     /// What one caller may ask for.
     pub limits: Limits,
+    /// How the server stops.
+    pub server: ServerConfig,
+}
+
+/// How the server stops.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Milliseconds from `/readyz` going down to the closing of the listener, in which load balancers notice.
+    pub notice_ms: u64,
+    /// Longest time for requests under way, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        // As long as a request may take.
+        Self { notice_ms: 0, drain_ms: 10_000 }
+    }
 }
 
 /// What is kept in memory.
@@ -43,23 +62,35 @@ pub struct Limits {
     pub query_depth: usize,
     /// Highest GraphQL complexity; a field counts 1, a page multiplies by its size.
     pub query_complexity: usize,
+    /// Longest GraphQL document in lexical tokens; thousands of aliases end here before they cost a parse.
+    pub query_tokens: usize,
     /// Largest request body in bytes.
     pub body_bytes: usize,
     /// Longest time one query or mutation may take, in milliseconds.
     pub request_ms: u64,
+    /// Most operations under way on one connection.
+    pub connection_operations: usize,
+    /// Time for a WebSocket to say `connection_init`, in milliseconds.
+    pub connection_init_ms: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            page_rows: 1_000,
+            // What is around a player at once, with room.
+            page_rows: 2_000,
             subtree_entities: 10_000,
             // A 5,000-entity instance with room beside it.
             transaction_operations: 20_000,
-            query_depth: 16,
-            query_complexity: 50_000,
+            // The introspection query of GraphiQL has 15 levels.
+            query_depth: 20,
+            query_complexity: 100_000,
+            query_tokens: 20_000,
             body_bytes: 4 * 1024 * 1024,
             request_ms: 10_000,
+            // A tool that follows every ship of a fleet on its own.
+            connection_operations: 1_000,
+            connection_init_ms: 10_000,
         }
     }
 }
@@ -93,6 +124,7 @@ impl Config {
             ("limits.transaction_operations", limits.transaction_operations as u64),
             ("limits.query_depth", limits.query_depth as u64),
             ("limits.query_complexity", limits.query_complexity as u64),
+            ("limits.query_tokens", limits.query_tokens as u64),
             ("limits.body_bytes", limits.body_bytes as u64),
             ("limits.request_ms", limits.request_ms),
         ];
@@ -101,10 +133,12 @@ impl Config {
                 return Err(ConfigError { name, value: value.to_string(), reason: "it must be at least 1" });
             }
         }
-        let max = entitygraph_schema::query::PageRequest::MAX_FIRST;
-        for (name, value) in [positive[0], positive[1]] {
-            if value > max as u64 {
-                return Err(ConfigError { name, value: value.to_string(), reason: "a store answers at most 10000 rows at once" });
+        let max = entitygraph_schema::query::PageRequest::MAX_FIRST as u64;
+        // A page of descendants takes one row more from the store than it has.
+        for ((name, value), max) in [(positive[0], max - 1), (positive[1], max)] {
+            if value > max {
+                let reason = "a store answers at most 10000 rows at once, and a page may need one more than it has";
+                return Err(ConfigError { name, value: value.to_string(), reason });
             }
         }
         Ok(())

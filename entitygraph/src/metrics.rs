@@ -1,10 +1,73 @@
 //! Every figure the service exports. A field's doc comment is its help text in `docs/metrics.md`; names are
 //! `entitygraph_<noun>_<unit>`; labels come from enums, never from ids.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Buckets from 50 microseconds (a cache hit with its parsing) to 10 seconds (the request limit).
 const SECONDS: [f64; 12] = [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
+
+/// What a request asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationLabel {
+    /// A query.
+    Query,
+    /// A mutation.
+    Mutation,
+    /// A subscription.
+    Subscription,
+    /// It was refused before that could be told.
+    Unknown,
+}
+
+impl OperationLabel {
+    /// The label's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<async_graphql::parser::types::OperationType> for OperationLabel {
+    fn from(ty: async_graphql::parser::types::OperationType) -> Self {
+        use async_graphql::parser::types::OperationType;
+        match ty {
+            OperationType::Query => Self::Query,
+            OperationType::Mutation => Self::Mutation,
+            OperationType::Subscription => Self::Subscription,
+        }
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeLabel {
+    /// It was answered, perhaps with a refusal as data.
+    Ok,
+    /// The caller can mend it.
+    Refused,
+    /// No answer within the time limit.
+    Timeout,
+    /// The server is at fault.
+    Fault,
+}
+
+impl OutcomeLabel {
+    /// The label's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Fault => "fault",
+        }
+    }
+}
 
 /// Handles to all series, cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,6 +88,10 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Newest cursor that caches and subscribers have been told of.
     pub applied_cursor: IntGauge,
+    /// Requests to /graphql, by operation and outcome.
+    pub requests: IntCounterVec,
+    /// Time from the first byte of a request to its answer, by operation.
+    pub request_seconds: HistogramVec,
     /// Subscriptions that are open.
     pub subscriptions: IntGauge,
     /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
@@ -70,6 +137,21 @@ impl Metrics {
                 "entitygraph_applied_cursor",
                 "Newest cursor that caches and subscribers have been told of",
             )?,
+            requests: counters(
+                "entitygraph_requests_total",
+                "Requests to /graphql, by operation (query, mutation, subscription, unknown) and outcome (ok, refused, \
+                 timeout, fault)",
+                &["operation", "outcome"],
+            )?,
+            request_seconds: {
+                let options = HistogramOpts::new(
+                    "entitygraph_request_seconds",
+                    "Time from the first byte of a request to its answer, by operation",
+                );
+                let histograms = HistogramVec::new(options.buckets(SECONDS.to_vec()), &["operation"])?;
+                registry.register(Box::new(histograms.clone()))?;
+                histograms
+            },
             subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
             subscription_messages: counters(
                 "entitygraph_subscription_messages_total",
@@ -77,5 +159,25 @@ impl Metrics {
                 &["kind"],
             )?,
         })
+    }
+
+    /// Counts and times a request to `/graphql`.
+    pub fn request(&self, operation: OperationLabel, outcome: OutcomeLabel, took: Duration) {
+        self.requests.with_label_values(&[operation.name(), outcome.name()]).inc();
+        self.request_seconds.with_label_values(&[operation.name()]).observe(took.as_secs_f64());
+    }
+
+    /// Makes every series with labels appear with the value 0, so that dashboards and `docs/metrics.md` see it before its
+    /// first event.
+    pub fn touch(&self) {
+        for result in ["hit", "miss"] {
+            self.cache_lookups.with_label_values(&[result]);
+        }
+        for operation in [OperationLabel::Query, OperationLabel::Mutation, OperationLabel::Subscription] {
+            self.requests.with_label_values(&[operation.name(), OutcomeLabel::Ok.name()]);
+            self.request_seconds.with_label_values(&[operation.name()]);
+        }
+        self.store_reads.with_label_values(&["entities"]);
+        self.refusals.with_label_values(&["STALE_REVISION"]);
     }
 }

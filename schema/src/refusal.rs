@@ -64,6 +64,8 @@ pub enum Refusal {
     VariableKindChanged { component: ComponentName, variable: VariableName, from: ValueKind, to: ValueKind },
     #[error("variable `{component}.{variable}` takes {expected}, not {found}")]
     WrongKind { component: ComponentName, variable: VariableName, expected: ValueKind, found: ValueKind },
+    #[error("variable `{component}.{variable}` is {expected}: {reason}")]
+    NotOfKind { component: ComponentName, variable: VariableName, expected: ValueKind, reason: String },
     #[error("variable `{component}.{variable}`: {source}")]
     Value { component: ComponentName, variable: VariableName, source: ValueError },
     #[error("entity {entity} has no own component {component} to take away")]
@@ -117,7 +119,7 @@ impl Refusal {
             Self::VariableTwice { .. } => "VARIABLE_TWICE",
             Self::VariableDropped { .. } => "VARIABLE_DROPPED",
             Self::VariableKindChanged { .. } => "VARIABLE_KIND_CHANGED",
-            Self::WrongKind { .. } => "WRONG_KIND",
+            Self::WrongKind { .. } | Self::NotOfKind { .. } => "WRONG_KIND",
             Self::Value { .. } => "BAD_VALUE",
             Self::NoOwnComponent { .. } => "NO_OWN_COMPONENT",
             Self::UnknownLink { .. } => "UNKNOWN_LINK",

@@ -94,6 +94,9 @@ pub enum Operation {
 pub struct Transaction {
     /// Makes a retry safe: the same id again returns the first outcome, with another body it is refused.
     pub operation_id: Option<OperationId>,
+    /// SHA-256 of what the caller was asked for, where the body holds things made anew for each attempt, such as leased
+    /// ids. Two attempts are then the same when these are; without it, when their bodies are.
+    pub request: Option<[u8; 32]>,
     /// Checked first, in order.
     pub preconditions: Vec<Precondition>,
     /// Done in order.

@@ -1,4 +1,97 @@
-//! What the service offers to the outside, one module for each kind of client.
+//! What the service offers to the outside: HTTP, GraphQL, web pages.
+//!
+//! [`router`](router::router) has every route, [`server`] serves it and stops it, [`endpoint`] takes one GraphQL request
+//! from bytes to bytes, [`graphql`] is the schema, [`error`] the table of everything that can go wrong on the way.
 
 pub mod live;
+mod endpoint;
+pub mod error;
+pub mod graphql;
+mod health;
+pub mod router;
+pub mod server;
 pub mod web;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    graphql::{Schema, document::Documents},
+    live::Live,
+};
+use crate::{Graph, config::Limits};
+
+/// What every request handler may reach; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    graph: Graph,
+    schema: Schema,
+    sdl: String,
+    documents: Arc<Documents>,
+    live: Live,
+    registry: Registry,
+    ready: AtomicBool,
+    drain: CancellationToken,
+}
+
+impl Api {
+    /// The API over a graph; `registry` is what `/metrics` shows, with the graph's own figures in it.
+    pub fn new(graph: Graph, registry: Registry) -> Self {
+        let schema = graphql::schema(graph.clone());
+        let documents = Arc::new(Documents::new(&graph.config().limits));
+        let live = Live::new(schema.clone(), documents.clone(), graph.config().limits.clone());
+        let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
+        Self(Arc::new(Inner { sdl: schema.sdl(), schema, documents, live, registry, ready, drain, graph }))
+    }
+
+    /// The service behind it.
+    pub fn graph(&self) -> &Graph {
+        &self.0.graph
+    }
+
+    /// The GraphQL schema.
+    pub fn schema(&self) -> &Schema {
+        &self.0.schema
+    }
+
+    /// The schema in the schema language, as it is committed at `schema/api/entitygraph.graphql`.
+    pub fn sdl(&self) -> String {
+        self.0.sdl.clone()
+    }
+
+    /// Cancelled when the server stops: streams end then.
+    pub fn drain(&self) -> CancellationToken {
+        self.0.drain.clone()
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.0.documents
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.graph.config().limits
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed)
+    }
+
+    fn refuse_readiness(&self) {
+        self.0.ready.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,5 +1,8 @@
 //! The one way to read and write the graph; the APIs translate to and from it and know no rule.
 
+mod find;
+mod near;
+mod place;
 mod read;
 mod write;
 
@@ -17,7 +20,11 @@ use crate::{
     service::read::Flights,
 };
 
-pub use entitygraph_store::{Error, Result};
+pub use entitygraph_store::Error;
+pub use find::Filter;
+
+/// Result of a service call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Handle to the graph of one shard; cheap to clone, safe to share.
 #[derive(Clone)]

@@ -22,6 +22,11 @@ impl Default for Flights {
 }
 
 impl Graph {
+    /// The entity, if it is in the cache: for callers that batch what is not.
+    pub fn cached_entity(&self, id: EntityId) -> Option<Arc<Entity>> {
+        self.inner.cache.entity(id)
+    }
+
     /// The entity, or `None` if it does not exist.
     pub async fn entity(&self, id: EntityId) -> Result<Option<Arc<Entity>>> {
         if let Some(entity) = self.inner.cache.entity(id) {
@@ -77,7 +82,7 @@ impl Graph {
     }
 
     /// An entity and what is below it, parents first, in one piece and from one moment. Refused when it has more than
-    /// `limits.subtree_entities`; [`Graph::subtree_page`] reads larger ones.
+    /// `limits.subtree_entities`; [`Graph::descendants`] reads larger ones.
     pub async fn subtree(&self, root: EntityId, extent: Extent) -> Result<Subtree> {
         let key = (root, extent);
         if let Some(subtree) = self.inner.cache.subtree(key) {
@@ -95,17 +100,22 @@ impl Graph {
         let At { cursor, value } = self.ask("subtree", self.inner.store.subtree(root, extent, PageRequest::first(max))).await?;
         if value.more {
             let (count, max) = (max as u64 + 1, max as u64);
-            return Err(Refusal::TooMany { what: "entities in one subtree: read it by pages", count, max }.into());
+            return Err(Refusal::TooMany { what: "entities in one tree, read its `descendants` by pages", count, max }.into());
         }
         let subtree: Subtree = value.rows.into_iter().map(|(entity, _)| entity).collect();
         self.inner.cache.fill_subtree(cursor, key, subtree.clone());
         Ok(subtree)
     }
 
-    /// A page of a subtree of any size, parents first.
-    pub async fn subtree_page(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<Page<Arc<Entity>>> {
-        self.check_rows("page", page.first)?;
-        Ok(self.ask("subtree", self.inner.store.subtree(root, extent, page)).await?.value)
+    /// A page of what is below an entity, of any size, parents first.
+    pub async fn descendants(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<Page<Arc<Entity>>> {
+        self.check_rows("rows in one page", page.first)?;
+        // The store's first row is the root itself.
+        let first = page.first + usize::from(page.after.is_none());
+        let page = PageRequest { first, after: page.after };
+        let mut page = self.ask("subtree", self.inner.store.subtree(root, extent, page)).await?.value;
+        page.rows.retain(|(entity, _)| entity.id != root);
+        Ok(page)
     }
 
     /// Entities below a node with at least one of the facets.
@@ -169,7 +179,7 @@ impl Graph {
         Ok(answer)
     }
 
-    fn check_rows(&self, what: &'static str, rows: usize) -> Result<()> {
+    pub(super) fn check_rows(&self, what: &'static str, rows: usize) -> Result<()> {
         let max = self.inner.config.limits.page_rows;
         if rows > max {
             return Err(Refusal::TooMany { what, count: rows as u64, max: max as u64 }.into());

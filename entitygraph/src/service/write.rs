@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    Components, Container, EntityId, EntityName, IdRange, Operation, Placement, Precondition, Receipt, Refusal, Transaction,
+    Change, Components, Container, Cursor, EntityId, EntityName, IdRange, Operation, Placement, Precondition, Receipt,
+    Refusal, Transaction,
 };
+use entitygraph_store::Feed;
 
 use super::{Graph, Result};
 
@@ -28,6 +30,22 @@ impl Graph {
         self.inner.metrics.commits.inc();
         self.wait_applied(receipt.cursor).await?;
         Ok(receipt)
+    }
+
+    /// What the commit of this number created that came with nothing around it, in order: what a retried caller is told
+    /// of the first attempt. Empty when the commit is no longer retained.
+    pub async fn created_by(&self, commit: Cursor) -> Result<Vec<EntityId>> {
+        let Some(before) = commit.number().checked_sub(1).map(Cursor::from_number) else { return Ok(Vec::new()) };
+        let Feed::Commits(commits) = self.store().changes(before, 1).await? else { return Ok(Vec::new()) };
+        let changes = commits.iter().flat_map(|commit| &commit.changes);
+        Ok(changes
+            .filter_map(|change| match change {
+                Change::Created(entity) if entity.source.as_ref().is_none_or(|source| source.slot.is_none()) => {
+                    Some(entity.id)
+                }
+                _ => None,
+            })
+            .collect())
     }
 
     /// Leases entity ids.

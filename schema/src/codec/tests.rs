@@ -124,6 +124,13 @@ proptest! {
 }
 
 #[test]
+fn what_its_writer_calls_the_same_request_has_the_same_fingerprint() {
+    let one = Transaction { request: Some([7; 32]), ..Transaction::default() };
+    let other = Transaction { preconditions: vec![Precondition::Exists(entity_id(1))], ..one.clone() };
+    assert_eq!(fingerprint(&one), fingerprint(&other));
+}
+
+#[test]
 fn a_fingerprint_is_the_same_everywhere_and_for_ever() {
     assert_eq!(
         hex(&fingerprint(&Transaction::of([Operation::Bury { entity: entity_id(7), subtree: true }]))),
@@ -324,6 +331,7 @@ fn golden_transactions() {
     let reparent = |port, pose| Operation::Reparent { entity: two, parent: one, port, pose };
     let transaction = Transaction {
         operation_id: Some(name("o")),
+        request: None,
         preconditions: vec![
             Precondition::Exists(one),
             Precondition::Absent(one),

@@ -150,7 +150,8 @@ impl Form for Transaction {
     const NAME: &'static str = "transaction";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { operation_id, preconditions, operations } = self;
+        // `request` stands for the body where attempts are compared; it is no part of what is done.
+        let Self { operation_id, request: _, preconditions, operations } = self;
         put_option(operation_id, out);
         preconditions.put(out);
         operations.put(out);
@@ -159,6 +160,7 @@ impl Form for Transaction {
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
         Ok(Self {
             operation_id: input.option()?,
+            request: None,
             preconditions: Form::take(input)?,
             operations: Form::take(input)?,
         })

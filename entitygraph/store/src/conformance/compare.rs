@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use entitygraph_schema::{
     ComponentId, ContainerId, EntityId, Layer, LinkKind, OwnerId, Route,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageCursor, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 
@@ -193,20 +193,11 @@ async fn zone_of(store: &dyn Store, end: EntityId) -> EntityId {
 }
 
 /// All rows of a list, some at a time.
-async fn pages<T, F: Future<Output = Result<At<Page<T>>>>>(
+async fn pages<T: Debug, Asking: Future<Output = Result<At<Page<T>>>>>(
     first: usize,
-    ask: impl Fn(PageRequest) -> F,
+    ask: impl Fn(PageRequest) -> Asking,
 ) -> Vec<T> {
-    let mut found = Vec::new();
-    let mut after: Option<PageCursor> = None;
-    loop {
-        let page = ask(PageRequest { first, after }).await.unwrap().value;
-        after = page.rows.last().map(|(_, cursor)| cursor.clone());
-        found.extend(page.rows.into_iter().map(|(row, _)| row));
-        if !page.more {
-            return found;
-        }
-    }
+    walk(first, ask).await.into_iter().map(|(row, _)| row).collect()
 }
 
 fn value<T: Debug>(answer: Result<At<T>>) -> T {

@@ -66,8 +66,7 @@ impl KeyedStore {
         )
     }
 
-    /// Opens the store in an engine: one that counts or fails on purpose, for benchmarks and tests. `location` is for
-    /// messages.
+    /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
     pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
         let place = Place { location };
         open::check_format(&*engine, &place)?;

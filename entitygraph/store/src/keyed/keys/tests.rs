@@ -149,3 +149,42 @@ fn the_end_of_a_prefix_is_after_all_keys_with_it() {
     assert_eq!(end_of(&[1, 0xff]), [2]);
     assert_eq!(after(&[1]), [1, 0]);
 }
+
+#[test]
+fn the_documented_table_is_the_one_in_the_code() {
+    let code = include_str!("../keys.rs").lines().filter_map(|line| line.strip_prefix("//! "));
+    let table: Vec<_> = code.filter(|line| line.starts_with('|')).collect();
+    let documented = include_str!("../../../../../docs/data-model.md");
+    assert!(table.len() > 20 && documented.contains(&table.join("\n")), "copy the table to docs/data-model.md");
+}
+
+#[test]
+fn every_row_is_in_the_table() {
+    let table = include_str!("../keys.rs");
+    let rows = [
+        Row::Meta,
+        Row::Entity,
+        Row::Buried,
+        Row::Child,
+        Row::ChildName,
+        Row::Name,
+        Row::Owner,
+        Row::Port,
+        Row::Branch,
+        Row::Tally,
+        Row::Link,
+        Row::ZoneLink,
+        Row::Component,
+        Row::Container,
+        Row::ContainerVersion,
+        Row::Placed,
+        Row::Host,
+        Row::Reach,
+        Row::Commit,
+        Row::Operation,
+        Row::IdleOperation,
+    ];
+    for row in rows {
+        assert!(table.contains(&format!("//! | {:02x} |", row as u8)), "{row:?}");
+    }
+}

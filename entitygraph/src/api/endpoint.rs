@@ -1,0 +1,268 @@
+//! `/graphql` over plain HTTP: one request, one answer.
+
+use std::{borrow::Cow, time::Instant};
+
+use async_graphql::{Request, Response as Answer, Value, Variables, parser::types::OperationType};
+use axum::{
+    body::{Body, Bytes},
+    extract::{
+        Query, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use super::{
+    Api,
+    error::{self, Rejection},
+    live::{sse, ws},
+};
+use crate::metrics::{OperationLabel, OutcomeLabel};
+
+/// A request as "GraphQL over HTTP" says. Its other member, `extensions`, is of no use here and skipped.
+#[derive(Debug, Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    query: Cow<'a, str>,
+    #[serde(borrow, default, rename = "operationName")]
+    operation_name: Option<Cow<'a, str>>,
+    #[serde(default)]
+    variables: Option<Variables>,
+}
+
+/// The same as parameters of a URL.
+#[derive(Debug, Deserialize)]
+struct Parameters {
+    query: String,
+    #[serde(rename = "operationName")]
+    operation_name: Option<String>,
+    variables: Option<String>,
+}
+
+/// What came of a request, and what sort of operation it turned out to be.
+struct Outcome {
+    operation: OperationLabel,
+    result: Result<Answer, Rejection>,
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        Self { operation: OperationLabel::Unknown, result: Err(rejection) }
+    }
+}
+
+/// POST: any query or mutation.
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
+    let started = Instant::now();
+    let outcome = match read(&api, &headers, body).await {
+        Err(rejection) => rejection.into(),
+        Ok(body) => match serde_json::from_slice::<Asked<'_>>(&body) {
+            Err(error) => Rejection::Body { reason: error.to_string() }.into(),
+            Ok(asked) => run(&api, asked, false).await,
+        },
+    };
+    respond(&api, &headers, outcome, started)
+}
+
+/// POST to the stream: one operation of any sort, answered as server-sent events.
+pub(super) async fn post_stream(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
+    let body = match read(&api, &headers, body).await {
+        Ok(body) => body,
+        Err(rejection) => return rejection.into_response(),
+    };
+    match serde_json::from_slice::<Asked<'_>>(&body) {
+        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Err(error) => Rejection::Body { reason: error.to_string() }.into_response(),
+    }
+}
+
+/// The same by GET, for what the URL can hold: queries and subscriptions.
+pub(super) async fn get_stream(State(api): State<Api>, uri: Uri) -> Response {
+    let refused = |asked: &Asked<'_>| {
+        let document = api.documents().get(&asked.query)?;
+        match document.operation_type(asked.operation_name.as_deref())? {
+            OperationType::Mutation => Err(Rejection::NotAQuery),
+            OperationType::Query | OperationType::Subscription => Ok(()),
+        }
+    };
+    match parameters(&uri).and_then(|asked| refused(&asked).map(|()| asked)) {
+        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+impl From<Asked<'_>> for Request {
+    fn from(asked: Asked<'_>) -> Self {
+        let mut request = Self::new(asked.query);
+        request.operation_name = asked.operation_name.map(Cow::into_owned);
+        request.variables = asked.variables.unwrap_or_default();
+        request
+    }
+}
+
+/// GET with an upgrade: a WebSocket for any number of operations.
+pub(super) async fn get_or_upgrade(
+    State(api): State<Api>,
+    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    match socket {
+        Ok(socket) => ws::upgrade(socket, api.live().clone(), api.drain()),
+        // Not a WebSocket: an ordinary request.
+        Err(_) => get(State(api), headers, uri).await,
+    }
+}
+
+/// GET: queries only, so that a link or a picture on a foreign page changes nothing.
+async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
+    let started = Instant::now();
+    let outcome = match parameters(&uri) {
+        Err(rejection) => rejection.into(),
+        Ok(asked) => run(&api, asked, true).await,
+    };
+    respond(&api, &headers, outcome, started)
+}
+
+fn parameters(uri: &Uri) -> Result<Asked<'static>, Rejection> {
+    let wrong = |name, reason: String| Rejection::Parameter { name, reason };
+    let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|error| wrong("query", error.to_string()))?;
+    let variables = parameters.variables.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(Asked {
+        query: parameters.query.into(),
+        operation_name: parameters.operation_name.map(Cow::Owned),
+        variables: variables.map_err(|error| wrong("variables", format!("not a JSON object ({error})")))?,
+    })
+}
+
+/// The whole body, if it is JSON by its header, within the limits of size and time.
+async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejection> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let found = if content_type.is_empty() { "none".to_owned() } else { content_type.chars().take(80).collect() };
+        return Err(Rejection::ContentType { found });
+    }
+    let limits = api.limits();
+    let read = tokio::time::timeout(limits.request_time(), collect(body, limits.body_bytes));
+    read.await.unwrap_or(Err(Rejection::Timeout { ms: limits.request_ms, writes: false }))
+}
+
+/// Reads a body that is too large to its end, up to a point, and drops it: a client that is still sending when the
+/// connection closes would see that, and not the answer.
+async fn collect(body: Body, max: usize) -> Result<Bytes, Rejection> {
+    let mut frames = body.into_data_stream();
+    let broken = |error: axum::Error| Rejection::Broken { reason: error.to_string() };
+    let Some(first) = frames.next().await.transpose().map_err(broken)? else { return Ok(Bytes::new()) };
+    let mut size = first.len();
+    let mut whole = bytes::BytesMut::new();
+    while let Some(frame) = frames.next().await.transpose().map_err(broken)? {
+        if whole.is_empty() {
+            whole.extend_from_slice(&first);
+        }
+        size += frame.len();
+        if size <= max {
+            whole.extend_from_slice(&frame);
+        } else if size > max.saturating_mul(8) {
+            break;
+        }
+    }
+    if size > max {
+        return Err(Rejection::TooLarge { max });
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
+    let name = asked.operation_name.as_deref();
+    let document = match api.documents().get(&asked.query) {
+        Ok(document) => document,
+        Err(rejection) => return rejection.into(),
+    };
+    let ty = match document.operation_type(name) {
+        Ok(ty) => ty,
+        Err(rejection) => return rejection.into(),
+    };
+    let operation = OperationLabel::from(ty);
+    let refuse = |rejection| Outcome { operation, result: Err(rejection) };
+    match ty {
+        OperationType::Subscription => return refuse(Rejection::Subscription),
+        OperationType::Mutation if only_queries => return refuse(Rejection::NotAQuery),
+        OperationType::Query | OperationType::Mutation => {}
+    }
+    let span = tracing::debug_span!("request", operation = name, kind = operation.name());
+    let mut request = Request::from(asked);
+    request.set_parsed_query(document.parsed.clone());
+    let limits = api.limits();
+    let execution = tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
+    let timeout = Rejection::Timeout { ms: limits.request_ms, writes: ty == OperationType::Mutation };
+    let mut result = execution.await.map_err(|_| timeout);
+    if let Ok(answer) = &mut result {
+        let (depth, complexity) = (limits.query_depth, limits.query_complexity);
+        answer.errors.iter_mut().for_each(|error| error::complete(error, depth, complexity));
+    }
+    Outcome { operation, result }
+}
+
+/// An answer as it is sent: no `data` where nothing was executed.
+#[derive(Serialize)]
+struct Sent<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [async_graphql::ServerError],
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GRAPHQL_JSON: HeaderValue = HeaderValue::from_static("application/graphql-response+json; charset=utf-8");
+
+fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -> Response {
+    let Outcome { operation, result } = outcome;
+    let (label, response) = match result {
+        Err(rejection) => {
+            let label = match rejection {
+                Rejection::Timeout { .. } => OutcomeLabel::Timeout,
+                _ => OutcomeLabel::Refused,
+            };
+            tracing::debug!(code = rejection.code(), reason = %rejection, "a request was refused");
+            (label, rejection.into_response())
+        }
+        Ok(answer) => (label(&answer), sent(headers, &answer)),
+    };
+    api.graph().metrics().request(operation, label, started.elapsed());
+    response
+}
+
+fn label(answer: &Answer) -> OutcomeLabel {
+    let code = |error: &async_graphql::ServerError| match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code.clone()),
+        _ => None,
+    };
+    if answer.errors.is_empty() {
+        OutcomeLabel::Ok
+    } else if answer.errors.iter().filter_map(code).any(|code| code.starts_with("STORE_")) {
+        OutcomeLabel::Fault
+    } else {
+        OutcomeLabel::Refused
+    }
+}
+
+fn sent(headers: &HeaderMap, answer: &Answer) -> Response {
+    let refused = answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty());
+    let refused = refused && !answer.errors.is_empty();
+    let new_type = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("application/graphql-response+json")));
+    let body = Sent { data: (!refused).then_some(&answer.data), errors: &answer.errors };
+    let Ok(body) = serde_json::to_vec(&body) else {
+        tracing::error!("an answer could not be written as JSON");
+        return Rejection::Panic.into_response();
+    };
+    let status = if refused && new_type { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    (status, [(header::CONTENT_TYPE, if new_type { GRAPHQL_JSON } else { JSON })], body).into_response()
+}

@@ -1,0 +1,244 @@
+//! The one table from what can go wrong to what a client is told: a message with a next step, a stable code, whether the
+//! same request may succeed later, and what may have happened to a write.
+//!
+//! Refusals of mutations are data (`Refusal` in the payload). Everything else is an entry of `errors` with
+//! `extensions { code retryable outcome }`. Faults are logged here, once, with their whole chain.
+
+use std::{error::Error as _, sync::Arc};
+
+use async_graphql::{ErrorExtensionValues, ServerError};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use entitygraph_schema::{Refusal, space::SpaceError, text::TextError};
+use entitygraph_store::{Error, Outcome};
+use serde_json::json;
+
+/// A failed resolver: the error of a service, on its way to the `errors` of an answer. It is no `Display`, so that no `?`
+/// turns it into a GraphQL error past this table.
+#[derive(Debug, Clone)]
+pub struct Fault(Arc<Error>);
+
+impl<E: Into<Error>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self(Arc::new(error.into()))
+    }
+}
+
+impl Fault {
+    /// The error of the service.
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+
+    /// The refusal of a text that came with the request.
+    pub fn text(error: TextError) -> Self {
+        Refusal::from(error).into()
+    }
+
+    /// The refusal of a coordinate that came with the request.
+    pub fn space(error: SpaceError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<Fault> for async_graphql::Error {
+    fn from(Fault(error): Fault) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        extensions.set("retryable", error.retryable());
+        extensions.set("outcome", outcome(&error));
+        let message = error.to_string();
+        if !matches!(*error, Error::Refused(_)) {
+            log(&error);
+        }
+        Self { message, source: None, extensions: Some(extensions) }
+    }
+}
+
+fn outcome(error: &Error) -> &'static str {
+    match error.outcome() {
+        Outcome::NotApplied => "NOT_APPLIED",
+        Outcome::Unknown => "UNKNOWN",
+    }
+}
+
+fn log(error: &Error) {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(code = error.code(), error = chain, "a request failed through no fault of the caller");
+}
+
+/// A request that never reached a resolver.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Not JSON by its header.
+    #[error("the request has content type `{found}`: POST a JSON object with `content-type: application/json`")]
+    ContentType {
+        /// What the header says.
+        found: String,
+    },
+    /// The body is no JSON, or JSON of another shape.
+    #[error("the request body is not a GraphQL request ({reason}): send {{\"query\": \"...\", \"variables\": {{}}}}")]
+    Body {
+        /// What the parser says, with line and column.
+        reason: String,
+    },
+    /// A parameter of the URL is missing or wrong.
+    #[error("the parameter `{name}` of the URL is {reason}")]
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The body is over the limit.
+    #[error("the request body is larger than {max} bytes: send less at once, or raise limits.body_bytes")]
+    TooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// The body could not be read to its end.
+    #[error("the request body ended early: {reason}")]
+    Broken {
+        /// What the connection reports.
+        reason: String,
+    },
+    /// The document is over the limit.
+    #[error("the document has more than {max} tokens: split it, or use variables and lists (`entities(ids:)`) in place of aliases")]
+    TooManyTokens {
+        /// The limit.
+        max: usize,
+    },
+    /// Brackets nest over the limit.
+    #[error("the document is nested deeper than {max} levels: ask for less at once, `subtree` answers whole trees flat")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// The document does not parse.
+    #[error("the document is not valid GraphQL: {reason}")]
+    Syntax {
+        /// What the parser says, with line and column.
+        reason: String,
+    },
+    /// The operation cannot be told.
+    #[error("{reason}")]
+    Operation {
+        /// Why not.
+        reason: String,
+    },
+    /// A mutation by GET.
+    #[error("a GET request may only hold a query: POST mutations, subscribe over WebSocket or /graphql/stream")]
+    NotAQuery,
+    /// A subscription by POST.
+    #[error("a subscription needs a stream: connect a WebSocket to /graphql (graphql-transport-ws) or use /graphql/stream")]
+    Subscription,
+    /// No answer within the limit.
+    #[error("no answer within {ms} ms: ask for less at once{}", if *.writes { "; the outcome of the write is unknown, ask again with the same operation id" } else { "" })]
+    Timeout {
+        /// The limit.
+        ms: u64,
+        /// Whether something may have been written.
+        writes: bool,
+    },
+    /// A path that is not served.
+    #[error("there is nothing at {path}: the API is at /graphql, its schema at /schema.graphql, the playground at /playground")]
+    NotFound {
+        /// The path.
+        path: String,
+    },
+    /// A method that the path does not know.
+    #[error("{method} is not allowed here: /graphql takes POST and GET, everything else GET")]
+    Method {
+        /// The method.
+        method: String,
+    },
+    /// A bug.
+    #[error("the server failed on this request; the reason is in its log, please report it")]
+    Panic,
+}
+
+impl Rejection {
+    /// HTTP status and stable code.
+    fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::ContentType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_CONTENT_TYPE"),
+            Self::Body { .. } | Self::Parameter { .. } | Self::Broken { .. } => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+            Self::TooManyTokens { .. } => (StatusCode::BAD_REQUEST, "QUERY_TOO_LONG"),
+            Self::TooDeep { .. } => (StatusCode::BAD_REQUEST, "QUERY_TOO_DEEP"),
+            Self::Syntax { .. } => (StatusCode::BAD_REQUEST, "BAD_SYNTAX"),
+            Self::Operation { .. } => (StatusCode::BAD_REQUEST, "BAD_OPERATION"),
+            Self::NotAQuery => (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY"),
+            Self::Subscription => (StatusCode::BAD_REQUEST, "NEEDS_A_STREAM"),
+            Self::Timeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT"),
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "BAD_METHOD"),
+            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+        }
+    }
+
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        self.kind().1
+    }
+}
+
+impl Rejection {
+    /// The entry of `errors` that says it.
+    pub(super) fn entry(&self) -> serde_json::Value {
+        let (retryable, outcome) = match self {
+            Self::Timeout { writes: true, .. } => (true, "UNKNOWN"),
+            Self::Timeout { .. } => (true, "NOT_APPLIED"),
+            Self::Panic => (false, "UNKNOWN"),
+            _ => (false, "NOT_APPLIED"),
+        };
+        let extensions = json!({ "code": self.code(), "retryable": retryable, "outcome": outcome });
+        json!({ "message": self.to_string(), "extensions": extensions })
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        (self.kind().0, Json(json!({ "errors": [self.entry()] }))).into_response()
+    }
+}
+
+/// Gives the errors that the GraphQL library makes itself a code, and a next step where it has none.
+pub(super) fn complete(error: &mut ServerError, max_depth: usize, max_complexity: usize) {
+    if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
+        return;
+    }
+    let code = match error.message.as_str() {
+        "Query is too complex." => {
+            error.message = format!(
+                "the query is too complex: a field counts 1, a page multiplies by its size, the limit is {max_complexity}; \
+                 ask for smaller pages or fewer fields"
+            );
+            "QUERY_TOO_COMPLEX"
+        }
+        "Query is nested too deep." => {
+            error.message = format!(
+                "the query is nested deeper than {max_depth} levels: ask for less at once, `subtree` answers whole trees flat"
+            );
+            "QUERY_TOO_DEEP"
+        }
+        message if message.starts_with("The recursion depth of the query") => "QUERY_TOO_DEEP",
+        // An argument or variable that its scalar refused, while the query ran.
+        _ if !error.path.is_empty() => "BAD_INPUT",
+        _ => "BAD_DOCUMENT",
+    };
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    extensions.set("retryable", false);
+    extensions.set("outcome", "NOT_APPLIED");
+    error.extensions = Some(extensions);
+}

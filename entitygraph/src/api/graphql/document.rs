@@ -1,0 +1,200 @@
+//! Documents on their way to the executor: refused when too large before anything is parsed, parsed once.
+//!
+//! The parser recurses on every bracket and allocates for every token, so both are counted first, in one pass over the
+//! text that does neither. What parses is kept: clients send the same few documents over and over.
+
+use std::sync::Arc;
+
+use async_graphql::parser::{
+    parse_query,
+    types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
+};
+use moka::sync::Cache;
+
+use crate::{api::error::Rejection, config::Limits};
+
+/// Deepest nesting of brackets of any kind: what a document within the depth limit can need, arguments included.
+const NESTING_MAX: usize = 100;
+/// Text of kept documents in bytes, together; what they are parsed to is some twenty times larger.
+const KEPT_BYTES: u64 = 2 * 1024 * 1024;
+/// Longer documents are parsed each time.
+const KEPT_BYTES_EACH: usize = 32 * 1024;
+
+/// A parsed document.
+#[derive(Debug)]
+pub struct Document {
+    /// What it was parsed to.
+    pub parsed: ExecutableDocument,
+}
+
+impl Document {
+    /// The operation that a request runs.
+    pub fn operation(&self, name: Option<&str>) -> Result<&OperationDefinition, Rejection> {
+        let refused = |reason: String| Rejection::Operation { reason };
+        match (&self.parsed.operations, name) {
+            (DocumentOperations::Single(operation), None) => Ok(&operation.node),
+            (DocumentOperations::Single(_), Some(name)) => {
+                Err(refused(format!("the document has no operation named `{name}`: its only one has no name")))
+            }
+            (DocumentOperations::Multiple(operations), Some(name)) => {
+                let known = || operations.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                let found = operations.get(name).map(|operation| &operation.node);
+                found.ok_or_else(|| refused(format!("the document has no operation named `{name}`, only {}", known())))
+            }
+            (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
+                Some(operation) if operations.len() == 1 => Ok(&operation.node),
+                _ => Err(refused("the document has several operations: name one with `operationName`".to_owned())),
+            },
+        }
+    }
+
+    /// What sort of operation a request runs.
+    pub fn operation_type(&self, name: Option<&str>) -> Result<OperationType, Rejection> {
+        self.operation(name).map(|operation| operation.ty)
+    }
+}
+
+/// The documents that were asked lately.
+#[derive(Debug)]
+pub struct Documents {
+    kept: Cache<Box<str>, Arc<Document>>,
+    tokens_max: usize,
+}
+
+impl Documents {
+    /// None yet.
+    pub fn new(limits: &Limits) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(KEPT_BYTES)
+            .weigher(|text: &Box<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+            .build();
+        Self { kept, tokens_max: limits.query_tokens }
+    }
+
+    /// The document of this text.
+    pub fn get(&self, text: &str) -> Result<Arc<Document>, Rejection> {
+        if let Some(document) = self.kept.get(text) {
+            return Ok(document);
+        }
+        check_size(text, self.tokens_max)?;
+        let parsed = parse_query(text).map_err(|error| Rejection::Syntax { reason: error.to_string() })?;
+        let document = Arc::new(Document { parsed });
+        if text.len() <= KEPT_BYTES_EACH {
+            self.kept.insert(text.into(), document.clone());
+        }
+        Ok(document)
+    }
+}
+
+/// Counts tokens and nested brackets, knowing of strings and comments only what it takes to skip them.
+fn check_size(text: &str, tokens_max: usize) -> Result<(), Rejection> {
+    let bytes = text.as_bytes();
+    let (mut at, mut tokens, mut nesting) = (0, 0, 0_usize);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => at += 1,
+            b'#' => at += bytes[at..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count(),
+            _ => {
+                tokens += 1;
+                match byte {
+                    b'"' => at = string_end(bytes, at),
+                    b'{' | b'[' | b'(' => {
+                        nesting += 1;
+                        at += 1;
+                    }
+                    b'}' | b']' | b')' => {
+                        nesting = nesting.saturating_sub(1);
+                        at += 1;
+                    }
+                    byte if is_word(byte) => at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count(),
+                    _ => at += 1,
+                }
+            }
+        }
+        if tokens > tokens_max {
+            return Err(Rejection::TooManyTokens { max: tokens_max });
+        }
+        if nesting > NESTING_MAX {
+            return Err(Rejection::TooDeep { max: NESTING_MAX });
+        }
+    }
+    Ok(())
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+') || !byte.is_ascii()
+}
+
+/// Where the string or block string that begins at `start` is over; the end of the text if it never is.
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let block = bytes[start..].starts_with(b"\"\"\"");
+    let mut at = start + if block { 3 } else { 1 };
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if block && bytes[at..].starts_with(b"\\\"\"\"") => at += 4,
+            b'\\' if !block => at += 2,
+            b'"' if block && bytes[at..].starts_with(b"\"\"\"") => return at + 3,
+            b'"' if !block => return at + 1,
+            // A line end closes a string too, so that what follows is counted; the parser refuses it.
+            b'\n' | b'\r' if !block => return at,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize, open: &str, close: &str) -> String {
+        format!("{{ a {}{} }}", open.repeat(levels), close.repeat(levels))
+    }
+
+    #[test]
+    fn a_thousand_levels_of_any_bracket_are_refused_before_the_parser_recurses() {
+        for (open, close) in [("{ a ", "}"), ("(a: [", "])"), ("(a: {b: ", "})"), ("{", ""), ("[", "")] {
+            let refused = check_size(&nested(1_000, open, close), 1_000_000).unwrap_err();
+            assert_eq!(refused, Rejection::TooDeep { max: NESTING_MAX }, "{open}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_nest() {
+        let many = "{[(".repeat(1_000);
+        for text in [format!("{{ a(b: \"{many}\") }}"), format!("{{ a }} # {many}"), format!("{{ a(b: \"\"\"{many}\"\"\") }}")] {
+            assert_eq!(check_size(&text, 100), Ok(()));
+        }
+        let escaped = format!("{{ a(b: \"\\\"{many}\") }}");
+        assert_eq!(check_size(&escaped, 100), Ok(()));
+    }
+
+    #[test]
+    fn an_open_string_hides_nothing_behind_its_line() {
+        let text = format!("{{ a(b: \"\n {}", "{".repeat(1_000));
+        assert_eq!(check_size(&text, 100_000), Err(Rejection::TooDeep { max: NESTING_MAX }));
+    }
+
+    #[test]
+    fn tokens_are_counted_up_to_the_limit() {
+        assert_eq!(check_size("{ a, b #c\n }", 4), Ok(()));
+        assert_eq!(check_size("{ a b c }", 4), Err(Rejection::TooManyTokens { max: 4 }));
+    }
+
+    #[test]
+    fn the_operation_is_told_by_name_or_by_being_the_only_one() {
+        let documents = Documents::new(&Limits::default());
+        let two = documents.get("query A { a } mutation B { b }").unwrap();
+        assert_eq!(two.operation_type(Some("B")).unwrap(), OperationType::Mutation);
+        assert!(two.operation(None).unwrap_err().to_string().contains("operationName"));
+        assert!(two.operation(Some("C")).unwrap_err().to_string().contains("`C`"));
+        assert_eq!(documents.get("{ a }").unwrap().operation_type(None).unwrap(), OperationType::Query);
+    }
+
+    #[test]
+    fn a_document_that_was_parsed_is_kept() {
+        let documents = Documents::new(&Limits::default());
+        let one = documents.get("{ a }").unwrap();
+        assert!(Arc::ptr_eq(&one, &documents.get("{ a }").unwrap()));
+    }
+}

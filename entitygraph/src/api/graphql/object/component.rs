@@ -1,0 +1,207 @@
+//! Component types, and the components of an entity or container.
+
+use std::sync::Arc;
+
+use async_graphql::{Enum, Object};
+use entitygraph_schema::{self as schema, Components, component::Variable};
+
+use crate::api::graphql::{scalar::Value, value::to_json};
+
+/// What a variable holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "entitygraph_schema::ValueKind")]
+#[allow(missing_docs)] // described at the scalar `Value`
+pub enum ValueKind {
+    Bool,
+    Int,
+    Float,
+    Text,
+    Entity,
+    Vector,
+    Bytes,
+    IntList,
+    FloatList,
+    TextList,
+}
+
+/// When a changed variable is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "entitygraph_schema::SendPolicy")]
+pub enum SendPolicy {
+    /// With the tick after it changed.
+    OnChange,
+    /// With each tick, changed or not.
+    EveryTick,
+}
+
+/// Who may ever be told a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "entitygraph_schema::Visibility")]
+pub enum Visibility {
+    /// Everyone who sees the entity.
+    Public,
+    /// The entity's owner and services.
+    OwnerOnly,
+    /// Services only.
+    ServerOnly,
+}
+
+/// A component type: variables that entities may have.
+pub struct ComponentType(pub Arc<schema::ComponentType>);
+
+/// A component type: variables that entities may have.
+#[Object]
+impl ComponentType {
+    /// Number in this store.
+    async fn id(&self) -> u32 {
+        self.0.id.get()
+    }
+
+    /// Unique name.
+    async fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    /// One more with each publication that changed something.
+    async fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    /// In the order in which they were published.
+    async fn variables(&self) -> Vec<VariableType> {
+        let indices = 0..self.0.variables.len();
+        indices.map(|index| VariableType { component: self.0.clone(), index }).collect()
+    }
+}
+
+/// A variable of a component type.
+pub struct VariableType {
+    component: Arc<schema::ComponentType>,
+    index: usize,
+}
+
+impl VariableType {
+    fn get(&self) -> &Variable {
+        &self.component.variables[self.index]
+    }
+}
+
+/// A variable of a component type.
+#[Object]
+impl VariableType {
+    /// Unique within the type.
+    async fn name(&self) -> &str {
+        self.get().draft.name.as_str()
+    }
+
+    /// What it holds.
+    async fn kind(&self) -> ValueKind {
+        self.get().kind().into()
+    }
+
+    /// Its value where nothing else is said.
+    async fn default(&self) -> Value {
+        Value(to_json(&self.get().draft.default))
+    }
+
+    /// Sent together with the others of the group.
+    async fn group(&self) -> Option<&str> {
+        self.get().draft.group.as_ref().map(|group| group.as_str())
+    }
+
+    /// When it is sent.
+    async fn send(&self) -> SendPolicy {
+        self.get().draft.send.into()
+    }
+
+    /// Whether it reaches the store at all.
+    async fn persisted(&self) -> bool {
+        self.get().draft.persisted
+    }
+
+    /// Who may be told.
+    async fn visibility(&self) -> Visibility {
+        self.get().draft.visibility.into()
+    }
+
+    /// Smallest step worth sending, in the variable's own unit.
+    async fn precision(&self) -> Option<f64> {
+        self.get().draft.precision
+    }
+}
+
+/// A component of an entity or container, with the values in effect.
+pub struct Component {
+    ty: Arc<schema::ComponentType>,
+    own: bool,
+    variables: Vec<VariableValue>,
+}
+
+impl Component {
+    /// The component as it is in `effective`; `own` says which values are not inherited.
+    pub fn of(ty: Arc<schema::ComponentType>, effective: &Components, own: &Components) -> Self {
+        let held = own.0.get(&ty.id);
+        let variables = ty.variables.iter().enumerate().map(|(index, variable)| {
+            let value = effective.get(ty.id, variable.id).unwrap_or(&variable.draft.default);
+            let own = held.is_some_and(|held| held.contains_key(&variable.id));
+            VariableValue { ty: VariableType { component: ty.clone(), index }, value: to_json(value), own }
+        });
+        Self { variables: variables.collect(), own: held.is_some(), ty }
+    }
+}
+
+/// A component of an entity or container, with the values in effect.
+#[Object]
+impl Component {
+    /// Name of its type.
+    async fn name(&self) -> &str {
+        self.ty.name.as_str()
+    }
+
+    /// Its type.
+    #[graphql(name = "type")]
+    async fn component_type(&self) -> ComponentType {
+        ComponentType(self.ty.clone())
+    }
+
+    /// Whether the holder has values of its own for it; without, all come from its container.
+    async fn own(&self) -> bool {
+        self.own
+    }
+
+    /// All variables of its type.
+    async fn variables(&self) -> &[VariableValue] {
+        &self.variables
+    }
+}
+
+/// A variable with the value in effect.
+pub struct VariableValue {
+    ty: VariableType,
+    value: async_graphql::Value,
+    own: bool,
+}
+
+/// A variable with the value in effect.
+#[Object(name = "Variable")]
+impl VariableValue {
+    /// Its name.
+    async fn name(&self) -> &str {
+        self.ty.get().draft.name.as_str()
+    }
+
+    /// What it holds.
+    async fn kind(&self) -> ValueKind {
+        self.ty.get().kind().into()
+    }
+
+    /// The value in effect.
+    async fn value(&self) -> Value {
+        Value(self.value.clone())
+    }
+
+    /// Whether the value is the holder's own.
+    async fn own(&self) -> bool {
+        self.own
+    }
+}

@@ -1,0 +1,162 @@
+//! Zones, the links between them, and routes over the links.
+
+use async_graphql::{Context, Object};
+use entitygraph_schema::{self as schema, Aabb, EntityId, Refusal, link};
+
+use super::{entity::Node, tree::Hit};
+use crate::api::{
+    error::Fault,
+    graphql::{
+        context::{Reach, graph},
+        page::{self, Rows, cost},
+        query::space::{self, NearInput},
+        scalar::BoundsObject,
+    },
+};
+
+/// The frame that an entity gives to what is in it.
+pub struct Zone {
+    /// The entity.
+    pub host: EntityId,
+    /// Its bounds.
+    pub bounds: Aabb,
+}
+
+/// The end of a link. A link ends with either of its ends, so one that is gone was buried since.
+async fn end(ctx: &Context<'_>, id: EntityId) -> Result<Node, Fault> {
+    let found = Reach::of(ctx).entity(id).await?;
+    Ok(Node(found.ok_or(Refusal::UnknownEntity { entity: id })?))
+}
+
+/// The frame that an entity gives to what is in it.
+#[Object]
+impl Zone {
+    /// In its own frame.
+    async fn bounds(&self) -> BoundsObject {
+        self.bounds.into()
+    }
+
+    /// Links with an end in the zone: the ways out of it.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn links(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<Rows<Link>, Fault> {
+        let request = page::request(ctx, first, after)?;
+        let page = graph(ctx).zone_links(self.host, request.clone()).await?;
+        Ok(page::rows(&request, page, Link))
+    }
+
+    /// What is around a point of the zone, nearest first: in it, the zones around it and the zones nested in those.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn near(
+        &self,
+        ctx: &Context<'_>,
+        at: NearInput,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Hit>, Fault> {
+        space::near(ctx, self.host, at, page::request(ctx, first, after)?).await
+    }
+}
+
+/// A connection of two entities that connects the zones they are in.
+pub struct Link(pub schema::Link);
+
+/// A connection of two entities that connects the zones they are in.
+#[Object]
+impl Link {
+    /// What it is.
+    async fn kind(&self) -> &str {
+        self.0.kind.as_str()
+    }
+
+    /// What passing it costs a route.
+    async fn cost(&self) -> f64 {
+        self.0.cost
+    }
+
+    /// The end with the lower id.
+    async fn a(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.a).await
+    }
+
+    /// The end with the higher id.
+    async fn b(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.b).await
+    }
+}
+
+/// A link as seen from one of its ends.
+pub struct EntityLink {
+    /// The end that asks.
+    pub from: EntityId,
+    /// The link.
+    pub link: schema::Link,
+}
+
+/// A link as seen from one of its ends.
+#[Object]
+impl EntityLink {
+    /// What it is.
+    async fn kind(&self) -> &str {
+        self.link.kind.as_str()
+    }
+
+    /// What passing it costs a route.
+    async fn cost(&self) -> f64 {
+        self.link.cost
+    }
+
+    /// The other end.
+    async fn to(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.link.other(self.from)).await
+    }
+}
+
+/// The cheapest way between two zones.
+pub struct Route(pub schema::Route);
+
+/// The cheapest way between two zones.
+#[Object]
+impl Route {
+    /// Sum of the hops' costs.
+    async fn cost(&self) -> f64 {
+        self.0.cost
+    }
+
+    /// Where it starts.
+    async fn from(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.from).await
+    }
+
+    /// In order of travel; empty when start and end are one zone.
+    #[graphql(complexity = "20 * child_complexity + 1")]
+    async fn hops(&self) -> Vec<Hop> {
+        self.0.hops.iter().cloned().map(Hop).collect()
+    }
+}
+
+/// One passage of a route.
+pub struct Hop(link::Hop);
+
+/// One passage of a route.
+#[Object]
+impl Hop {
+    /// The end of the link in the zone that is left.
+    async fn from(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.from).await
+    }
+
+    /// The end of the link in the zone that is entered.
+    async fn to(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.to).await
+    }
+
+    /// The zone that is entered.
+    async fn zone(&self, ctx: &Context<'_>) -> Result<Node, Fault> {
+        end(ctx, self.0.zone).await
+    }
+
+    /// Cost of the link.
+    async fn cost(&self) -> f64 {
+        self.0.cost
+    }
+}

@@ -1,0 +1,111 @@
+//! Entities by where they are.
+
+use async_graphql::{Context, InputObject, Object};
+use entitygraph_schema::{
+    EntityId, Kind, Layer, LinkKind,
+    query::{Near, PageRequest},
+    space::{finite, finite_vector, radius as checked_radius},
+};
+
+use crate::api::{
+    error::Fault,
+    graphql::{
+        context::graph,
+        object::{
+            entity::{Node, nodes},
+            link::Route,
+            tree::Hit,
+        },
+        page::{self, Rows, cost},
+        scalar::{Id, Vector},
+    },
+};
+
+/// Limits of "what is around here".
+#[derive(Debug, Clone, InputObject)]
+pub struct NearInput {
+    /// Where, in metres in the zone.
+    point: Vector,
+    /// The entity's ball comes within this many metres of the point.
+    radius: Option<f64>,
+    /// The entity is seen from the point under at least this angle in radians.
+    min_angular_size: Option<f64>,
+    /// Zero is the ordinary world.
+    #[graphql(default)]
+    layer: u32,
+    /// Only these kinds.
+    kinds: Option<Vec<String>>,
+}
+
+/// Questions about places.
+#[derive(Default)]
+pub struct SpaceQuery;
+
+/// A page of what is around a point of a zone.
+pub(in crate::api::graphql) async fn near(
+    ctx: &Context<'_>,
+    zone: EntityId,
+    input: NearInput,
+    request: PageRequest,
+) -> Result<Rows<Hit>, Fault> {
+    let NearInput { point, radius, min_angular_size, layer, kinds } = input;
+    let near = Near {
+        zone,
+        point: finite_vector("the point", point.0).map_err(Fault::space)?,
+        radius: radius.map(|radius| checked_radius("the radius", radius)).transpose().map_err(Fault::space)?,
+        min_angular_size: min_angular_size
+            .map(|angle| finite("the angular size", angle))
+            .transpose()
+            .map_err(Fault::space)?,
+        layer: Layer::from_number(layer),
+    };
+    let kinds = kinds.unwrap_or_default().into_iter().map(Kind::new).collect::<Result<_, _>>().map_err(Fault::text)?;
+    let page = graph(ctx).near_entities(&near, &kinds, request.clone()).await?;
+    Ok(page::rows(&request, page, |(hit, entity)| Hit {
+        entity: Node(entity),
+        distance: hit.distance,
+        radius: hit.radius,
+    }))
+}
+
+#[Object]
+impl SpaceQuery {
+    /// What is around a point of a zone, nearest first: in this zone, the zones around it and the zones nested in those.
+    /// Give `radius`, `minAngularSize`, or both, which then both hold. `zone { near }` asks the same from a zone host.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn near(
+        &self,
+        ctx: &Context<'_>,
+        zone: Id,
+        at: NearInput,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Hit>, Fault> {
+        near(ctx, zone.0, at, page::request(ctx, first, after)?).await
+    }
+
+    /// The zones whose bounds hold a point, from `zone` inwards.
+    #[graphql(complexity = "8 * child_complexity + 1")]
+    async fn zones_at(
+        &self,
+        ctx: &Context<'_>,
+        zone: Id,
+        #[graphql(desc = "Metres in the zone.")] point: Vector,
+    ) -> Result<Vec<Node>, Fault> {
+        let point = finite_vector("the point", point.0).map_err(Fault::space)?;
+        let zones = graph(ctx).zones_at(zone.0, point).await?;
+        nodes(ctx, &zones).await
+    }
+
+    /// The cheapest way between two zones over links of a kind; null when there is none.
+    async fn route(
+        &self,
+        ctx: &Context<'_>,
+        from: Id,
+        to: Id,
+        #[graphql(default_with = "\"jump\".to_owned()")] kind: String,
+    ) -> Result<Option<Route>, Fault> {
+        let kind = LinkKind::new(kind).map_err(Fault::text)?;
+        Ok(graph(ctx).route(from.0, to.0, &kind).await?.map(Route))
+    }
+}

@@ -1,0 +1,58 @@
+//! What operators and their tools ask: alive, ready, figures.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use prometheus::TextEncoder;
+use serde_json::json;
+
+use super::{Api, graphql::object::count::Counts};
+
+/// The process runs and its store answers. The landing page shows these figures.
+pub(super) async fn alive(State(api): State<Api>) -> Response {
+    let graph = api.graph();
+    match graph.counts(None).await {
+        Ok(counts) => Json(json!({
+            "status": "up",
+            "version": env!("CARGO_PKG_VERSION"),
+            "store": graph.store_info().engine,
+            "cursor": graph.applied().borrow().to_string(),
+            "entities": Counts(counts).total().to_string(),
+        }))
+        .into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the store did not answer the health check");
+            let body = json!({ "status": "down", "code": error.code(), "reason": error.to_string() });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}
+
+/// New requests are welcome: not any more once the server was told to stop.
+pub(super) async fn ready(State(api): State<Api>) -> Response {
+    if api.is_ready() {
+        Json(json!({ "status": "ready" })).into_response()
+    } else {
+        let body = json!({ "status": "stopping", "reason": "the server was told to stop: send requests elsewhere" });
+        (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+    }
+}
+
+/// Every figure, for Prometheus.
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    match TextEncoder::new().encode_to_string(&api.registry().gather()) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response()
+        }
+    }
+}
+
+/// The schema in the schema language.
+pub(super) async fn schema(State(api): State<Api>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], api.sdl()).into_response()
+}

@@ -1,0 +1,48 @@
+//! Every HTTP route on one page.
+
+use std::any::Any;
+
+use axum::{
+    Router,
+    http::{Method, Uri},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{Api, endpoint, error::Rejection, health, web};
+
+/// Everything that is served on one address.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        // Queries and mutations, and any operation over a WebSocket.
+        .route("/graphql", get(endpoint::get_or_upgrade).post(endpoint::post))
+        // The same and subscriptions, as server-sent events.
+        .route("/graphql/stream", get(endpoint::get_stream).post(endpoint::post_stream))
+        .route("/schema.graphql", get(health::schema))
+        // For operators.
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        // `/`, `/playground` and `/assets`.
+        .merge(web::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(bad_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(api)
+}
+
+async fn not_found(uri: Uri) -> Rejection {
+    Rejection::NotFound { path: uri.path().chars().take(100).collect() }
+}
+
+async fn bad_method(method: Method) -> Rejection {
+    Rejection::Method { method: method.to_string() }
+}
+
+/// One request failed; the others and the server go on.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+    Rejection::Panic.into_response()
+}

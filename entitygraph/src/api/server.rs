@@ -1,0 +1,53 @@
+//! Serving on a socket, and stopping without losing an answer.
+
+use std::{future::Future, io, time::Duration};
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use super::{Api, router::router};
+
+/// How a server stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every request that had come in was answered.
+    Drained,
+    /// Some were still under way at the deadline and are cut off.
+    CutOff,
+}
+
+/// Serves until `shutdown` is there, then: readiness goes down, after `server.notice_ms` no more connections are
+/// accepted, requests under way are finished for at most `server.drain_ms`, streams are asked to end.
+///
+/// Dropping the future stops accepting at once.
+///
+/// # Errors
+/// Those of the listener, when it can accept no more at all.
+pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()> + Send) -> io::Result<Stopped> {
+    let config = api.graph().config().server.clone();
+    // Answers are written whole: waiting for more to send only adds latency.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let server = axum::serve(listener, router(api.clone())).with_graceful_shutdown(api.drain().cancelled_owned());
+    let mut server = std::pin::pin!(server.into_future());
+    tokio::select! {
+        stopped = &mut server => return stopped.map(|()| Stopped::Drained),
+        () = shutdown => {}
+    }
+    tracing::info!(notice_ms = config.notice_ms, drain_ms = config.drain_ms, "stopping: finishing what is under way");
+    api.refuse_readiness();
+    if let Ok(stopped) = tokio::time::timeout(Duration::from_millis(config.notice_ms), &mut server).await {
+        return stopped.map(|()| Stopped::Drained);
+    }
+    api.drain().cancel();
+    match tokio::time::timeout(Duration::from_millis(config.drain_ms), server).await {
+        Ok(stopped) => stopped.map(|()| Stopped::Drained),
+        Err(_) => {
+            tracing::warn!(drain_ms = config.drain_ms, "requests were still under way at the deadline and are cut off");
+            Ok(Stopped::CutOff)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How many reads of the store common queries cost: one a level, never one a row.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// A parent with this many children, none of them in the cache.
+async fn wide(children: usize) -> (World, String) {
+    let world = World::small().await;
+    let sol = world.id("Sol").await;
+    let parent = world.create(json!({ "name": "Belt", "kind": "belt", "parent": sol })).await;
+    let operations: Vec<_> = (0..children)
+        .map(|number| json!({ "create": { "name": format!("rock {number}"), "kind": "rock", "parent": parent } }))
+        .collect();
+    let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename } }";
+    assert_eq!(world.ask(query, json!({ "operations": operations })).await["commit"]["__typename"], "Committed");
+    forget(&world, &parent, "filled").await;
+    (world, parent)
+}
+
+/// A commit that touches an entity takes it out of the cache.
+async fn forget(world: &World, entity: &str, label: &str) {
+    let query = "mutation ($input: LabelInput!) { label(input: $input) { __typename } }";
+    let input = json!({ "entity": entity, "add": [label] });
+    assert_eq!(world.ask(query, json!({ "input": input })).await["label"]["__typename"], "Committed");
+}
+
+/// Reads by question that the query costs, and its answer.
+async fn cost(world: &World, query: &str, variables: Value) -> (Vec<(&'static str, u64)>, Value) {
+    const QUESTIONS: [&str; 11] =
+        ["entities", "children", "ancestors", "subtree", "find", "counts", "owned", "named", "near", "links", "route"];
+    let before = QUESTIONS.map(|question| world.store_reads(question));
+    let data = world.ask(query, variables).await;
+    let after = QUESTIONS.into_iter().zip(before).map(|(question, before)| (question, world.store_reads(question) - before));
+    (after.filter(|(_, reads)| *reads > 0).collect(), data)
+}
+
+#[tokio::test]
+async fn a_page_of_children_is_two_reads_whatever_its_size() {
+    for children in [5, 200] {
+        let (world, parent) = wide(children).await;
+        let query = "query ($id: EntityId!) { entity(id: $id) { children(first: 500) { nodes { id name kind revision } } } }";
+        let (reads, data) = cost(&world, query, json!({ "id": parent })).await;
+        assert_eq!(data["entity"]["children"]["nodes"].as_array().unwrap().len(), children);
+        assert_eq!(reads, [("entities", 2), ("children", 1)], "itself, the list and its rows: {children}");
+    }
+}
+
+#[tokio::test]
+async fn the_parents_of_many_are_one_read() {
+    let (world, _) = wide(100).await;
+    let found = world.data(r#"{ named(prefix: "rock", first: 200) { nodes { id } } }"#).await;
+    let ids: Vec<_> = found["named"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    forget(&world, &world.id("Belt").await, "named").await;
+    let query = "query ($ids: [EntityId!]!) { entities(ids: $ids) { parent { name } } }";
+    let (reads, _) = cost(&world, query, json!({ "ids": ids })).await;
+    assert_eq!(reads, [("entities", 1)], "the parent for all of them; they themselves were just read");
+}
+
+#[tokio::test]
+async fn a_subtree_is_one_read_cold_and_none_warm() {
+    let (world, parent) = wide(60).await;
+    let query = "query ($id: EntityId!) { subtree(id: $id) { nodes { id name parent { id } } } }";
+    let (cold, data) = cost(&world, query, json!({ "id": parent })).await;
+    assert_eq!(data["subtree"]["nodes"].as_array().unwrap().len(), 61);
+    assert_eq!(cold, [("subtree", 1)], "and the parent of its root was in the cache");
+    assert_eq!(cost(&world, query, json!({ "id": parent })).await.0, []);
+}
+
+#[tokio::test]
+async fn an_entity_that_was_read_is_answered_from_the_cache() {
+    let (world, parent) = wide(1).await;
+    let query = "query ($id: EntityId!) { entity(id: $id) { name } }";
+    assert_eq!(cost(&world, query, json!({ "id": parent })).await.0, [("entities", 1)]);
+    assert_eq!(cost(&world, query, json!({ "id": parent })).await.0, []);
+}
+
+#[tokio::test]
+async fn near_is_one_search_and_one_read_of_its_rows() {
+    let (world, _) = wide(1).await;
+    forget(&world, &world.id("Sun").await, "named").await;
+    let query = "query ($zone: EntityId!) { near(zone: $zone, at: { point: [0, 0, 0], radius: 1e13 }) { nodes { entity { name } } } }";
+    let (reads, _) = cost(&world, query, json!({ "zone": world.id("Sol").await })).await;
+    assert_eq!(reads, [("entities", 1), ("near", 1)]);
+}
+
+#[tokio::test]
+async fn a_search_by_one_property_is_one_search_and_one_read_of_its_rows() {
+    let (world, _) = wide(100).await;
+    let (reads, data) = cost(&world, r#"{ find(kinds: ["rock"], first: 50) { nodes { name } } }"#, json!({})).await;
+    assert_eq!(data["find"]["nodes"].as_array().unwrap().len(), 50);
+    assert_eq!(reads, [("entities", 1), ("find", 1)]);
+}
