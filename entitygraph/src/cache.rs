@@ -13,6 +13,7 @@ use std::{
 use entitygraph_schema::{Change, Commit, Cursor, Delta, Entity, EntityId, query::Extent};
 use moka::sync::Cache as Moka;
 use parking_lot::RwLock;
+use prometheus::IntCounter;
 
 use crate::Metrics;
 
@@ -29,6 +30,8 @@ pub struct Cache {
     subtrees: Moka<SubtreeKey, Subtree>,
     /// Held for reading while entries are combined or put in, for writing while a commit is applied. Short sections only.
     told: RwLock<Told>,
+    hits: IntCounter,
+    misses: IntCounter,
     metrics: Metrics,
 }
 
@@ -70,7 +73,8 @@ impl Cache {
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })
             .build();
-        Self { entities, subtrees, told: RwLock::default(), metrics }
+        let [hits, misses] = ["hit", "miss"].map(|result| metrics.cache_lookups.with_label_values(&[result]));
+        Self { entities, subtrees, told: RwLock::default(), hits, misses, metrics }
     }
 
     /// The newest commit that the cache was told of.
@@ -106,9 +110,18 @@ impl Cache {
         Some(ancestors)
     }
 
+    /// The entity, if it is here; counted only then, for callers that will ask [`Self::entity`] otherwise.
+    pub fn entity_or_later(&self, id: EntityId) -> Option<Arc<Entity>> {
+        self.entities.get(&id).inspect(|_| self.hits.inc())
+    }
+
+    /// The subtree, if it is here; counted only then, for callers that will ask [`Self::subtree`] otherwise.
+    pub fn subtree_or_later(&self, key: SubtreeKey) -> Option<Subtree> {
+        self.subtrees.get(&key).inspect(|_| self.hits.inc())
+    }
+
     fn count<T>(&self, found: Option<T>) -> Option<T> {
-        let result = if found.is_some() { "hit" } else { "miss" };
-        self.metrics.cache_lookups.with_label_values(&[result]).inc();
+        if found.is_some() { self.hits.inc() } else { self.misses.inc() }
         found
     }
 

@@ -19,6 +19,7 @@ use tracing::Instrument;
 use super::{
     Api,
     error::{self, Rejection},
+    graphql::straight::Flat,
     live::{sse, ws},
 };
 use crate::metrics::{OperationLabel, OutcomeLabel};
@@ -46,7 +47,14 @@ struct Parameters {
 /// What came of a request, and what sort of operation it turned out to be.
 struct Outcome {
     operation: OperationLabel,
-    result: Result<Answer, Rejection>,
+    result: Result<Answered, Rejection>,
+}
+
+enum Answered {
+    /// By the executor.
+    Executed(Answer),
+    /// By a plan, as JSON.
+    Straight(Vec<u8>),
 }
 
 impl From<Rejection> for Outcome {
@@ -177,7 +185,8 @@ async fn collect(body: Body, max: usize) -> Result<Bytes, Rejection> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
+async fn run(api: &Api, mut asked: Asked<'_>, only_queries: bool) -> Outcome {
+    let variables = asked.variables.take().unwrap_or_default();
     let name = asked.operation_name.as_deref();
     let document = match api.documents().get(&asked.query) {
         Ok(document) => document,
@@ -194,17 +203,28 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         OperationType::Mutation if only_queries => return refuse(Rejection::NotAQuery),
         OperationType::Query | OperationType::Mutation => {}
     }
+    if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), &variables)) {
+        tracing::debug!(operation = name, kind = operation.name(), "answered from the cache");
+        return Outcome { operation, result: Ok(Answered::Straight(answer)) };
+    }
     let span = tracing::debug_span!("request", operation = name, kind = operation.name());
     let mut request = Request::from(asked);
     request.set_parsed_query(document.parsed.clone());
+    request.variables = variables;
+    if document.flat {
+        request = request.data(Flat);
+    }
     let limits = api.limits();
     let execution = tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
     let timeout = Rejection::Timeout { ms: limits.request_ms, writes: ty == OperationType::Mutation };
-    let mut result = execution.await.map_err(|_| timeout);
-    if let Ok(answer) = &mut result {
+    let result = execution.await.map_err(|_| timeout).map(|mut answer| {
+        if answer.errors.is_empty() {
+            document.found_valid();
+        }
         let (depth, complexity) = (limits.query_depth, limits.query_complexity);
         answer.errors.iter_mut().for_each(|error| error::complete(error, depth, complexity));
-    }
+        Answered::Executed(answer)
+    });
     Outcome { operation, result }
 }
 
@@ -231,7 +251,8 @@ fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -
             tracing::debug!(code = rejection.code(), reason = %rejection, "a request was refused");
             (label, rejection.into_response())
         }
-        Ok(answer) => (label(&answer), sent(headers, &answer)),
+        Ok(Answered::Executed(answer)) => (label(&answer), sent(headers, &answer)),
+        Ok(Answered::Straight(answer)) => (OutcomeLabel::Ok, json(headers, false, answer)),
     };
     api.graph().metrics().request(operation, label, started.elapsed());
     response
@@ -254,15 +275,22 @@ fn label(answer: &Answer) -> OutcomeLabel {
 fn sent(headers: &HeaderMap, answer: &Answer) -> Response {
     let refused = answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty());
     let refused = refused && !answer.errors.is_empty();
+    let body = Sent { data: (!refused).then_some(&answer.data), errors: &answer.errors };
+    match serde_json::to_vec(&body) {
+        Ok(body) => json(headers, refused, body),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            Rejection::Panic.into_response()
+        }
+    }
+}
+
+/// An answer with the type and status that the client expects.
+fn json(headers: &HeaderMap, refused: bool, body: Vec<u8>) -> Response {
     let new_type = headers
         .get_all(header::ACCEPT)
         .iter()
         .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("application/graphql-response+json")));
-    let body = Sent { data: (!refused).then_some(&answer.data), errors: &answer.errors };
-    let Ok(body) = serde_json::to_vec(&body) else {
-        tracing::error!("an answer could not be written as JSON");
-        return Rejection::Panic.into_response();
-    };
     let status = if refused && new_type { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     (status, [(header::CONTENT_TYPE, if new_type { GRAPHQL_JSON } else { JSON })], body).into_response()
 }

@@ -22,9 +22,14 @@ impl Default for Flights {
 }
 
 impl Graph {
-    /// The entity, if it is in the cache: for callers that batch what is not.
+    /// The entity, if it is in the cache: for callers that read what is not together.
     pub fn cached_entity(&self, id: EntityId) -> Option<Arc<Entity>> {
-        self.inner.cache.entity(id)
+        self.inner.cache.entity_or_later(id)
+    }
+
+    /// The subtree, if it is in the cache: for callers that have another way if it is not.
+    pub fn cached_subtree(&self, root: EntityId, extent: Extent) -> Option<Subtree> {
+        self.inner.cache.subtree_or_later((root, extent))
     }
 
     /// The entity, or `None` if it does not exist.

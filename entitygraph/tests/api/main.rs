@@ -12,4 +12,5 @@ mod sdl;
 mod server;
 mod space;
 mod store_reads;
+mod straight;
 mod transaction;

@@ -85,7 +85,7 @@ async fn a_stop_answers_what_had_come_in_and_takes_nothing_new() {
     waiting.write_all(&body.as_bytes()[10..]).await.unwrap();
     let mut answer = String::new();
     waiting.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#"{"data":{"leaseIds":"1"}}"#), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#"{"data":{"leaseIds":""#), "{answer}");
     assert_eq!(server.await.unwrap().unwrap(), Stopped::Drained);
     assert!(TcpStream::connect(address).await.is_err());
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use entitygraph::{Config, Graph, Metrics, api::{Api, router::router}};
-use entitygraph_store::memory::MemoryStore;
+use entitygraph_store::{Store, memory::MemoryStore};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -46,10 +46,18 @@ impl World {
     }
 
     pub fn with(config: Config) -> Self {
+        Self::over(Arc::new(MemoryStore::new()), config)
+    }
+
+    /// Another server over the same store, that has read nothing yet.
+    pub fn cold(&self) -> Self {
+        Self::over(self.api.graph().store().clone(), Config::default())
+    }
+
+    fn over(store: Arc<dyn Store>, config: Config) -> Self {
         config.validate().unwrap();
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        let store = Arc::new(MemoryStore::new());
         let (graph, _follower) = Graph::start(store, config, metrics, CancellationToken::new());
         let api = Api::new(graph, registry);
         Self { router: router(api.clone()), api }

@@ -3,7 +3,7 @@
 //! The parser recurses on every bracket and allocates for every token, so both are counted first, in one pass over the
 //! text that does neither. What parses is kept: clients send the same few documents over and over.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::{
     parse_query,
@@ -11,6 +11,7 @@ use async_graphql::parser::{
 };
 use moka::sync::Cache;
 
+use super::straight::{Flat, Plan};
 use crate::{api::error::Rejection, config::Limits};
 
 /// Deepest nesting of brackets of any kind: what a document within the depth limit can need, arguments included.
@@ -25,9 +26,23 @@ const KEPT_BYTES_EACH: usize = 32 * 1024;
 pub struct Document {
     /// What it was parsed to.
     pub parsed: ExecutableDocument,
+    /// Whether no two of its answers are ever merged.
+    pub flat: bool,
+    /// The short way to its answer, once the executor has found it valid; `None` in it when there is none.
+    plan: OnceLock<Option<Plan>>,
 }
 
 impl Document {
+    /// The short way to its answer, if it has one and the executor has run it before.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.get()?.as_ref()
+    }
+
+    /// The executor has run the document without an error.
+    pub fn found_valid(&self) {
+        self.plan.get_or_init(|| Plan::compile(&self.parsed));
+    }
+
     /// The operation that a request runs.
     pub fn operation(&self, name: Option<&str>) -> Result<&OperationDefinition, Rejection> {
         let refused = |reason: String| Rejection::Operation { reason };
@@ -78,7 +93,8 @@ impl Documents {
         }
         check_size(text, self.tokens_max)?;
         let parsed = parse_query(text).map_err(|error| Rejection::Syntax { reason: error.to_string() })?;
-        let document = Arc::new(Document { parsed });
+        let flat = Flat::says(&parsed);
+        let document = Arc::new(Document { parsed, flat, plan: OnceLock::new() });
         if text.len() <= KEPT_BYTES_EACH {
             self.kept.insert(text.into(), document.clone());
         }

@@ -1,7 +1,8 @@
 //! GraphQL: the schema, built once, and the limits it is built with.
 //!
 //! Reading order: [`scalar`] and `value` say how the model looks in JSON, [`object`] what answers are made of, [`query`]
-//! and [`mutation`] what can be asked and done; `document` keeps parsed documents and refuses those that are too large.
+//! and [`mutation`] what can be asked and done; [`document`] keeps parsed documents and refuses those that are
+//! too large, [`straight`] is the short way for what needs no resolver.
 
 pub mod context;
 pub mod document;
@@ -11,6 +12,7 @@ pub mod object;
 mod page;
 pub mod query;
 pub mod scalar;
+pub mod straight;
 pub mod subscription;
 mod value;
 

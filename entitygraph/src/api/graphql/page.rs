@@ -1,19 +1,99 @@
 //! Relay connections: `first` and `after` in, edges with cursors out.
 
-use async_graphql::{
-    OutputType,
-    connection::{Connection, CursorType, Edge, EmptyFields},
-};
+use std::borrow::Cow;
+
+use async_graphql::{Object, SimpleObject, TypeName, connection::CursorType};
 use entitygraph_schema::{
     Refusal,
-    query::{Page, PageRequest},
+    query::{Page, PageCursor, PageRequest},
 };
 
-use super::{context::graph, scalar::RowCursor};
+use super::{
+    context::graph,
+    scalar::RowCursor,
+    straight::rows::{List, Row},
+};
 use crate::api::error::Fault;
 
 /// A page of rows.
-pub(super) type Rows<T, F = EmptyFields> = Connection<RowCursor, T, EmptyFields, F>;
+pub struct Rows<T> {
+    rows: Vec<(T, PageCursor)>,
+    begins_later: bool,
+    more: bool,
+}
+
+/// Where a page stands in its list.
+#[derive(SimpleObject)]
+pub struct PageInfo {
+    /// Whether there are rows before it.
+    has_previous_page: bool,
+    /// Whether there are rows after it.
+    has_next_page: bool,
+    /// Cursor of its first row.
+    start_cursor: Option<String>,
+    /// Cursor of its last row: the next page is asked for with it as `after`.
+    end_cursor: Option<String>,
+}
+
+/// A row with its cursor.
+pub struct Edge<'a, T> {
+    row: &'a T,
+    cursor: &'a PageCursor,
+}
+
+impl<T: Row> TypeName for Rows<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", T::type_name()).into()
+    }
+}
+
+impl<T: Row> TypeName for Edge<'_, T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", T::type_name()).into()
+    }
+}
+
+fn text(cursor: &PageCursor) -> String {
+    RowCursor(cursor.clone()).encode_cursor()
+}
+
+/// A page of a list.
+#[Object(name_type)]
+impl<T: Row> Rows<T> {
+    /// Where the page stands in its list.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_previous_page: self.begins_later,
+            has_next_page: self.more,
+            start_cursor: self.rows.first().map(|(_, cursor)| text(cursor)),
+            end_cursor: self.rows.last().map(|(_, cursor)| text(cursor)),
+        }
+    }
+
+    /// Its rows, each with a cursor.
+    async fn edges(&self) -> Vec<Edge<'_, T>> {
+        self.rows.iter().map(|(row, cursor)| Edge { row, cursor }).collect()
+    }
+
+    /// Its rows.
+    async fn nodes(&self) -> List<'_, T> {
+        List(self.rows.iter().map(|(row, _)| row).collect())
+    }
+}
+
+/// A row with its cursor.
+#[Object(name_type)]
+impl<T: Row> Edge<'_, T> {
+    /// The row.
+    async fn node(&self) -> &T {
+        self.row
+    }
+
+    /// Where the row stands in its list.
+    async fn cursor(&self) -> String {
+        text(self.cursor)
+    }
+}
 
 /// Rows of a page when `first` is not given.
 pub(super) const FIRST: i32 = 20;
@@ -38,14 +118,9 @@ pub(super) fn request(
 }
 
 /// The connection of a page.
-pub(super) fn rows<T, N: OutputType>(
-    request: &PageRequest,
-    page: Page<T>,
-    mut node: impl FnMut(T) -> N,
-) -> Rows<N> {
-    let mut rows = Connection::new(request.after.is_some(), page.more);
-    rows.edges.extend(page.rows.into_iter().map(|(row, cursor)| Edge::new(RowCursor(cursor), node(row))));
-    rows
+pub(super) fn rows<T, N: Row>(request: &PageRequest, page: Page<T>, mut node: impl FnMut(T) -> N) -> Rows<N> {
+    let rows = page.rows.into_iter().map(|(row, cursor)| (node(row), cursor)).collect();
+    Rows { rows, begins_later: request.after.is_some(), more: page.more }
 }
 
 /// Complexity of a page: its size times what is asked of each row. Bounded, so that sums cannot overflow.

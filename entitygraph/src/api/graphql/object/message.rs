@@ -176,7 +176,7 @@ impl EntityChanged {
     }
 
     /// The entity as it is now, which may be newer than this change; null once it is buried.
-    async fn entity(&self, ctx: &Context<'_>) -> Result<Option<Node>, Fault> {
+    async fn current(&self, ctx: &Context<'_>) -> Result<Option<Node>, Fault> {
         Ok(Reach::of(ctx).entity(self.entity).await?.map(Node))
     }
 

@@ -3,9 +3,10 @@
 use async_graphql::{Object, SimpleObject};
 
 use super::entity::Node;
-use crate::{
-    api::graphql::{page::tree_cost, scalar::{ChangeCursor, Int64}},
-    cache::Subtree,
+use crate::api::graphql::{
+    page::tree_cost,
+    scalar::{ChangeCursor, Int64},
+    straight::rows::List,
 };
 
 /// An entity and what is below it, as they were at one moment.
@@ -13,7 +14,7 @@ pub struct Tree {
     /// The newest commit that is surely in it.
     pub cursor: ChangeCursor,
     /// Parents first.
-    pub entities: Subtree,
+    pub entities: Vec<Node>,
 }
 
 /// An entity and what is below it, as they were at one moment.
@@ -32,8 +33,8 @@ impl Tree {
 
     /// Parents first, siblings by ordinal and id.
     #[graphql(complexity = "tree_cost(child_complexity)")]
-    async fn nodes(&self) -> Vec<Node> {
-        self.entities.iter().cloned().map(Node).collect()
+    async fn nodes(&self) -> List<'_, Node> {
+        List(self.entities.iter().collect())
     }
 }
 

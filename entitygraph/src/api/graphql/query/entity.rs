@@ -36,7 +36,7 @@ async fn tree(ctx: &Context<'_>, root: EntityId, extent: Extent) -> Result<Optio
     // Taken before the tree is, so that everything up to it is in the tree.
     let cursor = ChangeCursor(*graph.applied().borrow());
     match graph.subtree(root, extent).await {
-        Ok(entities) => Ok(Some(Tree { cursor, entities })),
+        Ok(entities) => Ok(Some(Tree { cursor, entities: entities.iter().cloned().map(Node).collect() })),
         Err(entitygraph_store::Error::Refused(Refusal::UnknownEntity { .. })) => Ok(None),
         Err(error) => Err(error.into()),
     }
