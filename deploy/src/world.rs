@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use entitygraph_migrations::{
+    eve::{self, Export as EveExport},
     export::{self, ExportOptions},
     load::{LoadOptions, for_terminal},
     world::{self, WorldFiles},
@@ -28,7 +29,11 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
             let store = open_store(config).await?;
             world::ingest(store, files, options, for_terminal()).await?
         }
-        Format::Eve => bail!("the EVE export cannot be ingested yet"),
+        Format::Eve => {
+            let export = EveExport::open(&ingest.path)?;
+            let store = open_store(config).await?;
+            eve::ingest(store, export, options, for_terminal()).await?
+        }
     };
     println!("{report}");
     if report.problem_count > 0 {

@@ -33,7 +33,10 @@ pub(super) fn templates(catalog: &Catalog) -> Result<Document, Refusal> {
     containers.sort_by(|a, b| a.draft.name.cmp(&b.draft.name));
     Ok(Document {
         components: components.into_iter().map(|known| component(known)).collect(),
-        containers: containers.into_iter().map(|known| container(known, catalog)).collect::<Result<_, _>>()?,
+        containers: containers
+            .into_iter()
+            .map(|known| container(known, catalog))
+            .collect::<Result<_, _>>()?,
         ..Document::default()
     })
 }
@@ -89,8 +92,9 @@ fn container(container: &Container, catalog: &Catalog) -> Result<format::Contain
 pub(super) fn is_known(entity: &Entity, catalog: &Catalog) -> bool {
     let container = |id| catalog.container(id).is_some();
     let source = entity.source.as_ref();
-    source.is_none_or(|source| container(source.container) && source.slot.iter().all(|slot| container(slot.container)))
-        && catalog.registry.check(&entity.components).is_ok()
+    source.is_none_or(|source| {
+        container(source.container) && source.slot.iter().all(|slot| container(slot.container))
+    }) && catalog.registry.check(&entity.components).is_ok()
 }
 
 /// An entity with everything said, so that nothing of its container but the values applies.
@@ -110,7 +114,12 @@ pub(super) fn entity(entity: &Entity, catalog: &Catalog) -> Result<format::Entit
         container: source.map(|source| name_of(source.container)).transpose()?,
         expand: source.map(|_| mark(false)),
         slot: slot
-            .map(|slot| Ok::<_, Refusal>(format::Slot { container: name_of(slot.container)?, child: text(&slot.child) }))
+            .map(|slot| {
+                Ok::<_, Refusal>(format::Slot {
+                    container: name_of(slot.container)?,
+                    child: text(&slot.child),
+                })
+            })
             .transpose()?,
         parent: place.parent.map(|parent| mark(Reference::Id(parent))),
         port: place.port.as_ref().map(text),
@@ -135,7 +144,10 @@ pub(super) fn link(kind: &LinkKind, a: EntityId, b: EntityId, cost: f64) -> form
 fn pose(pose: &Pose) -> format::Pose {
     let rotation = pose.rotation();
     let turned = rotation.to_array().map(f64::to_bits) != DQuat::IDENTITY.to_array().map(f64::to_bits);
-    format::Pose { at: mark(pose.translation().to_array()), rotation: turned.then(|| mark(rotation.to_array())) }
+    format::Pose {
+        at: mark(pose.translation().to_array()),
+        rotation: turned.then(|| mark(rotation.to_array())),
+    }
 }
 
 fn zone(bounds: &Aabb) -> format::Zone {
@@ -171,6 +183,8 @@ fn value(value: &Value) -> Written {
         Value::Bytes(bytes) => Written::Text(BASE64_STANDARD.encode(bytes)),
         Value::IntList(list) => Written::List(list.iter().copied().map(Written::Int).collect()),
         Value::FloatList(list) => floats(list),
-        Value::TextList(list) => Written::List(list.iter().map(|text| Written::Text(text.to_string())).collect()),
+        Value::TextList(list) => {
+            Written::List(list.iter().map(|text| Written::Text(text.to_string())).collect())
+        }
     }
 }

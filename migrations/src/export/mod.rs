@@ -19,6 +19,8 @@
 mod convert;
 mod writer;
 
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -93,7 +95,11 @@ pub async fn export(
     let began = *newest.borrow();
     let catalog = store.catalog();
     let mut out = DocumentWriter::new(out);
-    out.write(&Document { format: Some(convert::format()), exported: true, ..convert::templates(&catalog)? })?;
+    out.write(&Document {
+        format: Some(convert::format()),
+        exported: true,
+        ..convert::templates(&catalog)?
+    })?;
     progress.stage("entities");
     let mut export = Export { store, catalog, progress, out, entities: 0, zones: Vec::new() };
     match options.below {
@@ -109,7 +115,10 @@ pub async fn export(
     let Export { mut out, catalog: _, entities, .. } = export;
     let mut rest = links.iter().peekable();
     while rest.peek().is_some() {
-        let links = rest.by_ref().take(Export::<Vec<u8>>::PAGE).map(|((a, b, kind), cost)| convert::link(kind, *a, *b, *cost));
+        let links = rest
+            .by_ref()
+            .take(Export::<Vec<u8>>::PAGE)
+            .map(|((a, b, kind), cost)| convert::link(kind, *a, *b, *cost));
         out.write(&Document { links: links.collect(), ..Document::default() })?;
     }
     let links = links.len() as u64;
@@ -188,7 +197,15 @@ impl<W: Write + Send> Export<W> {
         let mut zones = self.zones.clone();
         if let Some(below) = below {
             // What is not in a zone of its own is in the one around it.
-            zones.extend(self.store.ancestors(below).await?.value.iter().find(|above| above.zone.is_some()).map(|z| z.id));
+            zones.extend(
+                self.store
+                    .ancestors(below)
+                    .await?
+                    .value
+                    .iter()
+                    .find(|above| above.zone.is_some())
+                    .map(|z| z.id),
+            );
         }
         for zone in zones {
             let mut page = PageRequest::first(Self::PAGE);
@@ -200,7 +217,9 @@ impl<W: Write + Send> Export<W> {
                     Err(error) => return Err(error.into()),
                 };
                 page.after = answer.rows.last().map(|(_, cursor)| cursor.clone());
-                links.extend(answer.rows.into_iter().map(|(Link { kind, a, b, cost }, _)| ((a, b, kind), cost)));
+                links.extend(
+                    answer.rows.into_iter().map(|(Link { kind, a, b, cost }, _)| ((a, b, kind), cost)),
+                );
                 if !answer.more {
                     break;
                 }

@@ -68,7 +68,8 @@ impl<W: Write> DocumentWriter<W> {
     }
 
     fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut serializer = serde_json::Serializer::with_formatter(&mut self.text, Printable(CompactFormatter));
+        let mut serializer =
+            serde_json::Serializer::with_formatter(&mut self.text, Printable(CompactFormatter));
         value.serialize(&mut serializer)?;
         self.text.push(b'\n');
         Ok(())

@@ -96,7 +96,9 @@ impl Collected {
     fn check_ends(&mut self) {
         for (file, (said, found)) in &self.exports {
             let message = match said {
-                None => String::from("the file is cut off: the end of the export is missing; what is there goes in"),
+                None => String::from(
+                    "the file is cut off: the end of the export is missing; what is there goes in",
+                ),
                 Some(said) if said != found => format!(
                     "parts of the file are missing or could not be read: it has {} of {} entities and {} of {} links",
                     found.entities, said.entities, found.links, said.links
@@ -111,7 +113,8 @@ impl Collected {
 /// The problem of a document that is of a format to come; neither pass takes it.
 pub(super) fn unknown_format(placed: &Placed) -> Option<Problem> {
     let Marked { value, mark } = placed.document.format.as_ref().filter(|format| format.value != FORMAT)?;
-    let message = format!("format {value} is unknown, this program reads format {FORMAT}: use a newer program");
+    let message =
+        format!("format {value} is unknown, this program reads format {FORMAT}: use a newer program");
     Some(placed.place(String::from("format"), *mark).problem(*mark, "", message))
 }
 
@@ -133,6 +136,8 @@ impl Placed {
     /// Entities of the top level.
     pub fn entities(&self) -> impl Iterator<Item = (Place, &format::Entity)> {
         let entities = self.document.entities.iter().enumerate();
-        entities.map(|(index, entity)| (self.place(format!("entities[{index}]"), Mark { line: 1, column: 1 }), entity))
+        entities.map(|(index, entity)| {
+            (self.place(format!("entities[{index}]"), Mark { line: 1, column: 1 }), entity)
+        })
     }
 }

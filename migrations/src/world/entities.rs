@@ -46,7 +46,8 @@ pub(super) struct Spot {
 
 impl Builder<'_> {
     /// Says that a name of a world is missing.
-    const NO_WORLD: &'static str = "say `world: NAME` at the top of the document: ids are made from that name and the key";
+    const NO_WORLD: &'static str =
+        "say `world: NAME` at the top of the document: ids are made from that name and the key";
 
     /// A tree of the top level; nothing when its first entity cannot be built.
     pub fn tree(&self, world: Option<&str>, place: Place, entity: &format::Entity) -> Option<Tree> {
@@ -81,7 +82,9 @@ impl Builder<'_> {
             return Ok(id);
         }
         let hint = self.index.hint(world, key);
-        Err(format!("there is no entity `{key}`, neither in the files that could be read nor in the store{hint}"))
+        Err(format!(
+            "there is no entity `{key}`, neither in the files that could be read nor in the store{hint}"
+        ))
     }
 
     fn leave_out(&self, problem: Problem, entity: &format::Entity) {
@@ -108,10 +111,15 @@ impl Growing<'_> {
 
     fn try_entity(&mut self, place: &Place, entity: &format::Entity, spot: Spot) -> Result<(), Problem> {
         if let (true, Some(parent)) = (spot.nested, &entity.parent) {
-            return Err(place.problem(parent.mark, "parent", "it is written below its parent already: leave one out"));
+            return Err(place.problem(
+                parent.mark,
+                "parent",
+                "it is written below its parent already: leave one out",
+            ));
         }
         let (id, key) = self.identity(place, entity, spot.above.as_deref())?;
-        let container = entity.container.as_ref().map(|name| self.container(place, "container", name)).transpose()?;
+        let container =
+            entity.container.as_ref().map(|name| self.container(place, "container", name)).transpose()?;
         let new = self.new_entity(place, entity, container.as_deref(), id, &spot)?;
         let below = Spot { parent: Some(id), above: key, nested: true, layer: new.layer, ordinal: 0 };
         let expands = entity.expand.as_ref().is_none_or(|expand| expand.value);
@@ -145,7 +153,12 @@ impl Growing<'_> {
         Ok((id.unwrap_or_else(|| id_of(world, &full)), Some(full)))
     }
 
-    fn container(&self, place: &Place, field: &str, name: &Marked<String>) -> Result<Arc<Container>, Problem> {
+    fn container(
+        &self,
+        place: &Place,
+        field: &str,
+        name: &Marked<String>,
+    ) -> Result<Arc<Container>, Problem> {
         let catalog = &self.builder.catalog;
         catalog.container_by_name(&name.value).cloned().ok_or_else(|| {
             let hint = did_you_mean(&name.value, catalog.containers().map(|known| known.draft.name.as_str()));
@@ -236,7 +249,9 @@ fn kind(place: &Place, entity: &format::Entity, container: Option<&Container>) -
     let own = place.optional_text("kind", entity.kind.as_ref())?;
     match (own, container) {
         (Some(own), None) => Ok(own),
-        (None, None) => Err(place.problem(Mark::default(), "kind", "say its `kind`, or a `container` that does")),
+        (None, None) => {
+            Err(place.problem(Mark::default(), "kind", "say its `kind`, or a `container` that does"))
+        }
         (None, Some(container)) => Ok(container.draft.kind.clone()),
         (Some(own), Some(container)) if own == container.draft.kind => Ok(own),
         (Some(own), Some(container)) => {
@@ -253,7 +268,12 @@ fn kind(place: &Place, entity: &format::Entity, container: Option<&Container>) -
 /// Where the entity begins to say what it is.
 fn mark_of(entity: &format::Entity) -> Option<Mark> {
     let named = entity.name.as_ref().or(entity.kind.as_ref()).or(entity.container.as_ref());
-    entity.key.as_ref().map(|key| key.mark).or(entity.id.as_ref().map(|id| id.mark)).or(named.map(|name| name.mark))
+    entity
+        .key
+        .as_ref()
+        .map(|key| key.mark)
+        .or(entity.id.as_ref().map(|id| id.mark))
+        .or(named.map(|name| name.mark))
 }
 
 /// How many entities are written below.

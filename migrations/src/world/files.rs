@@ -68,7 +68,10 @@ impl WorldFiles {
         let metadata = path.metadata().map_err(unreadable(path))?;
         if !metadata.is_dir() {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            world.files.push(WorldFile { name: name.into(), content: Content::Path(path.to_owned(), metadata.len()) });
+            world.files.push(WorldFile {
+                name: name.into(),
+                content: Content::Path(path.to_owned(), metadata.len()),
+            });
             return Ok(world);
         }
         let mut open = vec![path.to_owned()];
@@ -81,7 +84,9 @@ impl WorldFiles {
                 if metadata.is_dir() {
                     open.push(file);
                 } else if Self::ENDINGS.contains(&ending) {
-                    world.files.push(WorldFile { name: name.into(), content: Content::Path(file, metadata.len()) });
+                    world
+                        .files
+                        .push(WorldFile { name: name.into(), content: Content::Path(file, metadata.len()) });
                 } else {
                     world.others.push(name);
                 }
@@ -96,7 +101,8 @@ impl WorldFiles {
 
     /// Files that are in memory, each a name and a text.
     pub fn in_memory<N: Into<Arc<str>>, T: Into<Arc<str>>>(files: impl IntoIterator<Item = (N, T)>) -> Self {
-        let file = |(name, text): (N, T)| WorldFile { name: name.into(), content: Content::Text(text.into()) };
+        let file =
+            |(name, text): (N, T)| WorldFile { name: name.into(), content: Content::Text(text.into()) };
         Self { files: files.into_iter().map(file).collect(), others: Vec::new() }
     }
 
@@ -123,7 +129,8 @@ impl WorldFiles {
                 Ok(went_on) => went_on,
                 Err(error) => {
                     let message = format!("the file cannot be read on: {error}");
-                    chunk.parse(progress, &mut take) && take(Err(Problem::new(Origin::file(file.name.clone()), message)))
+                    chunk.parse(progress, &mut take)
+                        && take(Err(Problem::new(Origin::file(file.name.clone()), message)))
                 }
             };
             if !went_on {
@@ -204,29 +211,40 @@ impl WorldFile {
 }
 
 impl Text {
+    /// Deepest nesting of lists and maps: 30 entities one below the other; `parent` goes deeper. Bounds the stack.
+    const DEPTH_MAX: usize = 64;
+
     /// `None` when there is nothing but blanks and comments.
     fn parse(self) -> Option<Read> {
         let mut path = String::new();
         let options = serde_saphyr::options! {
-            budget: None, // files are the operator's own, and may be large
+            // Files may be large; what is nested or repeated without end is a mistake or an attack.
+            budget: serde_saphyr::budget! {
+                max_depth: Self::DEPTH_MAX,
+                max_events: usize::MAX,
+                max_nodes: usize::MAX,
+                max_total_scalar_bytes: usize::MAX,
+            },
             strict_booleans: true,
             with_snippet: false,
             // Refused later, with the name of the variable.
             non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         };
-        let parsed = serde_saphyr::with_deserializer_from_str_with_options(&self.text, options, |deserializer| {
-            serde_path_to_error::deserialize::<_, Option<Document>>(deserializer).map_err(|error| {
-                path = field_path(error.path());
-                error.into_inner()
-            })
-        });
+        let parsed =
+            serde_saphyr::with_deserializer_from_str_with_options(&self.text, options, |deserializer| {
+                serde_path_to_error::deserialize::<_, Option<Document>>(deserializer).map_err(|error| {
+                    path = field_path(error.path());
+                    error.into_inner()
+                })
+            });
         let file = self.file;
         match parsed {
             Ok(document) => Some(Ok(Placed { file, lines_before: self.lines_before, document: document? })),
             Err(error) => {
                 let mut origin = Origin::file(file);
                 if let Some(location) = error.location() {
-                    let [line, column] = [location.line(), location.column()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+                    let [line, column] =
+                        [location.line(), location.column()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
                     origin = origin.at(self.lines_before.saturating_add(line), column);
                 }
                 if !path.is_empty() {
@@ -251,7 +269,13 @@ fn field_path(path: &serde_path_to_error::Path) -> String {
                     text.push('.');
                 }
                 text.push_str(key);
-                names = if names > 0 { names - 1 } else if key == "values" { 2 } else { 0 };
+                names = if names > 0 {
+                    names - 1
+                } else if key == "values" {
+                    2
+                } else {
+                    0
+                };
             }
             Segment::Seq { index } => text.push_str(&format!("[{index}]")),
             Segment::Enum { .. } | Segment::Unknown => {}

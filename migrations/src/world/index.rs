@@ -73,14 +73,13 @@ impl Index {
     ) {
         let container = container.map(|name| name.value.as_str().into());
         let keys = self.worlds.entry(world.to_owned()).or_default();
-        keys.entry(key.to_owned()).or_insert_with(|| Keyed { id, container, origin: place.origin_at(mark, "key") });
+        keys.entry(key.to_owned()).or_insert_with(|| Keyed { id, container, origin: place.point(mark) });
     }
 
     /// Where the first of the entities with this key is, unless it is the one at this place.
     pub fn before(&self, world: &str, key: &str, place: &Place, mark: Mark) -> Option<&Origin> {
         let first = &self.worlds.get(world)?.get(key)?.origin;
-        let this = place.origin_at(mark, "key");
-        ((&first.file, first.position) != (&this.file, this.position)).then_some(first)
+        (*first != place.point(mark)).then_some(first)
     }
 
     /// The entity of a key: one that is written down, or a part that comes with one.
@@ -90,7 +89,8 @@ impl Index {
             return Some(keyed.id);
         }
         // The longest key above it that is written down; the rest must be names of parts.
-        let above = key.rmatch_indices('/').find_map(|(at, _)| Some((keys.get(&key[..at])?, &key[at + 1..])))?;
+        let above =
+            key.rmatch_indices('/').find_map(|(at, _)| Some((keys.get(&key[..at])?, &key[at + 1..])))?;
         let container = catalog.container_by_name(above.0.container.as_deref()?)?;
         has_part(catalog, container, above.1).then(|| id_of(world, key))
     }
@@ -108,7 +108,10 @@ pub(super) fn full_key(key: &Marked<String>, above: Option<&str>) -> Result<Stri
         (false, _) => key.value.clone(),
         (true, Some(above)) => format!("{above}{}", key.value),
         (true, None) => {
-            return Err(format!("the key `{}` continues that of the entity around it, which has none", key.value));
+            return Err(format!(
+                "the key `{}` continues that of the entity around it, which has none",
+                key.value
+            ));
         }
     };
     check_key(&full).map(|()| full)

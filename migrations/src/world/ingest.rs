@@ -53,7 +53,8 @@ pub async fn ingest(
     }
     let (send, items) = mpsc::channel(4);
     let built = blocking(|| {
-        let pass = SecondPass { store, catalog, collected, progress, items: Items { send, open: Vec::new() } };
+        let pass =
+            SecondPass { store, catalog, collected, progress, items: Items { send, open: Vec::new() } };
         move || pass.run(&files)
     });
     let (drained, built) = tokio::join!(loader.drain(items), built);
@@ -64,7 +65,9 @@ pub async fn ingest(
     }
 }
 
-async fn blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(make: impl FnOnce() -> F) -> Result<T, LoadError> {
+async fn blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
+    make: impl FnOnce() -> F,
+) -> Result<T, LoadError> {
     tokio::task::spawn_blocking(make()).await.map_err(|error| LoadError::Stopped(Some(error)))
 }
 
@@ -75,11 +78,12 @@ async fn publish(loader: &mut Loader, collected: &Collected) -> Result<Arc<Catal
     // Parts of instances are not known yet: only keys that are written down can be meant.
     let resolve = |world: Option<&str>, reference: &Reference| match (reference, world) {
         (Reference::Id(id), _) => Ok(*id),
-        (Reference::Key(key), None) => Err(format!("`{key}` is a key, but the document does not say its `world`")),
-        (Reference::Key(key), Some(world)) => collected
-            .index
-            .find(world, key, &empty)
-            .ok_or_else(|| format!("there is no entity `{key}` in the files{}", collected.index.hint(world, key))),
+        (Reference::Key(key), None) => {
+            Err(format!("`{key}` is a key, but the document does not say its `world`"))
+        }
+        (Reference::Key(key), Some(world)) => collected.index.find(world, key, &empty).ok_or_else(|| {
+            format!("there is no entity `{key}` in the files{}", collected.index.hint(world, key))
+        }),
     };
     let components = templates::components(&collected.components, &resolve, &mut problems);
     let catalog = loader.components(components).await?;
@@ -104,11 +108,13 @@ impl SecondPass {
         let failed = std::cell::RefCell::new(None);
         let asked = std::cell::RefCell::new(std::collections::HashMap::new());
         let in_store = |id: EntityId| {
-            *asked.borrow_mut().entry(id).or_insert_with(|| match Handle::current().block_on(self.store.entities(&[id])) {
-                Ok(found) => found.value.first().is_some_and(Option::is_some),
-                Err(error) => {
-                    failed.borrow_mut().get_or_insert(error);
-                    false
+            *asked.borrow_mut().entry(id).or_insert_with(|| {
+                match Handle::current().block_on(self.store.entities(&[id])) {
+                    Ok(found) => found.value.first().is_some_and(Option::is_some),
+                    Err(error) => {
+                        failed.borrow_mut().get_or_insert(error);
+                        false
+                    }
                 }
             })
         };

@@ -45,7 +45,10 @@ impl Growing<'_> {
             return Err(place.problem(Mark::default(), "slot", message));
         }
         if new.zone.is_some() && container.draft.zone.is_none() {
-            let message = format!("container `{}` is no zone, and its children are placed for that", container.draft.name);
+            let message = format!(
+                "container `{}` is no zone, and its children are placed for that",
+                container.draft.name
+            );
             return Err(place.problem(Mark::default(), "zone", message));
         }
         // Without a key the parts' ids are made from the id, written as no key can be.
@@ -105,14 +108,20 @@ impl Growing<'_> {
             if let (Some(container), Some(overrides)) = (container, &this.overrides) {
                 check_parts(container, overrides)?;
             }
-            let origin = if made.is_empty() { place.origin() } else { place.origin_at(Mark::default(), &this.key) };
+            let origin =
+                if made.is_empty() { place.origin() } else { place.origin_at(Mark::default(), &this.key) };
             result.push(Sourced::new(origin, part));
             made.push(this);
         }
         Ok(result)
     }
 
-    fn override_part(&self, place: &Place, written: &format::Part, part: &mut NewEntity) -> Result<(), Problem> {
+    fn override_part(
+        &self,
+        place: &Place,
+        written: &format::Part,
+        part: &mut NewEntity,
+    ) -> Result<(), Problem> {
         let resolve = |reference: &Reference| self.builder.resolve(self.world, reference);
         if let Some(name) = place.optional_text("name", written.name.as_ref())? {
             part.name = name;

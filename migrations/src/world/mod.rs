@@ -28,6 +28,8 @@ pub mod scalar;
 mod templates;
 mod values;
 
+#[cfg(test)]
+mod tests;
 
 pub use collect::FORMAT;
 pub use files::{OpenError, WorldFiles};

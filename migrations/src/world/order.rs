@@ -42,7 +42,9 @@ impl Order {
         // For each entity that waits, what its tree waits for.
         let mut waits_for = HashMap::new();
         for tree in self.waiting.values().flatten() {
-            for (entity, (parent, _)) in tree.entities.iter().flat_map(|e| tree.parent.iter().map(move |p| (e, p))) {
+            for (entity, (parent, _)) in
+                tree.entities.iter().flat_map(|e| tree.parent.iter().map(move |p| (e, p)))
+            {
                 waits_for.insert(entity.value.id, *parent);
             }
         }
@@ -50,7 +52,9 @@ impl Order {
         trees.sort_by_key(|tree| tree.entities.first().map(|first| first.value.id));
         let mut count = 0;
         for tree in &trees {
-            let (Some(first), Some((parent, written))) = (tree.entities.first(), &tree.parent) else { continue };
+            let (Some(first), Some((parent, written))) = (tree.entities.first(), &tree.parent) else {
+                continue;
+            };
             count += tree.entities.len() as u64;
             let mut seen = HashSet::new();
             let mut above = Some(parent);

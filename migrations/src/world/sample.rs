@@ -18,3 +18,6 @@ pub fn sample_world() -> WorldFiles {
     names.sort();
     WorldFiles::in_memory(names.into_iter().filter_map(|name| Some((name.to_string(), text(&name)?))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,7 +165,9 @@ impl Visitor<'_> for ReferenceVisitor {
     }
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Reference, E> {
         let unsigned = u64::try_from(number);
-        unsigned.map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self)).and_then(|n| self.visit_u64(n))
+        unsigned
+            .map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+            .and_then(|n| self.visit_u64(n))
     }
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Reference, E> {
         Err(E::invalid_value(de::Unexpected::Float(number), &self))

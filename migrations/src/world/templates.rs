@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entitygraph_schema::{
-    Child, ComponentDraft, ContainerDraft, EntityId, Port, Registry, SendPolicy, ValueKind, VariableDraft, Visibility,
+    Child, ComponentDraft, ContainerDraft, EntityId, Port, Registry, SendPolicy, ValueKind, VariableDraft,
+    Visibility,
 };
 
 use super::{
@@ -47,12 +48,17 @@ pub(super) fn components(
     drafts
 }
 
-fn component(place: &Place, written: &format::Component, resolve: Resolve<'_>) -> Result<ComponentDraft, Problem> {
+fn component(
+    place: &Place,
+    written: &format::Component,
+    resolve: Resolve<'_>,
+) -> Result<ComponentDraft, Problem> {
     let mut variables = Vec::with_capacity(written.variables.len());
     for (index, variable) in written.variables.iter().enumerate() {
         let field = |name: &str| format!("variables[{index}].{name}");
         let default = &variable.default;
-        let default = place.value(&field("default"), default.mark, &default.value, variable.sort.into(), resolve)?;
+        let default =
+            place.value(&field("default"), default.mark, &default.value, variable.sort.into(), resolve)?;
         if let Some(precision) = &variable.precision
             && !(precision.value.is_finite() && precision.value > 0.0)
         {
@@ -150,7 +156,8 @@ fn unknown_child(
     known: &dyn Fn(&str) -> bool,
     names: &HashSet<&str>,
 ) -> Option<Problem> {
-    let (index, child) = written.children.iter().enumerate().find(|(_, child)| !known(&child.container.value))?;
+    let (index, child) =
+        written.children.iter().enumerate().find(|(_, child)| !known(&child.container.value))?;
     let name = &child.container.value;
     let hint = did_you_mean(name, names.iter().copied());
     let field = format!("children[{index}].container");
@@ -207,7 +214,11 @@ fn again<'a>(
 ) -> Option<Problem> {
     if let Some(before) = first.get(name) {
         let before = before.origin();
-        return Some(place.problem(Mark::default(), "name", format!("{what} `{name}` is there twice, first at {before}")));
+        return Some(place.problem(
+            Mark::default(),
+            "name",
+            format!("{what} `{name}` is there twice, first at {before}"),
+        ));
     }
     first.insert(name, place);
     None

@@ -37,8 +37,16 @@ impl Place {
     /// Where a field of it is.
     pub fn origin_at(&self, mark: Mark, field: &str) -> Origin {
         let mark = if mark.line == 0 { self.mark } else { mark };
-        let origin = Origin::file(self.file.clone()).at(self.lines_before.saturating_add(mark.line), mark.column);
-        origin.part(if field.is_empty() { self.path.clone() } else { format!("{}.{field}", self.path) })
+        self.point(mark).part(if field.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}.{field}", self.path)
+        })
+    }
+
+    /// A line and column of the file.
+    pub fn point(&self, mark: Mark) -> Origin {
+        Origin::file(self.file.clone()).at(self.lines_before.saturating_add(mark.line), mark.column)
     }
 
     /// A part of it; where exactly is not known yet.
@@ -52,7 +60,11 @@ impl Place {
     }
 
     /// A name of any sort.
-    pub fn text<T: FromStr<Err = TextError>>(&self, field: &str, text: &Marked<String>) -> Result<T, Problem> {
+    pub fn text<T: FromStr<Err = TextError>>(
+        &self,
+        field: &str,
+        text: &Marked<String>,
+    ) -> Result<T, Problem> {
         text.value.parse().map_err(|error| self.problem(text.mark, field, error))
     }
 
@@ -99,7 +111,8 @@ impl Place {
     /// Place and attitude.
     pub fn pose(&self, pose: Option<&format::Pose>) -> Result<Option<Pose>, Problem> {
         let Some(pose) = pose else { return Ok(None) };
-        let rotation = pose.rotation.as_ref().map_or(DQuat::IDENTITY, |rotation| DQuat::from_array(rotation.value));
+        let rotation =
+            pose.rotation.as_ref().map_or(DQuat::IDENTITY, |rotation| DQuat::from_array(rotation.value));
         let at = DVec3::from_array(pose.at.value);
         Pose::new(at, rotation).map(Some).map_err(|error| self.problem(pose.at.mark, "pose", error))
     }
@@ -123,7 +136,8 @@ impl Place {
             for (name, Marked { value, mark }) in variables {
                 let field = format!("{field}.{name}");
                 let variable = component.variable(name).ok_or_else(|| {
-                    let hint = did_you_mean(name, component.variables.iter().map(|known| known.draft.name.as_str()));
+                    let hint =
+                        did_you_mean(name, component.variables.iter().map(|known| known.draft.name.as_str()));
                     let message = format!("component `{}` has no variable `{name}`{hint}", component.name);
                     self.problem(*mark, &field, message)
                 })?;
@@ -155,17 +169,24 @@ fn convert(written: &Written, kind: ValueKind, resolve: Resolve<'_>) -> Result<V
     let value = match (kind, written) {
         (ValueKind::Bool, Written::Bool(value)) => Value::Bool(*value),
         (ValueKind::Int, Written::Int(value)) => Value::Int(*value),
-        (ValueKind::Float, number) if float(number).is_some() => Value::Float(float(number).unwrap_or_default()),
+        (ValueKind::Float, number) if float(number).is_some() => {
+            Value::Float(float(number).unwrap_or_default())
+        }
         (ValueKind::Text, Written::Text(text)) => Value::Text(text.as_str().into()),
         (ValueKind::Entity, Written::Text(text)) => Value::Entity(resolve(&Reference::read(text)?)?),
-        (ValueKind::Entity, Written::Int(number)) => Value::Entity(resolve(&Reference::read(&number.to_string())?)?),
-        (ValueKind::Entity, Written::Large(number)) => Value::Entity(resolve(&Reference::read(&number.to_string())?)?),
+        (ValueKind::Entity, Written::Int(number)) => {
+            Value::Entity(resolve(&Reference::read(&number.to_string())?)?)
+        }
+        (ValueKind::Entity, Written::Large(number)) => {
+            Value::Entity(resolve(&Reference::read(&number.to_string())?)?)
+        }
         (ValueKind::Vector, Written::List(list)) => {
             let numbers: Vec<_> = list.iter().map_while(float).collect();
             Value::Vector(numbers.try_into().map_err(|_| wrong(kind, written))?)
         }
         (ValueKind::Bytes, Written::Text(text)) => {
-            let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("it takes base64 text: {error}"))?;
+            let bytes =
+                BASE64_STANDARD.decode(text).map_err(|error| format!("it takes base64 text: {error}"))?;
             Value::Bytes(bytes.into())
         }
         (ValueKind::IntList, Written::List(list)) => {
