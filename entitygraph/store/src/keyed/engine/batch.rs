@@ -101,6 +101,14 @@ impl WriteBatch {
         self.puts = 0;
     }
 
+    /// Puts (key and value) and deletes (key alone) in order, without the ranges: for tools that record or count.
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.entries().map(|entry| match entry {
+            Entry::Put { key, stored } => (key, Some(&stored[..stored.len() - 1])),
+            Entry::Delete { key } => (key, None),
+        })
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.ops.iter().map(|op| {
             let key = &self.buffer[op.key.clone()];
@@ -111,7 +119,8 @@ impl WriteBatch {
         })
     }
 
-    pub(super) fn ranges(&self) -> &[(Vec<u8>, Vec<u8>)] {
+    /// Ranges to be deleted: from each first key up to, not including, the second.
+    pub fn ranges(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.ranges
     }
 

@@ -155,7 +155,10 @@ fn the_documented_table_is_the_one_in_the_code() {
     let code = include_str!("../keys.rs").lines().filter_map(|line| line.strip_prefix("//! "));
     let table: Vec<_> = code.filter(|line| line.starts_with('|')).collect();
     let documented = include_str!("../../../../../docs/data-model.md");
-    assert!(table.len() > 20 && documented.contains(&table.join("\n")), "copy the table to docs/data-model.md");
+    assert!(
+        table.len() > 20 && documented.contains(&table.join("\n")),
+        "copy the table to docs/data-model.md"
+    );
 }
 
 #[test]

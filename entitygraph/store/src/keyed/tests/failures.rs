@@ -52,6 +52,19 @@ async fn after_a_write_of_unknown_outcome_the_store_goes_by_what_is_stored() {
 }
 
 #[tokio::test]
+async fn readers_of_the_feed_learn_of_a_commit_whose_write_seemed_to_fail() {
+    let engine = gate::GatedEngine::over(map());
+    let store = over(engine.clone());
+    engine.fail_behind_next(io);
+    store.commit(root()).await.unwrap_err();
+    store.commit(child(2)).await.unwrap();
+    let Feed::Commits(commits) = store.changes(Cursor::ZERO, 10).await.unwrap() else {
+        panic!("all is kept")
+    };
+    assert_eq!(commits.iter().map(|commit| commit.cursor.number()).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
 async fn the_cause_of_a_failure_is_in_the_chain() {
     let engine = gate::GatedEngine::over(map());
     let store = over(engine.clone());

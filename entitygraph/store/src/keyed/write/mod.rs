@@ -52,6 +52,17 @@ enum Request {
     Sync { reply: Reply<Cursor> },
 }
 
+impl Request {
+    /// Tells the caller that nothing was done.
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Apply { reply, .. } => drop(reply.send(Err(error))),
+            Self::Lease { reply, .. } => drop(reply.send(Err(error))),
+            Self::Sync { reply } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 /// The way to the writer. Dropping it lets the writer finish what it has taken, and waits for that.
 pub struct Handle {
     /// None only while dropping.

@@ -33,6 +33,8 @@ pub struct Writer {
     tallies: TallyCache,
     /// Whether something was written that need not be on the disk yet.
     unsynced: bool,
+    /// Whether a write of unknown outcome left it open what the store holds, so that it must be read again.
+    stale: bool,
 }
 
 /// Requests planned together, to be written together.
@@ -70,7 +72,7 @@ impl Writer {
         let options = &shared.options.writer;
         let (entities, tallies) =
             (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
-        Self { shared, state, entities, tallies, unsynced: false }
+        Self { shared, state, entities, tallies, unsynced: false, stale: false }
     }
 
     /// Works until all callers are gone.
@@ -96,6 +98,11 @@ impl Writer {
 
     /// Takes a request and those that wait behind it.
     fn take(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
+        if self.stale
+            && let Err(error) = self.reload()
+        {
+            return first.refuse(error);
+        }
         let mut batch = Batch::new(&self.state);
         let shared = self.shared.clone();
         let lowered = {
@@ -136,9 +143,7 @@ impl Writer {
         if let Err(error) = engine.write(rows, durability) {
             let error = self.shared.place.fault("writing", error);
             tracing::error!(error = &error as &dyn std::error::Error, "a batch of writes failed");
-            if error.outcome() == Outcome::Unknown {
-                self.reload();
-            }
+            self.stale = error.outcome() == Outcome::Unknown;
             return Err(error);
         }
         self.unsynced = !batch.durable;
@@ -181,7 +186,7 @@ impl Writer {
     fn trim(&mut self) -> Result<()> {
         let shared = self.shared.clone();
         let keep = &shared.options.retention;
-        if !self.state.log.needs_trim(keep) {
+        if self.stale || !self.state.log.needs_trim(keep) {
             return Ok(());
         }
         let mut rows = WriteBatch::new();
@@ -197,24 +202,16 @@ impl Writer {
     }
 
     /// After a write of unknown outcome: what is in the store counts.
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Result<()> {
         self.entities.get_mut().clear();
         self.tallies.clear();
-        match self.shared.read(State::load) {
-            Ok(state) => {
-                *self.shared.catalog.write() = state.catalog.clone();
-                let keep = &self.shared.options.retention;
-                *self.shared.recent.write() = Recent::new(state.log.oldest(), state.log.newest, keep);
-                self.shared.newest.send_replace(state.log.newest);
-                self.state = state;
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the store could not be read again after a failed write"
-                );
-            }
-        }
+        let state = self.shared.read(State::load)?;
+        *self.shared.catalog.write() = state.catalog.clone();
+        let keep = &self.shared.options.retention;
+        *self.shared.recent.write() = Recent::new(state.log.oldest(), state.log.newest, keep);
+        self.shared.newest.send_replace(state.log.newest);
+        (self.state, self.stale) = (state, false);
+        Ok(())
     }
 }
 
