@@ -26,7 +26,10 @@ async fn main() -> anyhow::Result<()> {
     println!("{report}");
     let seconds = started.elapsed().as_secs_f64();
     let disk = store.disk_bytes().await?;
-    println!("opened in {opened:.2} s, all in {seconds:.1} s, {:.1} MB of YAML per second", mb(bytes) / seconds);
+    println!(
+        "opened in {opened:.2} s, all in {seconds:.1} s, {:.1} MB of YAML per second",
+        mb(bytes) / seconds
+    );
     println!("store: {:.1} MB; {}", mb(disk), memory());
     println!("processor seconds by thread, of threads that are still there:");
     for (name, (threads, seconds)) in by_thread() {
@@ -53,7 +56,9 @@ fn by_thread() -> BTreeMap<String, (u32, f64)> {
     let mut all: BTreeMap<String, (u32, f64)> = BTreeMap::new();
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     for stat in tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok()) {
-        let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else { continue };
+        let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else {
+            continue;
+        };
         let ticks: f64 = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum();
         let entry = all.entry(name.to_owned()).or_default();
         *entry = (entry.0 + 1, entry.1 + ticks / 100.0);

