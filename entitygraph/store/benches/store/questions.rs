@@ -12,7 +12,10 @@ use entitygraph_schema::{
     Layer,
     query::{ChildOrder, Extent, Facet, Near, PageRequest},
 };
-use entitygraph_store::{Error, Store, StoreOptions, keyed::engine::EngineKind};
+use entitygraph_store::{
+    Error, Store,
+    keyed::{KeyedStore, engine::EngineKind, options::KeyedOptions},
+};
 
 use crate::{Result, plot, world::World};
 
@@ -133,10 +136,13 @@ pub async fn run(engine: EngineKind, sizes: &[u64]) -> Result {
     let mut timings = Vec::new();
     for entities in sizes {
         let folder = tempfile::tempdir()?;
-        let url = format!("{engine}:{}", folder.path().join("store").display());
-        let store = entitygraph_store::open(&url, StoreOptions::default()).await?;
+        let keyed =
+            Arc::new(KeyedStore::open(engine, &folder.path().join("store"), KeyedOptions::default())?);
+        let store: Arc<dyn Store> = keyed.clone();
         let world = World::of(*entities);
         let loaded = world.load(&store).await?;
+        // Settled: otherwise a small world is still all in the memory that the engine collects writes in.
+        keyed.compact().await?;
         for (question, ask) in QUESTIONS {
             timings.push(measure(&store, world, loaded, question, ask).await?);
         }
