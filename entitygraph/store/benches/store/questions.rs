@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entitygraph_schema::{
-    Layer,
-    query::{ChildOrder, Extent, Facet, Near, PageRequest},
-};
+use entitygraph_schema::query::{ChildOrder, Extent, Facet, PageRequest};
 use entitygraph_store::{
     Error, Store,
     keyed::{KeyedStore, engine::EngineKind, options::KeyedOptions},
@@ -92,13 +89,7 @@ const QUESTIONS: [(&str, Question); 12] = [
     }),
     ("near, 2,000 hits", |store, world, random| {
         Box::pin(async move {
-            let near = Near {
-                zone: World::belt(),
-                point: world.point_in_belt(random),
-                radius: Some(World::near_radius()),
-                min_angular_size: None,
-                layer: Layer::ZERO,
-            };
+            let near = world.near(random);
             Ok(store.near(&near).await?.value.len())
         })
     }),
