@@ -80,10 +80,8 @@ pub fn svg(engine: &str, timings: &[Timing]) -> Result<String> {
         labels.extend(points.last().map(|(_, y)| (*y, question, *colour)));
     }
     labels.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let mut free = TOP;
-    for (y, question, colour) in labels {
-        let beside = y.max(free);
-        free = beside + LINE;
+    let rows = spread(labels.iter().map(|label| label.0));
+    for ((y, question, colour), beside) in labels.into_iter().zip(rows) {
         writeln!(
             svg,
             r#"<path d="M{:.1} {y:.1}L{:.1} {beside:.1}" stroke="{colour}"/>"#,
@@ -99,6 +97,20 @@ pub fn svg(engine: &str, timings: &[Timing]) -> Result<String> {
     }
     writeln!(svg, "</svg>")?;
     Ok(svg)
+}
+
+/// Moves ascending places apart, so that each has a line for itself and the last one is not below the plot.
+fn spread(places: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut rows: Vec<f64> = Vec::new();
+    for place in places {
+        rows.push(rows.last().map_or(place, |above| place.max(above + LINE)));
+    }
+    let mut lowest = BOTTOM;
+    for row in rows.iter_mut().rev() {
+        *row = row.min(lowest);
+        lowest = *row - LINE;
+    }
+    rows
 }
 
 /// A logarithmic axis over whole powers of ten.

@@ -63,7 +63,7 @@ pub async fn task(task: &str, engine: EngineKind, path: &Path, entities: u64) ->
         "record" => load::record(engine, path, entities).await?,
         "load-raw" => load::load_raw(engine, path)?,
         "write-until-killed" => reopen::write(engine, path, entities).await?,
-        "open" => reopen::open(engine, path).await?,
+        "open" => reopen::open(engine, path, entities).await?,
         other => return Err(format!("unknown task {other}").into()),
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use entitygraph_schema::{
     Aabb, ComponentDraft, ComponentId, ComponentPatch, Components, EntityId, Layer, Link, LinkKind,
     NewEntity, Operation, OwnerId, Patch, Placement, Pose, Transaction, Value, VariableDraft, VariableId,
+    query::Near,
 };
 use entitygraph_store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -148,15 +149,12 @@ impl World {
         Self::region_place(system / REGION) + Self::system_place(system) + DVec3::splat(1e7)
     }
 
-    /// A point in the belt that has about 2,000 asteroids within [`World::near_radius`].
-    pub fn point_in_belt(&self, random: &mut fastrand::Rng) -> DVec3 {
-        let slack = (self.belt_edge() / 2.0 - Self::near_radius() - SPACING).max(0.0);
-        DVec3::from_array(std::array::from_fn(|_| (random.f64() * 2.0 - 1.0) * slack))
-    }
-
-    /// Metres around a point of the belt that hold about 2,000 asteroids.
-    pub fn near_radius() -> f64 {
-        SPACING * (2_000.0 * 0.75 / std::f64::consts::PI).cbrt()
+    /// About 2,000 asteroids around a point of the belt.
+    pub fn near(&self, random: &mut fastrand::Rng) -> Near {
+        let radius = SPACING * (2_000.0 * 0.75 / std::f64::consts::PI).cbrt();
+        let slack = (self.belt_edge() / 2.0 - radius - SPACING).max(0.0);
+        let point = DVec3::from_array(std::array::from_fn(|_| (random.f64() * 2.0 - 1.0) * slack));
+        Near { zone: Self::belt(), point, radius: Some(radius), min_angular_size: None, layer: Layer::ZERO }
     }
 
     /// A durable commit's worth: one variable of a planet.
