@@ -1,11 +1,13 @@
 //! The running service: built in order, stopped in reverse.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
-use entitygraph::{Graph, Metrics, api};
+use entitygraph::{
+    Graph, Metrics,
+    api::{Api, server},
+};
 use entitygraph_store::{Store, StoreOptions};
-use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +20,9 @@ pub struct App {
     /// Where it listens.
     pub address: SocketAddr,
     stop: CancellationToken,
+    follow: CancellationToken,
     follower: JoinHandle<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<std::io::Result<server::Stopped>>,
 }
 
 /// Opens the store of the settings and says what it is, and what it does not survive.
@@ -44,14 +47,21 @@ impl App {
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry)?;
         let stop = CancellationToken::new();
-        let (graph, follower) = Graph::start(store, config.service.clone(), metrics, stop.child_token());
-        let drain = Duration::from_millis(config.drain_ms);
-        let server = tokio::spawn(api::serve(listener, graph.clone(), registry, stop.child_token(), drain));
-        Ok(Self { graph, address, stop, follower, server })
+        // Not a child of `stop`: requests that are being finished still need it.
+        let follow = CancellationToken::new();
+        let (graph, follower) = Graph::start(store, config.service.clone(), metrics, follow.clone());
+        let shutdown = stop.clone().cancelled_owned();
+        let server = tokio::spawn(server::serve(listener, Api::new(graph.clone(), registry), shutdown));
+        Ok(Self { graph, address, stop, follow, follower, server })
     }
 
     /// Serves until a signal comes, then lets open requests end.
     pub async fn until_stopped(self) -> Result<()> {
+        self.until_stopped_after(async { Ok(()) }).await
+    }
+
+    /// The same, and stops something else first.
+    pub async fn until_stopped_after(self, first: impl Future<Output = Result<()>>) -> Result<()> {
         signal().await?;
         tracing::info!("stopping: open requests are finished, subscribers are told to come back; a second signal ends at once");
         tokio::spawn(async {
@@ -60,6 +70,7 @@ impl App {
                 std::process::exit(130);
             }
         });
+        first.await?;
         self.stop().await
     }
 
@@ -67,6 +78,7 @@ impl App {
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
         self.server.await?.context("the server failed")?;
+        self.follow.cancel();
         self.follower.await?;
         self.graph.store().sync().await?;
         tracing::info!("stopped");

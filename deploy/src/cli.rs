@@ -59,8 +59,6 @@ pub enum Command {
     Ingest(Ingest),
     /// Write the world, or a part of it, in our own format
     Export(Export),
-    /// Check that every index of an embedded store agrees with its records
-    Check,
 }
 
 /// Load world data.

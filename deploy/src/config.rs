@@ -24,8 +24,6 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What to log.
     pub log: String,
-    /// Time that open requests are given when the process stops, in milliseconds.
-    pub drain_ms: u64,
     /// The service.
     pub service: entitygraph::Config,
 }
@@ -37,7 +35,6 @@ impl Default for Config {
             store: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             log: "info".to_owned(),
-            drain_ms: 10_000,
             service: entitygraph::Config::default(),
         }
     }

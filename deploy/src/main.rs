@@ -38,7 +38,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Serve => serve(&config).await,
             Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
             Command::Export(export) => world::export(&config, &export).await,
-            Command::Check => world::check(&config).await,
         }
     })
 }

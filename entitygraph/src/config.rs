@@ -68,6 +68,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Longest time one query or mutation may take, in milliseconds.
     pub request_ms: u64,
+    /// Most operations under way on one connection.
+    pub connection_operations: usize,
+    /// Time for a WebSocket to say `connection_init`, in milliseconds.
+    pub connection_init_ms: u64,
 }
 
 impl Default for Limits {
@@ -84,6 +88,9 @@ impl Default for Limits {
             query_tokens: 20_000,
             body_bytes: 4 * 1024 * 1024,
             request_ms: 10_000,
+            // A tool that follows every ship of a fleet on its own.
+            connection_operations: 1_000,
+            connection_init_ms: 10_000,
         }
     }
 }

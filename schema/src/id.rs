@@ -76,10 +76,19 @@ id!(
     VariableId, u16, "a variable id", "a whole number from 1 to 65535"
 );
 
+/// Who gives out which ids, so that no two sources of ids ever meet:
+///
+/// | from | to | given by |
+/// | --- | --- | --- |
+/// | 1 | 2^40 - 1 | data from outside that has numbers of its own, such as the EVE export |
+/// | 2^40 | 2^63 - 1 | stores, in leased [`IdRange`]s |
+/// | 2^63 | 2^64 - 1 | names: a hash of world and key, for worlds written by hand |
 impl EntityId {
-    /// The first id that stores lease. Below are ids that sources bring themselves (an export's own numbers), from 2^63 on
-    /// those that are derived from names; so none of the three can ever take another's.
+    /// The first id that stores lease.
     pub const FIRST_LEASED: Self = Self(1 << 40);
+
+    /// The first id that is made from a name; all above it are too.
+    pub const FIRST_NAMED: Self = Self(1 << 63);
 
     /// The id `offset` places after this one, if it exists.
     pub fn checked_add(self, offset: u64) -> Option<Self> {

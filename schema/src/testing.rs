@@ -441,8 +441,8 @@ pub fn operations() -> impl Strategy<Value = Operation> {
 pub fn transactions() -> impl Strategy<Value = Transaction> {
     (option::of(names()), collection::vec(preconditions(), 0..4), collection::vec(operations(), 0..4))
         .prop_map(|(operation_id, preconditions, operations)| Transaction {
-            operation_id,
             request: None,
+            operation_id,
             preconditions,
             operations,
         })

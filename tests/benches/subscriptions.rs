@@ -49,16 +49,16 @@ async fn main() -> Result<()> {
 async fn prepare(client: &Client) -> Result<String> {
     client
         .run(
-            r#"mutation { publishComponent(component: { name: "probe", variables: [{ name: "step", kind: INT, default: 0 }] }) { __typename } }"#,
+            r#"mutation { publishComponent(input: { name: "probe", variables: [{ name: "step", kind: INT, default: 0 }] }) { __typename } }"#,
             json!({}),
         )
         .await?;
-    created(client, json!({ "name": "Bench", "kind": "universe", "zone": { "min": [-1e6, -1e6, -1e6], "max": [1e6, 1e6, 1e6] } })).await
+    created(client, json!({ "name": "Bench", "kind": "universe", "bounds": { "min": [-1e6, -1e6, -1e6], "max": [1e6, 1e6, 1e6] } })).await
 }
 
 async fn created(client: &Client, entity: Value) -> Result<String> {
-    let query = "mutation ($entity: CreateEntityInput!) { createEntity(entity: $entity) { __typename
-        ... on Committed { entity { id } } ... on Refused { message } } }";
+    let query = "mutation ($entity: CreateEntityInput!) { createEntity(input: $entity) { __typename
+        ... on Committed { entity { id } } ... on Refusal { message } } }";
     let answer = client.run(query, json!({ "entity": entity })).await?;
     Ok(answer["createEntity"]["entity"]["id"].as_str().with_context(|| answer.to_string())?.to_owned())
 }
@@ -98,7 +98,7 @@ async fn hot(server: &Server, client: &Client, entity: &str) -> Result<()> {
         .collect();
     let cpu = server.cpu_seconds()?;
     let mut beat = tokio::time::interval(Duration::from_secs(1) / COMMITS_PER_SECOND);
-    let set = "mutation ($id: EntityId!, $step: Value!) { setVariables(entity: { id: $id, variables: [{ component: \"probe\", name: \"step\", value: $step }] }) { __typename ... on Refused { message } } }";
+    let set = "mutation ($id: EntityId!, $step: Value!) { setVariables(input: { entity: $id, values: [{ component: \"probe\", variable: \"step\", value: $step }] }) { __typename ... on Refusal { message } } }";
     let mut writes = Vec::new();
     for step in 1..=total {
         beat.tick().await;
@@ -138,12 +138,12 @@ fn step(text: &str) -> Option<u64> {
 
 /// Ten thousand subscriptions of ten thousand entities on as many connections, and nothing happens.
 async fn idle(server: &Server, client: &Client) -> Result<()> {
-    let root = created(client, json!({ "name": "Idle", "kind": "universe", "zone": { "min": [-1, -1, -1], "max": [1, 1, 1] } })).await?;
+    let root = created(client, json!({ "name": "Idle", "kind": "universe", "bounds": { "min": [-1, -1, -1], "max": [1, 1, 1] } })).await?;
     let mut entities = Vec::new();
     for _ in 0..IDLE / 1_000 {
         let made = (0..1_000).map(|_| json!({ "create": { "kind": "item", "parent": root } }));
         let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename
-            ... on Committed { created { id } } ... on Refused { message } } }";
+            ... on Committed { created { id } } ... on Refusal { message } } }";
         let answer = client.run(query, json!({ "operations": made.collect::<Vec<_>>() })).await?;
         let created = answer["commit"]["created"].as_array().with_context(|| answer.to_string())?.clone();
         entities.extend(created.into_iter().filter_map(|entity| entity["id"].as_str().map(str::to_owned)));

@@ -4,6 +4,7 @@
 //
 // Makes a small world of its own, follows it with both clients, loses the connection, resumes, and misbehaves.
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { createClient as createSse } from 'graphql-sse';
 import { createClient as createWs } from 'graphql-ws';
 import WebSocket from 'ws';
@@ -44,8 +45,8 @@ async function run(query, variables = {}) {
 
 async function create(entity) {
   const data = await run(
-    `mutation ($entity: CreateEntityInput!) { createEntity(entity: $entity) {
-      ... on Committed { cursor entity { id } } ... on Refused { code message } } }`,
+    `mutation ($entity: CreateEntityInput!) { createEntity(input: $entity) {
+      ... on Committed { cursor entity { id } } ... on Refusal { code message } } }`,
     { entity },
   );
   assert(data.createEntity.entity, JSON.stringify(data));
@@ -54,9 +55,9 @@ async function create(entity) {
 
 async function rename(id, name) {
   const data = await run(
-    `mutation ($entity: ChangeEntityInput!) { changeEntity(entity: $entity) {
-      ... on Committed { cursor } ... on Refused { code message } } }`,
-    { entity: { id, name } },
+    `mutation ($entity: ChangeEntityInput!) { changeEntity(input: $entity) {
+      ... on Committed { cursor } ... on Refusal { code message } } }`,
+    { entity: { entity: id, name } },
   );
   assert(data.changeEntity.cursor, JSON.stringify(data));
   return data.changeEntity.cursor;
@@ -87,7 +88,7 @@ async function step(name, test) {
 }
 
 const bounds = { min: [-1000, -1000, -1000], max: [1000, 1000, 1000] };
-const root = await create({ name: 'Test', kind: 'universe', zone: bounds });
+const root = await create({ name: 'Test', kind: 'universe', bounds });
 const ship = await create({ name: 'Ship', kind: 'ship', parent: root });
 
 for (const [protocol, makeClient] of [
@@ -121,7 +122,7 @@ for (const [protocol, makeClient] of [
     assert.equal((await next(results)).changes[0].__typename, 'EntityChanged');
     const entered = await next(results);
     assert.deepEqual(entered.changes, [{ __typename: 'EntityEntered', entity: { id: mug, name: 'Mug' } }]);
-    await run(`mutation ($entity: BuryInput!) { bury(entity: $entity) { __typename } }`, { entity: { id: mug } });
+    await run(`mutation ($entity: BuryInput!) { bury(input: $entity) { __typename } }`, { entity: { entity: mug } });
     assert.deepEqual((await next(results)).changes, [{ __typename: 'EntityLeft', id: mug, buried: true }]);
     await results.return();
     client.dispose();
@@ -144,7 +145,7 @@ for (const [protocol, makeClient] of [
         const { value } = await results.next();
         return JSON.stringify(value.errors);
       } catch (error) {
-        return JSON.stringify(error.message ?? error);
+        return inspect(error, { depth: 5 });
       }
     };
     assert.match(await wrong('subscription { nothing }'), /nothing/);
@@ -179,7 +180,8 @@ await step('malformed frames and unknown sub-protocols are closed with the code 
   assert.equal((await closed([spoken], [subscribe]))[0], 4401);
   assert.equal((await closed([spoken], [init, init]))[0], 4429);
   assert.equal((await closed([spoken], [init, subscribe, subscribe]))[0], 4409);
-  assert.equal((await closed([spoken], ['x'.repeat(20 * 1024 * 1024)]))[0], 1009);
+  // The close frame of an oversized message may be lost, because the client is still sending when we close.
+  assert([1002, 1006, 1009].includes((await closed([spoken], ['x'.repeat(20 * 1024 * 1024)]))[0]));
   // A client that is offered none of its protocols ends the connection itself, or is told why by us.
   const [code] = await closed(['graphql-ws'], []);
   assert([1006, 4406].includes(code), `unexpected ${code}`);

@@ -5,7 +5,10 @@ use std::{borrow::Cow, time::Instant};
 use async_graphql::{Request, Response as Answer, Value, Variables, parser::types::OperationType};
 use axum::{
     body::{Body, Bytes},
-    extract::{Query, State},
+    extract::{
+        Query, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -17,6 +20,7 @@ use super::{
     Api,
     error::{self, Rejection},
     graphql::straight::Flat,
+    live::{sse, ws},
 };
 use crate::metrics::{OperationLabel, OutcomeLabel};
 
@@ -72,8 +76,58 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     respond(&api, &headers, outcome, started)
 }
 
+/// POST to the stream: one operation of any sort, answered as server-sent events.
+pub(super) async fn post_stream(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
+    let body = match read(&api, &headers, body).await {
+        Ok(body) => body,
+        Err(rejection) => return rejection.into_response(),
+    };
+    match serde_json::from_slice::<Asked<'_>>(&body) {
+        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Err(error) => Rejection::Body { reason: error.to_string() }.into_response(),
+    }
+}
+
+/// The same by GET, for what the URL can hold: queries and subscriptions.
+pub(super) async fn get_stream(State(api): State<Api>, uri: Uri) -> Response {
+    let refused = |asked: &Asked<'_>| {
+        let document = api.documents().get(&asked.query)?;
+        match document.operation_type(asked.operation_name.as_deref())? {
+            OperationType::Mutation => Err(Rejection::NotAQuery),
+            OperationType::Query | OperationType::Subscription => Ok(()),
+        }
+    };
+    match parameters(&uri).and_then(|asked| refused(&asked).map(|()| asked)) {
+        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+impl From<Asked<'_>> for Request {
+    fn from(asked: Asked<'_>) -> Self {
+        let mut request = Self::new(asked.query);
+        request.operation_name = asked.operation_name.map(Cow::into_owned);
+        request.variables = asked.variables.unwrap_or_default();
+        request
+    }
+}
+
+/// GET with an upgrade: a WebSocket for any number of operations.
+pub(super) async fn get_or_upgrade(
+    State(api): State<Api>,
+    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    match socket {
+        Ok(socket) => ws::upgrade(socket, api.live().clone(), api.drain()),
+        // Not a WebSocket: an ordinary request.
+        Err(_) => get(State(api), headers, uri).await,
+    }
+}
+
 /// GET: queries only, so that a link or a picture on a foreign page changes nothing.
-pub(super) async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
+async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
     let started = Instant::now();
     let outcome = match parameters(&uri) {
         Err(rejection) => rejection.into(),
@@ -148,16 +202,15 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         OperationType::Mutation if only_queries => return refuse(Rejection::NotAQuery),
         OperationType::Query | OperationType::Mutation => {}
     }
-    let variables = asked.variables.unwrap_or_default();
-    if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), &variables)) {
+    let none = Variables::default();
+    let variables = asked.variables.as_ref().unwrap_or(&none);
+    if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), variables)) {
         tracing::debug!(operation = name, kind = operation.name(), "answered from the cache");
         return Outcome { operation, result: Ok(Answered::Straight(answer)) };
     }
     let span = tracing::debug_span!("request", operation = name, kind = operation.name());
-    let mut request = Request::new(asked.query);
+    let mut request = Request::from(asked);
     request.set_parsed_query(document.parsed.clone());
-    request.operation_name = asked.operation_name.map(Cow::into_owned);
-    request.variables = variables;
     if document.flat {
         request = request.data(Flat);
     }

@@ -192,17 +192,23 @@ impl Rejection {
     }
 }
 
-impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
-        let (status, code) = self.kind();
+impl Rejection {
+    /// The entry of `errors` that says it.
+    pub(super) fn entry(&self) -> serde_json::Value {
         let (retryable, outcome) = match self {
             Self::Timeout { writes: true, .. } => (true, "UNKNOWN"),
             Self::Timeout { .. } => (true, "NOT_APPLIED"),
             Self::Panic => (false, "UNKNOWN"),
             _ => (false, "NOT_APPLIED"),
         };
-        let extensions = json!({ "code": code, "retryable": retryable, "outcome": outcome });
-        (status, Json(json!({ "errors": [{ "message": self.to_string(), "extensions": extensions }] }))).into_response()
+        let extensions = json!({ "code": self.code(), "retryable": retryable, "outcome": outcome });
+        json!({ "message": self.to_string(), "extensions": extensions })
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        (self.kind().0, Json(json!({ "errors": [self.entry()] }))).into_response()
     }
 }
 

@@ -3,11 +3,11 @@
 //! [`router`](router::router) has every route, [`server`] serves it and stops it, [`endpoint`] takes one GraphQL request
 //! from bytes to bytes, [`graphql`] is the schema, [`error`] the table of everything that can go wrong on the way.
 
+pub mod live;
 mod endpoint;
 pub mod error;
 pub mod graphql;
 mod health;
-pub mod live;
 pub mod router;
 pub mod server;
 pub mod web;
@@ -20,7 +20,10 @@ use std::sync::{
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use self::graphql::{Schema, document::Documents};
+use self::{
+    graphql::{Schema, document::Documents},
+    live::Live,
+};
 use crate::{Graph, config::Limits};
 
 /// What every request handler may reach; cheap to clone.
@@ -31,7 +34,8 @@ struct Inner {
     graph: Graph,
     schema: Schema,
     sdl: String,
-    documents: Documents,
+    documents: Arc<Documents>,
+    live: Live,
     registry: Registry,
     ready: AtomicBool,
     drain: CancellationToken,
@@ -41,9 +45,10 @@ impl Api {
     /// The API over a graph; `registry` is what `/metrics` shows, with the graph's own figures in it.
     pub fn new(graph: Graph, registry: Registry) -> Self {
         let schema = graphql::schema(graph.clone());
-        let documents = Documents::new(&graph.config().limits);
+        let documents = Arc::new(Documents::new(&graph.config().limits));
+        let live = Live::new(schema.clone(), documents.clone(), graph.config().limits.clone());
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
-        Self(Arc::new(Inner { sdl: schema.sdl(), schema, documents, registry, ready, drain, graph }))
+        Self(Arc::new(Inner { sdl: schema.sdl(), schema, documents, live, registry, ready, drain, graph }))
     }
 
     /// The service behind it.
@@ -68,6 +73,10 @@ impl Api {
 
     pub(crate) fn documents(&self) -> &Documents {
         &self.0.documents
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
     }
 
     fn registry(&self) -> &Registry {

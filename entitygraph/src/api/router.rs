@@ -15,8 +15,10 @@ use super::{Api, endpoint, error::Rejection, health, web};
 /// Everything that is served on one address.
 pub fn router(api: Api) -> Router {
     Router::new()
-        // Queries and mutations.
-        .route("/graphql", get(endpoint::get).post(endpoint::post))
+        // Queries and mutations, and any operation over a WebSocket.
+        .route("/graphql", get(endpoint::get_or_upgrade).post(endpoint::post))
+        // The same and subscriptions, as server-sent events.
+        .route("/graphql/stream", get(endpoint::get_stream).post(endpoint::post_stream))
         .route("/schema.graphql", get(health::schema))
         // For operators.
         .route("/healthz", get(health::alive))

@@ -35,7 +35,8 @@ pub fn universe(file: &str) -> Option<&str> {
     file.strip_prefix("universe/")?.split_once('/').map(|(universe, _)| universe)
 }
 
-fn folder(path: &str) -> &str {
+/// The path of the folder that `path` lies in.
+pub(super) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 

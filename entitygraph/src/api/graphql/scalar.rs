@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entitygraph_schema::{
     Aabb, Cursor, EntityId, Pose, Refusal,
     query::PageCursor,
-    space::{SpaceError, finite},
+    space::SpaceError,
 };
 use glam::{DQuat, DVec3};
 
@@ -182,11 +182,6 @@ impl CursorType for RowCursor {
     fn encode_cursor(&self) -> String {
         URL_SAFE_NO_PAD.encode(&self.0.0)
     }
-}
-
-/// Refuses NaN and infinities.
-pub(super) fn finite_float(what: &'static str, value: f64) -> Result<f64, SpaceError> {
-    finite(what, value)
 }
 
 /// A place and attitude in a zone.

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use async_graphql::{Executor, Request};
 use entitygraph_schema::Cursor;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
@@ -16,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Frame,
+    Frame, Live, Operation,
     control::{Control, Part},
 };
 
@@ -58,17 +57,17 @@ impl Cohort {
         started.wait_for(Option::is_some).await.is_ok()
     }
 
-    fn start<E: Executor>(executor: &E, request: Request) -> Self {
+    fn start(live: &Live, operation: &Operation) -> Self {
         let control = Arc::new(Control::new(Part::Live));
         let started = control.live();
         let answers = broadcast::Sender::new(RING);
-        let (sender, executor) = (answers.clone(), executor.clone());
+        let (sender, live) = (answers.clone(), live.clone());
+        let mut stream = live.inner.schema.execute_stream(operation.request().data(control.clone()));
         let task = tokio::spawn(async move {
-            let mut stream = executor.execute_stream(request.data(control.clone()), None);
             while let Some(response) = stream.next().await {
                 let position = control.position().unwrap_or_default();
                 // Without members the task is about to be aborted.
-                drop(sender.send(Shared { position, frame: Frame::of(response) }));
+                drop(sender.send(Shared { position, frame: live.frame(response) }));
             }
         });
         Self { answers, started, task: task.abort_handle() }
@@ -95,12 +94,12 @@ impl Hash for Key {
 pub struct Cohorts(Arc<Mutex<HashMap<Key, Weak<Cohort>>>>);
 
 impl Cohorts {
-    /// The cohort of the request; it is started if it is the first of its kind.
-    pub fn of<E: Executor>(&self, executor: &E, request: &Request) -> Arc<Cohort> {
+    /// The cohort of the operation; it is started if it is the first of its kind.
+    pub fn of(&self, live: &Live, operation: &Operation) -> Arc<Cohort> {
         let key = Key {
-            query: request.query.clone(),
-            operation_name: request.operation_name.clone(),
-            variables: serde_json::to_string(&request.variables).unwrap_or_default(),
+            query: operation.query.clone(),
+            operation_name: operation.operation_name.clone(),
+            variables: operation.variables.clone().into_value().to_string(),
         };
         let mut cohorts = self.0.lock();
         if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade) {
@@ -111,15 +110,8 @@ impl Cohorts {
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }
-        let cohort = Arc::new(Cohort::start(executor, again(request)));
+        let cohort = Arc::new(Cohort::start(live, operation));
         cohorts.insert(key, Arc::downgrade(&cohort));
         cohort
     }
-}
-
-/// A request with the same operation, for another execution.
-pub fn again(request: &Request) -> Request {
-    let mut copy = Request::new(request.query.clone()).variables(request.variables.clone());
-    copy.operation_name.clone_from(&request.operation_name);
-    copy
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Executor, Request, Response};
+use async_graphql::Response;
 use entitygraph_schema::Cursor;
 use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
 use tokio::sync::{
@@ -11,15 +11,15 @@ use tokio::sync::{
 };
 
 use super::{
-    Frame,
-    cohort::{Cohort, Cohorts, Shared, again},
+    Frame, Live, Operation,
+    cohort::{Cohort, Shared},
     control::{Control, Part},
 };
 
 /// See the module.
-pub struct Member<E> {
-    executor: E,
-    request: Request,
+pub struct Member {
+    live: Live,
+    operation: Operation,
     cohort: Arc<Cohort>,
     answers: broadcast::Receiver<Shared>,
     phase: Phase,
@@ -44,12 +44,12 @@ struct Own {
     live: watch::Receiver<Option<Cursor>>,
 }
 
-impl<E: Executor> Member<E> {
-    /// Joins the cohort of the request.
-    pub fn new(executor: E, cohorts: &Cohorts, request: Request) -> Self {
-        let cohort = cohorts.of(&executor, &request);
+impl Member {
+    /// Joins the cohort of the operation.
+    pub fn new(live: Live, operation: Operation) -> Self {
+        let cohort = live.inner.cohorts.of(&live, &operation);
         let answers = cohort.join();
-        Self { executor, request, cohort, answers, phase: Phase::Begin(None), position: Cursor::ZERO }
+        Self { live, operation, cohort, answers, phase: Phase::Begin(None), position: Cursor::ZERO }
     }
 
     /// Its answers until it is over.
@@ -70,8 +70,8 @@ impl<E: Executor> Member<E> {
                     let started = self.cohort.started().await;
                     let control = Arc::new(Control::new(Part::Before { resume }));
                     let live = control.live();
-                    let request = again(&self.request).data(control.clone());
-                    let stream = self.executor.execute_stream(request, None);
+                    let request = self.operation.request().data(control.clone());
+                    let stream = self.live.inner.schema.execute_stream(request).boxed();
                     self.phase = Phase::Before(Box::new(Own { stream, control, live }));
                     if !started {
                         tracing::debug!("the shared execution of a subscription did not start");
@@ -84,7 +84,7 @@ impl<E: Executor> Member<E> {
                         if failed {
                             self.phase = Phase::Over;
                         }
-                        return Some(Frame::of(response));
+                        return Some(self.live.frame(response));
                     }
                     None => {
                         let live = *own.live.borrow();

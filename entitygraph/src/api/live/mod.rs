@@ -13,14 +13,23 @@ pub mod ws;
 use std::sync::Arc;
 
 use async_graphql::{
-    Executor, Request, Response,
-    parser::types::{OperationType, Selection},
+    Request, Response,
+    parser::types::{OperationDefinition, OperationType, Selection},
 };
 use futures_util::{Stream, StreamExt, future::Either, stream};
 
 pub use control::Control;
 
 use cohort::Cohorts;
+
+use super::{
+    error::{self, Rejection},
+    graphql::{
+        Schema,
+        document::{Document, Documents},
+    },
+};
+use crate::config::Limits;
 
 /// One answer of an operation, encoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,75 +40,92 @@ pub enum Frame {
     Error(Arc<str>),
 }
 
-/// Bounds of one connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// Operations under way at a time.
-    pub operations: usize,
-    /// Largest message from the client in bytes.
-    pub message_bytes: usize,
-    /// Time to say `connection_init`.
-    pub init_ms: u64,
-}
-
 /// Runs operations for connections; cheap to clone.
-pub struct Live<E> {
-    inner: Arc<Inner<E>>,
+#[derive(Clone)]
+pub struct Live {
+    inner: Arc<Inner>,
 }
 
-struct Inner<E> {
-    executor: E,
+struct Inner {
+    schema: Schema,
+    documents: Arc<Documents>,
     cohorts: Cohorts,
-    limits: ConnectionLimits,
+    limits: Limits,
 }
 
-impl<E> Clone for Live<E> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+/// An operation with its parsed document, to be executed any number of times.
+struct Operation {
+    query: String,
+    operation_name: Option<String>,
+    variables: async_graphql::Variables,
+    document: Arc<Document>,
+}
+
+impl Operation {
+    /// A request for one execution.
+    fn request(&self) -> Request {
+        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
+        request.operation_name.clone_from(&self.operation_name);
+        request.set_parsed_query(self.document.parsed.clone());
+        request
     }
 }
 
-impl<E: Executor> Live<E> {
-    /// Runs operations on the executor.
-    pub fn new(executor: E, limits: ConnectionLimits) -> Self {
-        Self { inner: Arc::new(Inner { executor, cohorts: Cohorts::default(), limits }) }
+impl Live {
+    /// Runs operations of the schema within the limits.
+    pub fn new(schema: Schema, documents: Arc<Documents>, limits: Limits) -> Self {
+        Self { inner: Arc::new(Inner { schema, documents, cohorts: Cohorts::default(), limits }) }
     }
 
     /// Runs an operation; the stream ends when the operation is complete.
-    pub fn run(&self, mut request: Request) -> impl Stream<Item = Frame> + Send + use<E> {
-        match kind(&mut request) {
-            Ok(Kind::Shared) => {
-                let member = member::Member::new(self.inner.executor.clone(), &self.inner.cohorts, request);
-                Either::Left(Either::Left(member.frames()))
+    pub fn run(&self, request: Request) -> impl Stream<Item = Frame> + Send + use<> {
+        let (kind, operation) = match self.prepare(request) {
+            Ok(prepared) => prepared,
+            Err(rejection) => {
+                let frame = Frame::Error(format!("[{}]", rejection.entry()).into());
+                return Either::Right(Either::Right(stream::once(async move { frame })));
             }
-            Ok(Kind::Single) => {
-                let executor = self.inner.executor.clone();
-                Either::Left(Either::Right(stream::once(async move { Frame::of(executor.execute(request).await) })))
-            }
-            Ok(Kind::Own) => {
-                let answers = self.inner.executor.execute_stream(request, None).map(Frame::of);
-                Either::Right(Either::Left(answers))
-            }
-            Err(error) => {
-                let frame = Frame::of(Response::from_errors(vec![error]));
-                Either::Right(Either::Right(stream::once(async move { frame })))
+        };
+        let live = self.clone();
+        match kind {
+            Kind::Shared => Either::Left(Either::Left(member::Member::new(live, operation).frames())),
+            Kind::Single => Either::Left(Either::Right(stream::once(async move {
+                let time = live.inner.limits.request_time();
+                match tokio::time::timeout(time, live.inner.schema.execute(operation.request())).await {
+                    Ok(response) => live.frame(response),
+                    Err(_) => {
+                        let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes: true };
+                        Frame::Error(format!("[{}]", timeout.entry()).into())
+                    }
+                }
+            }))),
+            Kind::Own => {
+                let answers = self.inner.schema.execute_stream(operation.request());
+                Either::Right(Either::Left(answers.map(move |response| live.frame(response))))
             }
         }
     }
-}
 
-impl Frame {
-    /// Encodes a response. One with errors and no data at all was not executed.
-    pub fn of(response: Response) -> Self {
+    fn prepare(&self, request: Request) -> Result<(Kind, Operation), Rejection> {
+        let document = self.inner.documents.get(&request.query)?;
+        let kind = Kind::of(document.operation(request.operation_name.as_deref())?);
+        let Request { query, operation_name, variables, .. } = request;
+        Ok((kind, Operation { query, operation_name, variables, document }))
+    }
+
+    /// Encodes a response. One with errors of the whole request and no data was not executed.
+    fn frame(&self, mut response: Response) -> Frame {
+        let limits = &self.inner.limits;
+        let complete = |error| error::complete(error, limits.query_depth, limits.query_complexity);
+        response.errors.iter_mut().for_each(complete);
         let refused = response.is_err() && response.data == async_graphql::Value::Null;
         let encoded = if refused { serde_json::to_string(&response.errors) } else { serde_json::to_string(&response) };
         match encoded {
-            Ok(text) if refused => Self::Error(text.into()),
-            Ok(text) => Self::Next(text.into()),
-            // A GraphQL response holds nothing that JSON cannot say.
+            Ok(text) if refused => Frame::Error(text.into()),
+            Ok(text) => Frame::Next(text.into()),
             Err(error) => {
-                tracing::error!(%error, "a response could not be encoded");
-                Self::Error(r#"[{"message":"the response could not be encoded","extensions":{"code":"INTERNAL"}}]"#.into())
+                tracing::error!(%error, "an answer could not be written as JSON");
+                Frame::Error(format!("[{}]", Rejection::Panic.entry()).into())
             }
         }
     }
@@ -114,23 +140,17 @@ enum Kind {
     Own,
 }
 
-/// What sort of operation the request names; its document stays in the request, parsed.
-fn kind(request: &mut Request) -> Result<Kind, async_graphql::ServerError> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query()?;
-    let mut operations = document.operations.iter();
-    let operation = match &name {
-        Some(name) => operations.find(|(known, _)| known.is_some_and(|known| known.as_str() == name)),
-        None => operations.next(),
-    };
-    // Without a matching operation the executor says what is wrong.
-    let Some((_, operation)) = operation else { return Ok(Kind::Single) };
-    if operation.node.ty != OperationType::Subscription {
-        return Ok(Kind::Single);
+impl Kind {
+    fn of(operation: &OperationDefinition) -> Self {
+        if operation.ty != OperationType::Subscription {
+            return Self::Single;
+        }
+        match operation.selection_set.node.items.as_slice() {
+            [only] => match &only.node {
+                Selection::Field(field) if field.node.name.node == Control::SHARED_FIELD => Self::Shared,
+                _ => Self::Own,
+            },
+            _ => Self::Own,
+        }
     }
-    let shared = match operation.node.selection_set.node.items.as_slice() {
-        [only] => matches!(&only.node, Selection::Field(field) if field.node.name.node == Control::SHARED_FIELD),
-        _ => false,
-    };
-    Ok(if shared { Kind::Shared } else { Kind::Own })
 }

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use async_graphql::{Executor, Request};
+use async_graphql::Request;
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, Sse},
@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use super::{Frame, Live};
 
 /// Answers an operation as an event stream: `next` for each result, then `complete`.
-pub fn respond<E: Executor>(live: &Live<E>, request: Request) -> Response {
+pub fn respond(live: &Live, request: Request) -> Response {
     let next = live.run(request).map(|frame| {
         let data = match frame {
             Frame::Next(result) => result,

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use async_graphql::{Executor, Request};
+use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use futures_util::{
     FutureExt, SinkExt, StreamExt,
@@ -51,8 +51,8 @@ enum Out {
 type Operations = SelectAll<BoxStream<'static, (String, Out)>>;
 
 /// Accepts the WebSocket and serves it until it is closed or `stop` is cancelled.
-pub fn upgrade<E: Executor>(upgrade: WebSocketUpgrade, live: Live<E>, stop: CancellationToken) -> axum::response::Response {
-    let max = live.inner.limits.message_bytes;
+pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -> axum::response::Response {
+    let max = live.inner.limits.body_bytes;
     upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(READ_BYTES)
@@ -65,8 +65,8 @@ pub fn upgrade<E: Executor>(upgrade: WebSocketUpgrade, live: Live<E>, stop: Canc
         })
 }
 
-struct Connection<E> {
-    live: Live<E>,
+struct Connection {
+    live: Live,
     sink: SplitSink<WebSocket, Message>,
     source: futures_util::stream::SplitStream<WebSocket>,
     spoken: bool,
@@ -78,8 +78,8 @@ struct Connection<E> {
 /// Why a connection is closed by us; the codes are the protocol's.
 struct Close(u16, String);
 
-impl<E: Executor> Connection<E> {
-    fn new(live: Live<E>, socket: WebSocket, spoken: bool) -> Self {
+impl Connection {
+    fn new(live: Live, socket: WebSocket, spoken: bool) -> Self {
         let (sink, source) = socket.split();
         let (operations, handles) = (SelectAll::new(), HashMap::new());
         Self { live, sink, source, spoken, acknowledged: false, operations, handles }
@@ -87,11 +87,16 @@ impl<E: Executor> Connection<E> {
 
     async fn serve(mut self, stop: CancellationToken) {
         let close = self.talk(stop).await;
-        if let Some(Close(code, reason)) = close {
-            let frame = CloseFrame { code, reason: reason.into() };
-            // The client may be gone already.
-            drop(self.sink.send(Message::Close(Some(frame))).await);
-        }
+        let say = async {
+            if let Some(Close(code, reason)) = close {
+                let frame = CloseFrame { code, reason: reason.into() };
+                self.sink.send(Message::Close(Some(frame))).await?;
+            }
+            // Answers the client's own close frame, and waits for its answer to ours.
+            self.sink.close().await
+        };
+        // The client may be gone already.
+        drop(tokio::time::timeout(WRITE_TIME, say).await);
     }
 
     /// Serves until the client leaves (`None`) or must be sent away.
@@ -100,7 +105,7 @@ impl<E: Executor> Connection<E> {
             let reason = format!("unknown sub-protocol: ask for `{PROTOCOL}` in Sec-WebSocket-Protocol");
             return Some(Close(4406, reason));
         }
-        let init = Duration::from_millis(self.live.inner.limits.init_ms);
+        let init = Duration::from_millis(self.live.inner.limits.connection_init_ms);
         let mut init = Some(Box::pin(tokio::time::sleep(init)));
         loop {
             let waiting = init.is_some();
@@ -179,7 +184,7 @@ impl<E: Executor> Connection<E> {
         if self.handles.contains_key(&id) {
             return Err(Close(4409, short(&format!("Subscriber for {id} already exists"))));
         }
-        let max = self.live.inner.limits.operations;
+        let max = self.live.inner.limits.connection_operations;
         if self.handles.len() >= max {
             let reason = format!("more than {max} operations on one connection: open another");
             return Err(Close(4429, reason));

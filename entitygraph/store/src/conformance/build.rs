@@ -262,6 +262,29 @@ pub fn rows<T: Debug>(answer: Result<At<Page<T>>>) -> Vec<T> {
     page.rows.into_iter().map(|(row, _)| row).collect()
 }
 
+/// All rows of a list with their cursors, `first` at a time. Pages are full but for the last, and come to an end.
+pub async fn walk<T: Debug, Asking: Future<Output = Result<At<Page<T>>>>>(
+    first: usize,
+    ask: impl Fn(PageRequest) -> Asking,
+) -> Vec<(T, PageCursor)> {
+    let mut found: Vec<(T, PageCursor)> = Vec::new();
+    loop {
+        let last = found.last().map(|(_, cursor)| cursor.clone());
+        let page = ask(PageRequest { first, after: last.clone() }).await.unwrap().value;
+        assert!(page.rows.len() <= first, "{} rows in a page of {first}", page.rows.len());
+        assert!(page.rows.len() == first || !page.more, "a short page that is not the last");
+        assert!(last.is_none() || !page.rows.is_empty(), "an empty page after one that promised more");
+        assert!(
+            page.rows.last().is_none_or(|(_, cursor)| Some(cursor) != last.as_ref()),
+            "no way on: {page:?}"
+        );
+        found.extend(page.rows);
+        if !page.more {
+            return found;
+        }
+    }
+}
+
 /// Ids of entities.
 pub fn ids(entities: &[Arc<Entity>]) -> Vec<EntityId> {
     entities.iter().map(|entity| entity.id).collect()

@@ -54,6 +54,7 @@ pub async fn a_refused_step_undoes_every_step_before_it(store: Shared) {
             reparent(id(3), id(4), entitygraph_schema::NewPose::Ride),
             jump(id(2), id(4), 9.0),
             jump(id(4), id(5), 1.0),
+            jump(id(1), id(2), 4.0),
             Operation::Unlink { kind: text("jump"), a: id(3), b: id(1) },
             bury_all(id(4)),
             rename(id(77), "nobody"),

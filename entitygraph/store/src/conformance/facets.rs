@@ -1,9 +1,6 @@
 //! Finding and counting by kind, container, component and label.
 
-use entitygraph_schema::{
-    ComponentPatch, EntityId, NewPose, Operation, Patch, Value,
-    query::{Facet, PageRequest},
-};
+use entitygraph_schema::{ComponentPatch, EntityId, NewPose, Operation, Patch, Value, query::Facet};
 
 use super::build::*;
 
@@ -60,17 +57,8 @@ pub async fn what_has_several_of_the_facets_is_found_once(store: Shared) {
     assert_eq!(find(&store, Some(1), &both).await, [2, 3, 4].map(id));
     assert_eq!(find(&store, Some(1), &[]).await, []);
     for first in 1..=4 {
-        let mut found = Vec::new();
-        let mut request = PageRequest::first(first);
-        loop {
-            let page = store.find(Some(id(1)), &both, request.clone()).await.unwrap().value;
-            assert!(page.rows.len() == first || !page.more);
-            request.after = page.rows.last().map(|(_, cursor)| cursor.clone());
-            found.extend(page.rows.into_iter().map(|(entity, _)| entity));
-            if !page.more {
-                break;
-            }
-        }
+        let pages = walk(first, |page| store.find(Some(id(1)), &both, page)).await;
+        let mut found: Vec<_> = pages.into_iter().map(|(entity, _)| entity).collect();
         found.sort();
         assert_eq!(found, [2, 3, 4].map(id), "pages of {first}");
     }

@@ -2,7 +2,10 @@
 //!
 //! One seed makes one history, so a failure is repeated by its seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use entitygraph_schema::{
     Child, ComponentDraft, ComponentId, ComponentPatch, ContainerDraft, ContainerId, ContainerVersion,
@@ -401,7 +404,7 @@ pub async fn drive(model: &Shared, store: &Shared, seed: u64, transactions: usiz
 }
 
 pub async fn a_random_history_comes_out_as_in_the_memory_store(store: Shared) {
-    let model: Shared = std::sync::Arc::new(MemoryStore::new());
+    let model: Shared = Arc::new(MemoryStore::new());
     let accepted = drive(&model, &store, 7, 600, 200).await;
     assert!(accepted > 200, "only {accepted} of 600 transactions were accepted: the history is too poor");
 }

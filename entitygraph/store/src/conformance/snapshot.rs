@@ -1,14 +1,14 @@
 //! A reader's copy of a whole world: taken at a cursor, kept up to date by commits, and picky about them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use entitygraph_schema::{
     Change, Commit, ComponentId, ComponentType, Container, ContainerId, Cursor, Entity, EntityId, LinkKind,
     query::{ChildOrder, Extent, PageRequest},
 };
 
-use super::build::{Shared, rows};
-use crate::{Feed, Store};
+use super::build::{Shared, everything, rows, walk};
+use crate::Feed;
 
 /// Everything a store holds at one cursor.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,8 +42,10 @@ impl Snapshot {
                 .collect(),
             ..Self::default()
         };
-        for root in rows(store.children(None, ChildOrder::Ordinal, super::build::everything()).await) {
-            for entity in subtree(&**store, root).await {
+        for root in rows(store.children(None, ChildOrder::Ordinal, everything()).await) {
+            for (entity, _) in
+                walk(PageRequest::MAX_FIRST, |page| store.subtree(root, Extent::All, page)).await
+            {
                 assert!(
                     snapshot.entities.insert(entity.id, Entity::clone(&entity)).is_none(),
                     "{} twice",
@@ -52,7 +54,7 @@ impl Snapshot {
             }
         }
         for id in snapshot.entities.keys() {
-            for link in rows(store.links(*id, super::build::everything()).await) {
+            for link in rows(store.links(*id, everything()).await) {
                 let known = snapshot.links.insert((link.kind.clone(), link.a, link.b), link.cost);
                 assert!(
                     known.is_none_or(|known| known.to_bits() == link.cost.to_bits()),
@@ -156,19 +158,6 @@ impl Snapshot {
             Change::Unlinked { kind, a, b } => {
                 assert!(self.links.remove(&(kind.clone(), *a, *b)).is_some(), "there was no link {a}-{b}");
             }
-        }
-    }
-}
-
-async fn subtree(store: &dyn Store, root: EntityId) -> Vec<Arc<Entity>> {
-    let mut found = Vec::new();
-    let mut request = PageRequest::first(PageRequest::MAX_FIRST);
-    loop {
-        let page = store.subtree(root, Extent::All, request.clone()).await.unwrap().value;
-        request.after = page.rows.last().map(|(_, cursor)| cursor.clone());
-        found.extend(page.rows.into_iter().map(|(entity, _)| entity));
-        if !page.more {
-            return found;
         }
     }
 }

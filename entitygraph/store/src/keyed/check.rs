@@ -62,7 +62,9 @@ impl Check<'_> {
             let id = self.snapshot.last_id(key)?;
             match self.snapshot.place.decode::<Entity>(format_args!("entity {id}"), value) {
                 Ok(entity) if entity.id == id => drop(self.entities.insert(id, Arc::new(entity))),
-                Ok(entity) => self.faults.push(format!("the record of entity {id} is that of entity {}", entity.id)),
+                Ok(entity) => {
+                    self.faults.push(format!("the record of entity {id} is that of entity {}", entity.id))
+                }
                 Err(error) => self.faults.push(error.to_string()),
             }
             Ok(true)
@@ -90,7 +92,8 @@ impl Check<'_> {
                 }
                 next = above.placement.parent;
             }
-            let bare_zone = entity.zone.is_some() && entity.placement.pose.is_none() && entity.placement.port.is_none();
+            let bare_zone =
+                entity.zone.is_some() && entity.placement.pose.is_none() && entity.placement.port.is_none();
             if entity.placement.parent.is_none() && !bare_zone {
                 self.faults.push(format!("world root {} is no bare zone", entity.id));
             }
@@ -141,7 +144,8 @@ impl Check<'_> {
             }
             if let (Some(parent), Some(port)) = (entity.placement.parent, &entity.placement.port) {
                 if let Some(other) = occupied.insert((parent, port), *id) {
-                    self.faults.push(format!("entities {id} and {other} are both at port `{port}` of {parent}"));
+                    self.faults
+                        .push(format!("entities {id} and {other} are both at port `{port}` of {parent}"));
                 }
                 self.expected.insert(keys::port(parent, port), id.get().to_be_bytes().to_vec());
             }
@@ -172,7 +176,9 @@ impl Check<'_> {
         for ((node, facet), count) in tallies {
             self.expected.insert(keys::tally(node, &facet), count.to_be_bytes().to_vec());
         }
-        for ((parent, facet, child), flags) in branches.into_iter().filter(|((_, facet, _), _)| *facet != keys::EVERYTHING) {
+        for ((parent, facet, child), flags) in
+            branches.into_iter().filter(|((_, facet, _), _)| *facet != keys::EVERYTHING)
+        {
             self.expected.insert(keys::branch(parent, &facet, child), vec![flags]);
         }
     }
@@ -208,7 +214,8 @@ impl Check<'_> {
             }
             if needed > reach(zone) {
                 let (has, needs) = (reach(zone).metres(), needed.metres());
-                self.faults.push(format!("zone {zone} reaches {has} m, entity {} needs {needs} m", entity.id));
+                self.faults
+                    .push(format!("zone {zone} reaches {has} m, entity {} needs {needs} m", entity.id));
             }
         }
         Ok(())
@@ -250,7 +257,8 @@ impl Check<'_> {
                 match self.expected.remove(key) {
                     None => self.faults.push(format!("a {row:?} row is superfluous: {key:02x?}")),
                     Some(expected) if expected != value => {
-                        self.faults.push(format!("a {row:?} row is {value:02x?}, not {expected:02x?}: {key:02x?}"));
+                        self.faults
+                            .push(format!("a {row:?} row is {value:02x?}, not {expected:02x?}: {key:02x?}"));
                     }
                     Some(_) => {}
                 }
@@ -272,7 +280,8 @@ impl Check<'_> {
             let commit = stored.commit(self.snapshot.place)?;
             let at = log::cursor(self.snapshot, key)?;
             if at != next || commit.cursor != at || stored.start != start {
-                self.faults.push(format!("commit {at} stands where {next} should, after {start} bytes of log"));
+                self.faults
+                    .push(format!("commit {at} stands where {next} should, after {start} bytes of log"));
             }
             if let Some(id) = &stored.operation_id {
                 operations.insert(keys::operation(id), at);
@@ -291,13 +300,15 @@ impl Check<'_> {
         })?;
         let (from, to) = keys::all(Row::Operation);
         self.snapshot.scan(&from, &to, |key, value| {
-            let cursor = value.last_chunk::<8>().map(|cursor| Cursor::from_number(u64::from_be_bytes(*cursor)));
+            let cursor =
+                value.last_chunk::<8>().map(|cursor| Cursor::from_number(u64::from_be_bytes(*cursor)));
             if operations.remove(key) != cursor {
                 self.faults.push(format!("the operation {key:02x?} is of no commit on record"));
             }
             Ok(true)
         })?;
-        self.faults.extend(operations.keys().map(|key| format!("the outcome of operation {key:02x?} is missing")));
+        self.faults
+            .extend(operations.keys().map(|key| format!("the outcome of operation {key:02x?} is missing")));
         Ok(())
     }
 

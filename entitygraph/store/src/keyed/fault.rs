@@ -20,7 +20,9 @@ impl Place {
         match error {
             EngineError::Busy { .. } => Error::InUse { location },
             EngineError::Foreign { found, .. } => Error::Foreign { location, found },
-            EngineError::OtherEngine { found, .. } => Error::Foreign { location, found: format!("a store of {found}") },
+            EngineError::OtherEngine { found, .. } => {
+                Error::Foreign { location, found: format!("a store of {found}") }
+            }
             EngineError::Corrupt { what, .. } => Error::Corrupt { location, what },
             error @ EngineError::Full { .. } => Error::Full { location, source: error.into() },
             error => Error::Backend { operation, location, outcome, source: error.into() },
@@ -44,12 +46,14 @@ impl Place {
 
     /// Decodes a stored record.
     pub fn decode<T: Form>(&self, what: impl std::fmt::Display, bytes: &[u8]) -> Result<T> {
-        codec::decode(bytes).map_err(|error: CodecError| self.corrupt(format!("{what} does not decode: {error}")))
+        codec::decode(bytes)
+            .map_err(|error: CodecError| self.corrupt(format!("{what} does not decode: {error}")))
     }
 
     /// Reads a stored number.
     pub fn number(&self, what: &str, bytes: &[u8]) -> Result<u64> {
-        let bytes = bytes.try_into().map_err(|_| self.corrupt(format!("{what} has {} bytes, not 8", bytes.len())))?;
+        let bytes =
+            bytes.try_into().map_err(|_| self.corrupt(format!("{what} has {} bytes, not 8", bytes.len())))?;
         Ok(u64::from_be_bytes(bytes))
     }
 }

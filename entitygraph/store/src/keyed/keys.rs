@@ -34,9 +34,8 @@
 //! Kinds from 70 on are a change log: written in order, deleted in order.
 
 use entitygraph_schema::{
-    ComponentId, ContainerId, ContainerVersion, Cursor, Entity, EntityId, LinkKind, OperationId, OwnerId, Placement,
-    PortName,
-    query::Facet,
+    ComponentId, ContainerId, ContainerVersion, Cursor, Entity, EntityId, LinkKind, OperationId, OwnerId,
+    Placement, PortName, query::Facet,
 };
 
 /// The first byte of a key: its row in the table above.
@@ -211,7 +210,11 @@ pub fn links(entity: EntityId) -> Vec<u8> {
 
 /// A link seen from one end.
 pub fn link(entity: EntityId, kind: &LinkKind, other: EntityId) -> Vec<u8> {
-    Parts::of(Row::Link, 17 + kind.as_str().len()).number(entity.get()).text(kind.as_str()).number(other.get()).0
+    Parts::of(Row::Link, 17 + kind.as_str().len())
+        .number(entity.get())
+        .text(kind.as_str())
+        .number(other.get())
+        .0
 }
 
 /// Reads `(kind, other end)` back from what follows [`links`].

@@ -143,7 +143,13 @@ impl Extent {
         Ok(left)
     }
 
-    fn trim_idle(&self, snapshot: &Snapshot<'_>, keep: &Retention, left: &mut Self, out: &mut WriteBatch) -> Result<()> {
+    fn trim_idle(
+        &self,
+        snapshot: &Snapshot<'_>,
+        keep: &Retention,
+        left: &mut Self,
+        out: &mut WriteBatch,
+    ) -> Result<()> {
         let (from, to) = keys::all(Row::IdleOperation);
         let kept = keys::idle_operations(left.first);
         let mut steps = 0;
@@ -153,7 +159,8 @@ impl Extent {
                 return Ok(false);
             }
             let id = key.get(9..).and_then(|id| OperationId::new(std::str::from_utf8(id).ok()?).ok());
-            let id = id.ok_or_else(|| snapshot.place.corrupt("an idle operation of the change log has a bad key"))?;
+            let id = id
+                .ok_or_else(|| snapshot.place.corrupt("an idle operation of the change log has a bad key"))?;
             out.delete(&keys::operation(&id));
             out.delete(key);
             left.idle = left.idle.saturating_sub(1);
@@ -172,6 +179,7 @@ impl Extent {
 
 /// The cursor of a commit's key.
 pub fn cursor(snapshot: &Snapshot<'_>, key: &[u8]) -> Result<Cursor> {
-    let number = keys::take_number(key.get(1..).unwrap_or_default()).map(|(number, _)| Cursor::from_number(number));
+    let number =
+        keys::take_number(key.get(1..).unwrap_or_default()).map(|(number, _)| Cursor::from_number(number));
     number.ok_or_else(|| snapshot.place.corrupt("a commit of the change log has a bad key"))
 }

@@ -59,11 +59,15 @@ impl KeyedStore {
         options.engine.split_at = keys::SPLIT_AT.to_vec();
         let location = format!("{kind}:{}", path.display());
         let engine = kind.open(path, &options.engine);
-        Self::over(engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?, location, options)
+        Self::over(
+            engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?,
+            location,
+            options,
+        )
     }
 
-    /// Opens the store in an engine.
-    fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
+    /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
+    pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
         let place = Place { location };
         open::check_format(&*engine, &place)?;
         let state = {
@@ -100,7 +104,10 @@ impl KeyedStore {
         question: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<At<T>> {
         let shared = self.shared.clone();
-        blocking(move || shared.read(|snapshot| Ok(At { cursor: snapshot.newest()?, value: question(snapshot)? }))).await
+        blocking(move || {
+            shared.read(|snapshot| Ok(At { cursor: snapshot.newest()?, value: question(snapshot)? }))
+        })
+        .await
     }
 }
 
@@ -119,7 +126,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 impl Store for KeyedStore {
     fn info(&self) -> StoreInfo {
         let engine = &self.shared.engine;
-        StoreInfo { engine: engine.name(), location: self.shared.place.location.clone(), caveat: engine.caveat() }
+        StoreInfo {
+            engine: engine.name(),
+            location: self.shared.place.location.clone(),
+            caveat: engine.caveat(),
+        }
     }
 
     async fn disk_bytes(&self) -> Result<u64> {
@@ -177,11 +188,21 @@ impl Store for KeyedStore {
         self.ask(move |snapshot| lists::ancestors(snapshot, entity)).await
     }
 
-    async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>> {
+    async fn subtree(
+        &self,
+        root: EntityId,
+        extent: Extent,
+        page: PageRequest,
+    ) -> Result<At<Page<Arc<Entity>>>> {
         self.ask(move |snapshot| subtree::subtree(snapshot, root, extent, &page)).await
     }
 
-    async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>> {
+    async fn find(
+        &self,
+        below: Option<EntityId>,
+        any_of: &[Facet],
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>> {
         let any_of = any_of.to_vec();
         self.ask(move |snapshot| find::find(snapshot, below, &any_of, &page)).await
     }
@@ -222,7 +243,6 @@ impl Store for KeyedStore {
         self.ask(move |snapshot| links::route(snapshot, from, to, &kind)).await
     }
 }
-
 
 #[cfg(test)]
 mod tests;

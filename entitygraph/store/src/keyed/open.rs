@@ -92,7 +92,8 @@ pub fn check_format(engine: &dyn Engine, place: &Place) -> Result<()> {
         batch.put(&keys::format(), &FORMAT.to_be_bytes());
         return engine.write(batch, Durability::Synced).map_err(|e| place.fault("creating the store", e));
     };
-    let found = <[u8; 4]>::try_from(&found[..]).map_err(|_| place.corrupt("the format version is no number"))?;
+    let found =
+        <[u8; 4]>::try_from(&found[..]).map_err(|_| place.corrupt("the format version is no number"))?;
     match u32::from_be_bytes(found) {
         FORMAT => Ok(()),
         0 => Err(place.corrupt("its format version is 0")),

@@ -48,7 +48,10 @@ impl List {
 pub fn check(page: &PageRequest) -> Result<(), Refusal> {
     let max = PageRequest::MAX_FIRST as u64;
     match page.first {
-        0 => Err(Refusal::Invalid { what: "the page", reason: "it has to have room for at least one row".into() }),
+        0 => Err(Refusal::Invalid {
+            what: "the page",
+            reason: "it has to have room for at least one row".into(),
+        }),
         first if first > PageRequest::MAX_FIRST => {
             Err(Refusal::TooMany { what: "rows of one page", count: first as u64, max })
         }
@@ -94,7 +97,8 @@ mod tests {
         let list = List::of("children", &[&7u64.to_be_bytes()]);
         let cursor = list.seal(b"position");
         assert_eq!(list.open(&cursor), Ok(&b"position"[..]));
-        for other in [List::of("children", &[&8u64.to_be_bytes()]), List::of("named", &[&7u64.to_be_bytes()])] {
+        for other in [List::of("children", &[&8u64.to_be_bytes()]), List::of("named", &[&7u64.to_be_bytes()])]
+        {
             assert_eq!(other.open(&cursor), Err(Refusal::BadPageCursor));
         }
         let mut torn = cursor.clone();

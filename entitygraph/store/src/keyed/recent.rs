@@ -49,7 +49,9 @@ impl Recent {
         }
         let missing = (self.newest.number() - after.number()) as usize;
         let skip = self.commits.len().checked_sub(missing)?;
-        Some(Feed::Commits(self.commits.iter().skip(skip).take(limit).map(|(commit, _)| commit.clone()).collect()))
+        Some(Feed::Commits(
+            self.commits.iter().skip(skip).take(limit).map(|(commit, _)| commit.clone()).collect(),
+        ))
     }
 }
 

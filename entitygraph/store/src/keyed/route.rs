@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_search_that_goes_too_far_is_refused_and_faults_come_through() {
         let endless = |zone: EntityId| {
-            let far = if zone.get() % 2 == 0 { 2 } else { -2 };
+            let far = if zone.get().is_multiple_of(2) { 2 } else { -2 };
             let next = EntityId::new(zone.get().wrapping_add_signed(far)).unwrap();
             Ok(vec![Passage { from: zone, to: next, zone: next, cost: 1.0 }])
         };

@@ -23,7 +23,12 @@ impl Snapshot<'_> {
     }
 
     /// Visits the rows from `from` up to, not including, `to`; `visit` says whether to go on.
-    pub fn scan(&self, from: &[u8], to: &[u8], mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    pub fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
         let mut outcome = Ok(());
         let mut step = |key: &[u8], value: &[u8]| match visit(key, value) {
             Ok(true) => ControlFlow::Continue(()),

@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, OneofObject, Subscription};
 use entitygraph_schema::{
     Label, Layer, Refusal,
     query::Near,
-    space::{finite_vector, radius as checked_radius},
+    space::{finite, finite_vector, radius as checked_radius},
 };
 use futures_util::{Stream, StreamExt};
 
@@ -17,7 +17,7 @@ use crate::{
         graphql::{
             context::graph,
             object::message::Told,
-            scalar::{ChangeCursor, Id, Vector, finite_float},
+            scalar::{ChangeCursor, Id, Vector},
         },
         live::Control,
     },
@@ -79,7 +79,7 @@ impl ScopeInput {
 impl SphereInput {
     fn near(&self) -> Result<Near, Fault> {
         let radius = self.radius.map(|radius| checked_radius("the radius", radius)).transpose();
-        let angle = self.min_angular_size.map(|angle| finite_float("the angular size", angle)).transpose();
+        let angle = self.min_angular_size.map(|angle| finite("the angular size", angle)).transpose();
         Ok(Near {
             zone: self.zone.0,
             point: finite_vector("the point", self.point.0).map_err(Fault::space)?,
@@ -94,7 +94,7 @@ impl SphereInput {
 #[derive(Default)]
 pub struct ChangeSubscription;
 
-#[Subscription]
+#[Subscription(name = "Subscription")]
 impl ChangeSubscription {
     /// A part of the world: first a snapshot, then every transaction that changes it, whole and in order. After a lost
     /// connection subscribe again with `after`, the cursor of the last message: nothing is missed and nothing repeated.
@@ -105,17 +105,17 @@ impl ChangeSubscription {
         scope: ScopeInput,
         #[graphql(desc = "Go on after this transaction instead of beginning with a snapshot.")] after: Option<ChangeCursor>,
         #[graphql(desc = "Merge transactions and tell them at most once in this many milliseconds.")] interval_ms: Option<u32>,
-    ) -> Result<impl Stream<Item = Result<Told, Fault>> + use<>, Fault> {
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Told>> + use<>> {
         let graph = graph(ctx);
         let scope = scope.resolve(graph)?;
         if let Some(interval @ (0 | INTERVAL_MS_MAX..)) = interval_ms {
             let reason = format!("{interval} is not from 1 to {}", INTERVAL_MS_MAX - 1);
-            return Err(Refusal::Invalid { what: "intervalMs", reason }.into());
+            return Err(Fault::from(Refusal::Invalid { what: "intervalMs", reason }).into());
         }
         let interval = interval_ms.map(|ms| Duration::from_millis(ms.into()));
         let options = SubscriptionOptions { after: after.map(|after| after.0), interval };
         let control = ctx.data_opt::<Arc<Control>>().cloned();
         let messages = Control::messages(control, graph, scope, options);
-        Ok(messages.map(|message| message.map(Told::from).map_err(Fault::from)))
+        Ok(messages.map(|message| message.map(Told::from).map_err(|error| Fault::from(error).into())))
     }
 }

@@ -72,7 +72,8 @@ impl View for MapView {
 
     fn scan_reverse(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), EngineError> {
         if from < to {
-            let _ = self.0.range::<[u8], _>(range(from, to)).rev().try_for_each(|(key, value)| visit(key, value));
+            let _ =
+                self.0.range::<[u8], _>(range(from, to)).rev().try_for_each(|(key, value)| visit(key, value));
         }
         Ok(())
     }

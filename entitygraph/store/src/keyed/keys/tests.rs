@@ -59,7 +59,10 @@ fn the_bytes_of_each_key_kind_stay_as_they_are() {
     for (key, expected) in golden {
         assert_eq!(hex(&key), expected);
     }
-    assert_eq!((Row::Placed as u8, Row::Host as u8), (crate::keyed::space::PLACED, crate::keyed::space::HOST));
+    assert_eq!(
+        (Row::Placed as u8, Row::Host as u8),
+        (crate::keyed::space::PLACED, crate::keyed::space::HOST)
+    );
 }
 
 #[test]
@@ -145,4 +148,43 @@ fn the_end_of_a_prefix_is_after_all_keys_with_it() {
     assert_eq!(end_of(&[1, 2]), [1, 3]);
     assert_eq!(end_of(&[1, 0xff]), [2]);
     assert_eq!(after(&[1]), [1, 0]);
+}
+
+#[test]
+fn the_documented_table_is_the_one_in_the_code() {
+    let code = include_str!("../keys.rs").lines().filter_map(|line| line.strip_prefix("//! "));
+    let table: Vec<_> = code.filter(|line| line.starts_with('|')).collect();
+    let documented = include_str!("../../../../../docs/data-model.md");
+    assert!(table.len() > 20 && documented.contains(&table.join("\n")), "copy the table to docs/data-model.md");
+}
+
+#[test]
+fn every_row_is_in_the_table() {
+    let table = include_str!("../keys.rs");
+    let rows = [
+        Row::Meta,
+        Row::Entity,
+        Row::Buried,
+        Row::Child,
+        Row::ChildName,
+        Row::Name,
+        Row::Owner,
+        Row::Port,
+        Row::Branch,
+        Row::Tally,
+        Row::Link,
+        Row::ZoneLink,
+        Row::Component,
+        Row::Container,
+        Row::ContainerVersion,
+        Row::Placed,
+        Row::Host,
+        Row::Reach,
+        Row::Commit,
+        Row::Operation,
+        Row::IdleOperation,
+    ];
+    for row in rows {
+        assert!(table.contains(&format!("//! | {:02x} |", row as u8)), "{row:?}");
+    }
 }

@@ -108,7 +108,8 @@ impl Walk<'_> {
             let mut flags = 0;
             for run in &mut level.runs {
                 let key = [&run.prefix[..], &id.get().to_be_bytes()].concat();
-                flags |= self.snapshot.get(&key)?.and_then(|value| value.first().copied()).unwrap_or_default();
+                flags |=
+                    self.snapshot.get(&key)?.and_then(|value| value.first().copied()).unwrap_or_default();
                 run.from = Some(keys::after(&key));
             }
             // What is no longer here leads nowhere from here.

@@ -38,7 +38,12 @@ pub fn zone_links(snapshot: &Snapshot<'_>, zone: EntityId, page: &PageRequest) -
 }
 
 /// The cheapest route between two zones.
-pub fn route(snapshot: &Snapshot<'_>, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<Option<Route>> {
+pub fn route(
+    snapshot: &Snapshot<'_>,
+    from: EntityId,
+    to: EntityId,
+    kind: &LinkKind,
+) -> Result<Option<Route>> {
     check_zone(snapshot, from)?;
     check_zone(snapshot, to)?;
     route::route(from, to, |zone| passages(snapshot, zone, kind))

@@ -60,7 +60,8 @@ pub fn ancestors(snapshot: &Snapshot<'_>, entity: EntityId) -> Result<Vec<Arc<En
     let mut next = snapshot.expect(entity)?.placement.parent;
     while let Some(id) = next {
         let above = snapshot.entity(id)?;
-        let above = above.ok_or_else(|| snapshot.place.corrupt(format!("entity {id} is a parent and does not exist")))?;
+        let above = above
+            .ok_or_else(|| snapshot.place.corrupt(format!("entity {id} is a parent and does not exist")))?;
         next = above.placement.parent;
         found.push(above);
     }

@@ -15,7 +15,9 @@ use crate::{
 
 impl Rows for Snapshot<'_> {
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<()> {
-        Snapshot::scan(self, from, to, |key, value| Ok(matches!(visit(key, value), ControlFlow::Continue(()))))
+        Snapshot::scan(self, from, to, |key, value| {
+            Ok(matches!(visit(key, value), ControlFlow::Continue(())))
+        })
     }
 
     fn outer(&self, zone: EntityId) -> Result<Option<Outer>> {

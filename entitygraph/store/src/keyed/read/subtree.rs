@@ -99,11 +99,11 @@ impl Walk<'_> {
             if self.snapshot.get(&key)?.is_none() {
                 break;
             }
-            let id = self.snapshot.last_id(&key)?;
-            if self.extent == Extent::Aggregate && self.snapshot.entity(id)?.is_some_and(|entity| entity.root) {
+            let entity = self.child(self.snapshot.last_id(&key)?)?;
+            if self.leaves_out(&entity) || self.ends_at(&entity) {
                 break;
             }
-            self.enter(id);
+            self.enter(entity.id);
         }
         Ok(())
     }
@@ -118,18 +118,31 @@ impl Walk<'_> {
                 continue;
             };
             level.at = Some(child.place);
-            let entity = self.snapshot.entity(child.id)?.ok_or_else(|| {
-                self.snapshot.place.corrupt(format!("entity {} is a child and does not exist", child.id))
-            })?;
-            if self.extent == Extent::Aggregate && entity.root {
+            let entity = self.child(child.id)?;
+            if self.leaves_out(&entity) {
                 continue;
             }
-            if child.has_children {
+            if child.has_children && !self.ends_at(&entity) {
                 self.enter(child.id);
             }
             return Ok(Some(entity));
         }
         Ok(None)
+    }
+
+    fn child(&self, id: EntityId) -> Result<Arc<Entity>> {
+        let missing = || self.snapshot.place.corrupt(format!("entity {id} is a child and does not exist"));
+        self.snapshot.entity(id)?.ok_or_else(missing)
+    }
+
+    /// Whether the extent is without this entity and what is below it.
+    fn leaves_out(&self, entity: &Entity) -> bool {
+        self.extent == Extent::Aggregate && entity.root
+    }
+
+    /// Whether the extent is without what is below this entity.
+    fn ends_at(&self, entity: &Entity) -> bool {
+        self.extent == Extent::Zone && entity.zone.is_some()
     }
 
     /// The way to the entity that [`Self::next`] returned last. Its own children, if it has some, are not begun.
@@ -148,7 +161,8 @@ impl Level {
                 return Ok(false);
             }
             let place = key[self.prefix.len()..].try_into();
-            let place = place.map_err(|_| snapshot.place.corrupt(format!("the child row {key:02x?} has a bad key")))?;
+            let place = place
+                .map_err(|_| snapshot.place.corrupt(format!("the child row {key:02x?} has a bad key")))?;
             self.read.push_back(Child { place, id: snapshot.last_id(key)?, has_children: value == [1] });
             Ok(true)
         })?;

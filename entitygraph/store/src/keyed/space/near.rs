@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use entitygraph_schema::{
     EntityId, Refusal,
     query::{Hit, Near},
-    space::{angular_size, finite, finite_vector, radius, visible_distance},
+    space::{angular_size, finite_vector, radius, visible_distance},
 };
 use glam::DVec3;
 
@@ -51,9 +51,6 @@ impl Limits {
         finite_vector("the point", near.point)?;
         if let Some(metres) = near.radius {
             radius("the radius", metres)?;
-        }
-        if let Some(angle) = near.min_angular_size {
-            finite("the smallest angular size", angle)?;
         }
         match near.min_angular_size {
             Some(angle) if !(angle > 0.0 && angle <= PI) => Err(Refusal::Invalid {

@@ -63,7 +63,8 @@ impl GatedEngine {
         store: &Arc<KeyedStore>,
         transactions: Vec<Transaction>,
     ) -> Vec<Result<Durable<Receipt>>> {
-        let ask_all = || transactions.into_iter().map(|transaction| ask(store, transaction)).collect::<Vec<_>>();
+        let ask_all =
+            || transactions.into_iter().map(|transaction| ask(store, transaction)).collect::<Vec<_>>();
         let mut outcomes = Vec::new();
         for asked in self.held(store, ask_all).await {
             outcomes.push(asked.await.unwrap());

@@ -27,7 +27,7 @@ async fn transactions_of_one_batch_come_out_as_one_after_the_other() {
         let engine = gate::GatedEngine::over(map());
         let store = Arc::new(over(engine.clone()));
         let shared: Arc<dyn Store> = store.clone();
-        let model = MemoryStore::new();
+        let model: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let mut generator = Generator::new(seed);
         for step in 0..40 {
             // The generator sees the world before the batch, so many of its later steps are refused: no matter.
@@ -36,12 +36,13 @@ async fn transactions_of_one_batch_come_out_as_one_after_the_other() {
             let outcomes = engine.in_one_batch(&store, transactions.clone()).await;
             for (transaction, outcome) in transactions.into_iter().zip(outcomes) {
                 let expected = model.commit(transaction.clone()).await;
-                let (expected, outcome) = (expected.map_err(|e| e.to_string()), outcome.map_err(|e| e.to_string()));
+                let (expected, outcome) =
+                    (expected.map_err(|e| e.to_string()), outcome.map_err(|e| e.to_string()));
                 assert_eq!(outcome, expected, "seed {seed}, step {step}: {transaction:#?}");
             }
             let faults = store.check().await.unwrap();
             assert!(faults.is_empty(), "seed {seed}, step {step}: {faults:#?}");
         }
-        compare(&model, &*store).await;
+        compare(&model, &shared).await;
     }
 }

@@ -55,7 +55,9 @@ async fn operations_leases_and_changes_go_on_where_they_were() {
         assert!(matches!(error, Error::Refused(Refusal::OperationReused { .. })), "{error}");
         let second = store.lease_ids(1).await.unwrap();
         assert!(second.first.get() >= first.first.get() + 10);
-        let Feed::Commits(commits) = store.changes(Cursor::ZERO, 10).await.unwrap() else { panic!("all is kept") };
+        let Feed::Commits(commits) = store.changes(Cursor::ZERO, 10).await.unwrap() else {
+            panic!("all is kept")
+        };
         assert_eq!(commits.iter().map(|commit| commit.cursor.number()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(commits[0].operation_id, Some(text("make-root")));
     }

@@ -52,7 +52,8 @@ fn check_source(graph: &Graph<'_>, source: &Source, kind: &Kind) -> Result<(), R
         return Err(Refusal::Transient { container: draft.name.clone() });
     }
     if draft.kind != *kind {
-        let reason = format!("an instance of container `{}` is a `{}`, not a `{kind}`", draft.name, draft.kind);
+        let reason =
+            format!("an instance of container `{}` is a `{}`, not a `{kind}`", draft.name, draft.kind);
         return Err(Refusal::Invalid { what: "the kind", reason });
     }
     Ok(())

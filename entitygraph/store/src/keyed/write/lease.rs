@@ -12,7 +12,9 @@ const MAX: u64 = 1 << 32;
 /// ids that callers brought themselves, so that no leased id is taken already.
 pub fn lease(base: &Base<'_>, batch: &Draft, next: u64, count: u64) -> Result<(IdRange, u64)> {
     if count == 0 {
-        return Err(Refusal::Invalid { what: "the id lease", reason: "ask for at least one id".to_owned() }.into());
+        return Err(
+            Refusal::Invalid { what: "the id lease", reason: "ask for at least one id".to_owned() }.into()
+        );
     }
     if count > MAX {
         return Err(Refusal::TooMany { what: "ids in one lease", count, max: MAX }.into());

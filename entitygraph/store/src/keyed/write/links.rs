@@ -44,7 +44,9 @@ pub fn unlink_all(graph: &mut Graph<'_>, entity: EntityId) -> Result<()> {
 /// Cost of a link, if there is one.
 pub fn cost(graph: &Graph<'_>, kind: &LinkKind, a: EntityId, b: EntityId) -> Result<Option<f64>> {
     match graph.row(&keys::link(a, kind, b))? {
-        Some(value) => Ok(Some(f64::from_bits(graph.base.snapshot.place.number("the cost of a link", &value)?))),
+        Some(value) => {
+            Ok(Some(f64::from_bits(graph.base.snapshot.place.number("the cost of a link", &value)?)))
+        }
         None => Ok(None),
     }
 }

@@ -69,7 +69,8 @@ impl Handle {
         let max_waiting = options.waiting;
         let location = shared.place.location.clone();
         let writer = writer::Writer::new(shared, state);
-        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(receiver));
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(receiver));
         let thread = thread.map_err(|source| Error::Backend {
             operation: "starting the writer",
             location,

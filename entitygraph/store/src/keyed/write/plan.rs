@@ -8,7 +8,7 @@ use entitygraph_schema::{
     Change, Delta, Entity, EntityId, Link, Operation, Patch, Precondition, Refusal, Transaction,
 };
 
-use super::{change, create, graph::Graph, links, ports, publish, reparent, bury};
+use super::{bury, change, create, graph::Graph, links, ports, publish, reparent};
 use crate::{error::Result, keyed::tree::Tree};
 
 /// Does the whole transaction on the graph; returns its changes in the order of a commit.
@@ -73,7 +73,9 @@ fn precondition(graph: &mut Graph<'_>, expected: &Precondition) -> Result<()> {
         Precondition::PortFree(entity, port) => {
             graph.expect(*entity)?;
             match ports::occupant(graph, *entity, port)? {
-                Some(occupant) => Err(Refusal::PortOccupied { entity: *entity, port: port.clone(), occupant }.into()),
+                Some(occupant) => {
+                    Err(Refusal::PortOccupied { entity: *entity, port: port.clone(), occupant }.into())
+                }
                 None => Ok(()),
             }
         }
@@ -106,7 +108,8 @@ fn outcome(graph: &mut Graph<'_>) -> Result<Vec<Change>> {
 }
 
 fn created(graph: &Graph<'_>, order: &[EntityId], changes: &mut Vec<Change>) -> Result<()> {
-    let is_new = |id: &&EntityId| graph.draft.entities.get(id).is_some_and(|touched| touched.before.is_none());
+    let is_new =
+        |id: &&EntityId| graph.draft.entities.get(id).is_some_and(|touched| touched.before.is_none());
     let mut to_tell: HashSet<EntityId> = order.iter().filter(is_new).copied().collect();
     if to_tell.is_empty() {
         return Ok(());

@@ -24,7 +24,13 @@ pub fn check(graph: &Graph<'_>, parent: &Entity, port: &PortName, who: EntityId,
     };
     if !known.accepts.is_empty() && !known.accepts.contains(kind) {
         let accepts = listed(known.accepts.iter().map(Kind::as_str), "nothing");
-        return Err(Refusal::PortRefuses { entity: parent.id, port: port.clone(), accepts, kind: kind.clone() }.into());
+        return Err(Refusal::PortRefuses {
+            entity: parent.id,
+            port: port.clone(),
+            accepts,
+            kind: kind.clone(),
+        }
+        .into());
     }
     match occupant(graph, parent.id, port)? {
         Some(occupant) if occupant != who => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entitygraph_schema::{Change, ComponentDraft, Container, ContainerDraft, ContainerId, Refusal};
+use entitygraph_schema::{Catalog, Change, ComponentDraft, Container, ContainerDraft, ContainerId, Refusal};
 
 use super::graph::Graph;
 use crate::error::Result;
@@ -17,7 +17,7 @@ pub fn component(graph: &mut Graph<'_>, draft: &ComponentDraft) -> Result<()> {
     let published = graph.catalog.registry.publish(draft)?;
     let known = graph.catalog.registry.get(published.id);
     if known.is_none_or(|known| known.version != published.version) {
-        Arc::make_mut(&mut graph.catalog).registry.insert(published.clone());
+        edit(graph).registry.insert(published.clone());
         graph.draft.catalog = Some(graph.catalog.clone());
         graph.draft.components.push(published.clone());
         graph.published.push(Change::Component(published));
@@ -30,10 +30,17 @@ pub fn container(graph: &mut Graph<'_>, draft: &ContainerDraft) -> Result<()> {
     let published = graph.catalog.publish(draft)?;
     let known = graph.catalog.container(published.id);
     if known.is_none_or(|known| known.version != published.version) {
-        Arc::make_mut(&mut graph.catalog).insert(published.clone());
+        edit(graph).insert(published.clone());
         graph.draft.catalog = Some(graph.catalog.clone());
         graph.draft.containers.push(published.clone());
         graph.published.push(Change::Container(published));
     }
     Ok(())
+}
+
+/// The catalog as the transaction sees it, copied at most once per transaction: the draft's share is let go first, or each
+/// of a thousand publications would copy all that are there.
+fn edit<'a>(graph: &'a mut Graph<'_>) -> &'a mut Catalog {
+    graph.draft.catalog = None;
+    Arc::make_mut(&mut graph.catalog)
 }

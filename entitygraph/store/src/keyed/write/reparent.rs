@@ -31,9 +31,9 @@ pub fn reparent(
         ports::check(graph, &target, port, id, &moved.kind)?;
     }
     let seat = graph.seat(&moved)?;
-    let step = Move::new(graph, id, seat.map(|(zone, _)| zone), graph.zone_of(&target)?)?;
+    let step = Move::new(graph, seat.map(|(zone, _)| zone), graph.zone_of(&target)?)?;
     let pose = match pose {
-        NewPose::KeepWorld => Some(step.convert(seat.map_or(Pose::IDENTITY, |(_, pose)| pose))?),
+        NewPose::KeepWorld => Some(step.convert(id, seat.map_or(Pose::IDENTITY, |(_, pose)| pose))?),
         NewPose::At(pose) => Some(pose),
         NewPose::Ride => None,
     };
@@ -43,7 +43,7 @@ pub fn reparent(
     let mut standing = Vec::new();
     for below in &carried {
         if let Some(pose) = below.placement.pose {
-            standing.push((below.id, step.convert(pose)?));
+            standing.push((below.id, step.convert(below.id, pose)?));
         }
     }
 
@@ -103,31 +103,29 @@ fn region(graph: &mut Graph<'_>, root: EntityId) -> Result<Vec<Arc<Entity>>> {
 
 /// From the zone that is left to the one that is entered; a world root leaves none.
 struct Move {
-    entity: EntityId,
     old: Option<EntityId>,
     new: Option<EntityId>,
     way: Option<Way>,
 }
 
 impl Move {
-    fn new(graph: &Graph<'_>, entity: EntityId, old: Option<EntityId>, new: Option<EntityId>) -> Result<Self> {
+    fn new(graph: &Graph<'_>, old: Option<EntityId>, new: Option<EntityId>) -> Result<Self> {
         let way = match (old, new) {
             (Some(old), Some(new)) if old != new => graph.way(old, new)?,
             _ => None,
         };
-        Ok(Self { entity, old, new, way })
+        Ok(Self { old, new, way })
     }
 
     /// The same place in the world; the same pose, bit for bit, when the zone stays.
-    fn convert(&self, pose: Pose) -> Result<Pose, Refusal> {
+    fn convert(&self, entity: EntityId, pose: Pose) -> Result<Pose, Refusal> {
         if self.old.is_some() && self.old == self.new {
             return Ok(pose);
         }
         let way = self.way.as_ref().ok_or_else(|| Refusal::Invalid {
             what: "the new parent",
             reason: format!(
-                "it is in another world than entity {}, so no place there is the same: give a pose, or let it ride",
-                self.entity
+                "it is in another world than entity {entity}, so no place there is the same: give a pose, or let it ride"
             ),
         })?;
         let converted = way.conversion().pose(pose);

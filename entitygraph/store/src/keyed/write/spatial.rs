@@ -146,11 +146,13 @@ impl Work<'_, '_> {
         if let Some(reached) = self.reaches.get(&zone) {
             return Ok(*reached);
         }
-        let before = if zone.get() > self.base.highest { None } else { self.base.snapshot.get(&keys::reach(zone))? };
+        let before =
+            if zone.get() > self.base.highest { None } else { self.base.snapshot.get(&keys::reach(zone))? };
         let read = |value: &[u8]| Reach::from_be_bytes(value.try_into().ok()?);
         let before = match before {
-            Some(value) => read(&value)
-                .ok_or_else(|| self.base.snapshot.place.corrupt(format!("the reach of zone {zone} is no length")))?,
+            Some(value) => read(&value).ok_or_else(|| {
+                self.base.snapshot.place.corrupt(format!("the reach of zone {zone} is no length"))
+            })?,
             None => Reach::NOTHING,
         };
         let reached = Reached { before, now: before };
@@ -199,14 +201,18 @@ fn placed(entity: &Entity, seat: Option<(EntityId, Pose)>) -> Option<Placed> {
 }
 
 fn host(tree: &impl Tree, entity: Option<&Arc<Entity>>, reach: Reach) -> Result<Option<Host>> {
-    let Some((entity, bounds)) = entity.and_then(|entity| Some((entity, entity.zone?))) else { return Ok(None) };
+    let Some((entity, bounds)) = entity.and_then(|entity| Some((entity, entity.zone?))) else {
+        return Ok(None);
+    };
     let Some((zone, pose)) = tree.seat(entity)? else { return Ok(None) };
     Ok(Some(Host { zone, entity: entity.id, pose, reach, bounds }))
 }
 
 fn same_seat(one: Option<(EntityId, Pose)>, other: Option<(EntityId, Pose)>) -> bool {
     match (one, other) {
-        (Some((zone, pose)), Some((other_zone, other_pose))) => zone == other_zone && pose.same_bits(&other_pose),
+        (Some((zone, pose)), Some((other_zone, other_pose))) => {
+            zone == other_zone && pose.same_bits(&other_pose)
+        }
         (None, None) => true,
         _ => false,
     }

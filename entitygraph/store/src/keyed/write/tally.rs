@@ -31,7 +31,12 @@ type FacetIndex = u32;
 const EVERYTHING: FacetIndex = 0;
 
 /// Writes the rows of the batch; returns the new tallies for the cache, valid once the batch is written.
-pub fn lower(base: &Base<'_>, batch: &Draft, cache: &mut TallyCache, out: &mut WriteBatch) -> Result<Vec<(Vec<u8>, u64)>> {
+pub fn lower(
+    base: &Base<'_>,
+    batch: &Draft,
+    cache: &mut TallyCache,
+    out: &mut WriteBatch,
+) -> Result<Vec<(Vec<u8>, u64)>> {
     let mut work = Work {
         base,
         after: After { base, batch },
@@ -120,7 +125,9 @@ impl Work<'_, '_> {
     ) -> Result<Option<Shifted>> {
         match (before, now) {
             (None, None) => return Ok(None),
-            (Some(before), Some(now)) if Arc::ptr_eq(before, now) || looks_the_same(before, now) => return Ok(None),
+            (Some(before), Some(now)) if Arc::ptr_eq(before, now) || looks_the_same(before, now) => {
+                return Ok(None);
+            }
             _ => {}
         }
         let before = before.map(|entity| self.seat(entity));
@@ -175,7 +182,10 @@ impl Work<'_, '_> {
         let before = self.stored(node, facet)?;
         let now = before.checked_add_signed(by).ok_or_else(|| {
             let facet = self.facets.bytes(facet);
-            self.base.snapshot.place.corrupt(format!("the tally of facet {facet:02x?} below {node} is {before}, {by} too few"))
+            self.base
+                .snapshot
+                .place
+                .corrupt(format!("the tally of facet {facet:02x?} below {node} is {before}, {by} too few"))
         })?;
         self.set(node, facet, now);
         let Some(id) = EntityId::new(node) else { return Ok(()) };
@@ -211,10 +221,14 @@ impl Work<'_, '_> {
             let has = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.facets.contains(&facet));
             let before = flags(has(&shifted.before), self.had(shifted, facet)?);
             let now = flags(has(&shifted.now), self.has(shifted, facet)?);
-            if let Some(seat) = shifted.before.as_ref().filter(|_| before > 0 && (!shifted.stays() || now == 0)) {
+            if let Some(seat) =
+                shifted.before.as_ref().filter(|_| before > 0 && (!shifted.stays() || now == 0))
+            {
                 self.out.delete(&keys::branch(seat.parent, self.facets.bytes(facet), id));
             }
-            if let Some(seat) = shifted.now.as_ref().filter(|_| now > 0 && (!shifted.stays() || now != before)) {
+            if let Some(seat) =
+                shifted.now.as_ref().filter(|_| now > 0 && (!shifted.stays() || now != before))
+            {
                 self.out.put(&keys::branch(seat.parent, self.facets.bytes(facet), id), &[now]);
             }
         }

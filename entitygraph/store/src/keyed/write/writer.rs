@@ -68,7 +68,8 @@ impl Writer {
     /// The writer of a store in the given state.
     pub fn new(shared: Arc<Shared>, state: State) -> Self {
         let options = &shared.options.writer;
-        let (entities, tallies) = (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
+        let (entities, tallies) =
+            (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
         Self { shared, state, entities, tallies, unsynced: false }
     }
 
@@ -77,13 +78,19 @@ impl Writer {
         while let Some(first) = requests.blocking_recv() {
             self.take(first, &mut requests);
             if let Err(error) = self.trim() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the change log could not be trimmed; trying again later");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the change log could not be trimmed; trying again later"
+                );
             }
         }
         if self.unsynced
             && let Err(error) = self.shared.engine.sync()
         {
-            tracing::error!(error = &error as &dyn std::error::Error, "what was accepted last could not be made durable");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what was accepted last could not be made durable"
+            );
         }
     }
 
@@ -179,7 +186,10 @@ impl Writer {
         }
         let mut rows = WriteBatch::new();
         let left = shared.read(|snapshot| self.state.log.trim(snapshot, keep, &mut rows))?;
-        shared.engine.write(rows, Durability::Buffered).map_err(|e| shared.place.fault("trimming the change log", e))?;
+        shared
+            .engine
+            .write(rows, Durability::Buffered)
+            .map_err(|e| shared.place.fault("trimming the change log", e))?;
         self.unsynced = true;
         self.state.log = left;
         shared.recent.write().set_oldest(left.oldest());
@@ -194,13 +204,15 @@ impl Writer {
             Ok(state) => {
                 *self.shared.catalog.write() = state.catalog.clone();
                 let keep = &self.shared.options.retention;
-                *self.shared.recent.write() =
-                    Recent::new(state.log.oldest(), state.log.newest, keep);
+                *self.shared.recent.write() = Recent::new(state.log.oldest(), state.log.newest, keep);
                 self.shared.newest.send_replace(state.log.newest);
                 self.state = state;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store could not be read again after a failed write");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store could not be read again after a failed write"
+                );
             }
         }
     }
@@ -221,7 +233,8 @@ impl Batch {
     }
 
     fn has_room(&self, base: &Base<'_>) -> bool {
-        self.answers.len() < base.options.batch_transactions && self.operations < base.options.batch_operations
+        self.answers.len() < base.options.batch_transactions
+            && self.operations < base.options.batch_operations
     }
 
     fn add(&mut self, base: &Base<'_>, state: &State, request: Request) {
@@ -253,7 +266,8 @@ impl Batch {
     }
 
     fn apply(&mut self, base: &Base<'_>, state: &State, transaction: Transaction) -> Result<Receipt> {
-        let operation = transaction.operation_id.as_ref().map(|id| (id.clone(), codec::fingerprint(&transaction)));
+        let operation =
+            transaction.operation_id.as_ref().map(|id| (id.clone(), codec::fingerprint(&transaction)));
         if let Some((id, fingerprint)) = &operation
             && let Some(first) = self.outcome(base, id)?
         {
@@ -292,7 +306,8 @@ impl Batch {
             let cursor = Cursor::from_number(u64::from_be_bytes(cursor.try_into().ok()?));
             Some(draft::Outcome { fingerprint: *fingerprint, cursor, idle: false })
         };
-        let outcome = read().ok_or_else(|| base.snapshot.place.corrupt(format!("the outcome of operation {id} is cut")))?;
+        let outcome = read()
+            .ok_or_else(|| base.snapshot.place.corrupt(format!("the outcome of operation {id} is cut")))?;
         Ok(Some(outcome))
     }
 

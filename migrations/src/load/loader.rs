@@ -1,0 +1,415 @@
+//! The front of the loader: takes items, makes batches, hands them to the pipeline.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use entitygraph_schema::{
+    Catalog, ComponentDraft, ContainerDraft, EntityId, Link, LinkKind, NewEntity, Operation, Refusal,
+    Registry, Transaction,
+    query::{ChildOrder, PageRequest},
+};
+use entitygraph_store::{Error, Store};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    item::{Item, Problem, Sourced},
+    pipeline::{Batch, Part, Pipeline},
+    progress::Progress,
+    report::{Report, Tally},
+};
+
+/// What happens to an entity or link that is in the store already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// It is made what the source says.
+    #[default]
+    Update,
+    /// It stays as it is: only what is missing is created. For sources that a living world has moved on from.
+    Keep,
+}
+
+/// How to load.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Compare and report, write nothing.
+    pub dry_run: bool,
+    /// What happens to what is there already.
+    pub existing: Existing,
+    /// Most items of one transaction, from 1 to [`PageRequest::MAX_FIRST`].
+    pub batch_items: usize,
+    /// A transaction is closed when its items take about this many bytes.
+    pub batch_bytes: usize,
+    /// Transactions handed to the store before the first of them returned. At least 1.
+    pub in_flight: usize,
+    /// The store is synced after about this many bytes.
+    pub sync_bytes: usize,
+    /// Most problems listed in the report; all are counted.
+    pub problems_max: usize,
+}
+
+impl Default for LoadOptions {
+    /// Transactions of a thousand small entities: large enough that their own cost vanishes, small enough that readers
+    /// of the change feed and other writers hardly notice.
+    fn default() -> Self {
+        Self {
+            dry_run: false,
+            existing: Existing::Update,
+            batch_items: 1_000,
+            batch_bytes: 1 << 20,
+            in_flight: 8,
+            sync_bytes: 64 << 20,
+            problems_max: 100,
+        }
+    }
+}
+
+/// A load that could not go on. What was synced before is kept; the same load again continues.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The store failed.
+    #[error("the store failed after {} items; run the same command again to continue", report.total().total())]
+    Store {
+        /// What was done before.
+        report: Box<Report>,
+        /// What the store said.
+        #[source]
+        source: Error,
+    },
+    /// The task that writes is gone: the runtime is shutting down, or it panicked.
+    #[error("the load was stopped; run the same command again to continue")]
+    Stopped(#[source] Option<tokio::task::JoinError>),
+}
+
+/// Loads one source into a store; see the module documentation.
+///
+/// Component types and containers first, then entities (parents first) and links, then [`Loader::finish`]. Calls wait
+/// while the store is behind, so a producer never fills the memory. Dropping the loader stops the load where it is.
+pub struct Loader {
+    store: Arc<dyn Store>,
+    options: LoadOptions,
+    progress: Arc<dyn Progress>,
+    started: Instant,
+    catalog: Arc<Catalog>,
+    /// Components, containers and problems found on this side.
+    report: Report,
+    seen: HashSet<EntityId>,
+    /// Cost of each link by kind and ends.
+    seen_links: HashMap<(LinkKind, EntityId, EntityId), u64>,
+    open: Vec<Part>,
+    open_bytes: usize,
+    unsynced_bytes: usize,
+    batches: Option<mpsc::Sender<Batch>>,
+    pipeline: Option<AbortOnDropHandle<Result<Report, LoadError>>>,
+}
+
+impl Loader {
+    /// Operations of one transaction that publishes component types or containers.
+    const PUBLISH_CHUNK: usize = 256;
+
+    /// Starts a load.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let report = Report { dry_run: options.dry_run, ..Report::default() };
+        let roots = store.children(None, ChildOrder::Ordinal, PageRequest::first(1)).await;
+        // In a store without a root there is no entity to compare with, so nothing needs to be read.
+        let empty = match roots {
+            Ok(roots) => roots.value.rows.is_empty(),
+            Err(source) => return Err(LoadError::Store { report: Box::new(report), source }),
+        };
+        let catalog = store.catalog();
+        let (batches, incoming) = mpsc::channel(2);
+        let pipeline = Pipeline::new(store.clone(), options.clone(), empty, progress.clone());
+        let pipeline = AbortOnDropHandle::new(tokio::spawn(pipeline.run(incoming)));
+        Ok(Self {
+            store,
+            options,
+            progress,
+            started,
+            catalog,
+            report,
+            seen: HashSet::new(),
+            seen_links: HashMap::new(),
+            open: Vec::new(),
+            open_bytes: 0,
+            unsynced_bytes: 0,
+            batches: Some(batches),
+            pipeline: Some(pipeline),
+        })
+    }
+
+    /// Component types and containers as they are now; in a dry run with those that would be published.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.clone()
+    }
+
+    /// Publishes component types; entities and containers name their variables by the numbers in the catalog returned.
+    /// Variables that a type has in the store and the draft leaves out are kept. Refused drafts become problems.
+    pub async fn components(
+        &mut self,
+        drafts: Vec<Sourced<ComponentDraft>>,
+    ) -> Result<Arc<Catalog>, LoadError> {
+        let mut catalog = Catalog::clone(&self.catalog);
+        let mut tally = Tally::default();
+        let mut accepted = Vec::new();
+        for Sourced { origin, value } in drafts {
+            let draft = with_kept_variables(&catalog.registry, value);
+            let known = catalog.registry.by_name(draft.name.as_str()).map(|known| known.version);
+            match catalog.registry.publish(&draft) {
+                Ok(published) => {
+                    let changed = count(&mut tally, known, published.version);
+                    catalog.registry.insert(published);
+                    if changed {
+                        accepted.push(Sourced::new(origin, Operation::PublishComponent(draft)));
+                    }
+                }
+                Err(refusal) => {
+                    tally.refused += 1;
+                    self.problem(Problem::new(origin, refusal));
+                }
+            }
+        }
+        self.publish(catalog, accepted, &mut tally).await?;
+        self.report.components.add(tally);
+        Ok(self.catalog())
+    }
+
+    /// Publishes containers, those that others nest first. Refused drafts become problems.
+    pub async fn containers(
+        &mut self,
+        drafts: Vec<Sourced<ContainerDraft>>,
+    ) -> Result<Arc<Catalog>, LoadError> {
+        let mut catalog = Catalog::clone(&self.catalog);
+        let mut tally = Tally::default();
+        let mut accepted = Vec::new();
+        for Sourced { origin, value: draft } in drafts {
+            let known = catalog.container_by_name(draft.name.as_str()).map(|known| known.version);
+            match catalog.publish(&draft) {
+                Ok(published) => {
+                    let changed = count(&mut tally, known, published.version);
+                    catalog.insert(published);
+                    if changed {
+                        accepted.push(Sourced::new(origin, Operation::PublishContainer(draft)));
+                    }
+                }
+                Err(refusal) => {
+                    tally.refused += 1;
+                    self.problem(Problem::new(origin, refusal));
+                }
+            }
+        }
+        self.publish(catalog, accepted, &mut tally).await?;
+        self.report.containers.add(tally);
+        Ok(self.catalog())
+    }
+
+    /// Takes an entity. Its parent came before it or is in the store.
+    pub async fn entity(&mut self, entity: Sourced<NewEntity>) -> Result<(), LoadError> {
+        let id = entity.value.id;
+        if !self.seen.insert(id) {
+            self.report.entities.entry(entity.value.kind.to_string()).or_default().refused += 1;
+            let message = format!("entity {id} is in the source twice: the first one counts");
+            self.problem(Problem::new(entity.origin, message));
+            return Ok(());
+        }
+        let bytes = 128 + entity.value.name.as_str().len() + entity.value.components.size_bytes();
+        self.take(Part::Entity(Box::new(entity)), bytes).await
+    }
+
+    /// Takes a link. Its ends came before it or are in the store. The same link again is ignored.
+    pub async fn link(&mut self, link: Sourced<Link>) -> Result<(), LoadError> {
+        let Link { kind, a, b, cost } =
+            Link::new(link.value.kind, link.value.a, link.value.b, link.value.cost);
+        match self.seen_links.insert((kind.clone(), a, b), cost.to_bits()) {
+            None => self.take(Part::Link(Sourced::new(link.origin, Link { kind, a, b, cost })), 64).await,
+            Some(first) if first == cost.to_bits() => Ok(()),
+            Some(first) => {
+                self.seen_links.insert((kind.clone(), a, b), first);
+                let first = f64::from_bits(first);
+                let message = format!(
+                    "`{kind}` link {a} - {b} is in the source twice: cost {first} counts, not {cost}"
+                );
+                self.problem(Problem::new(link.origin, message));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes an element of a stream.
+    pub async fn item(&mut self, item: Item) -> Result<(), LoadError> {
+        match item {
+            Item::Entity(entity) => self.entity(*entity).await?,
+            Item::Link(link) => self.link(link).await?,
+            Item::Problem(problem) => self.problem(problem),
+            Item::NotUsed(what, count) => self.not_used(what, count),
+        }
+        Ok(())
+    }
+
+    /// Takes everything that producers on other threads send, until all of them are done. They `blocking_send` vectors
+    /// of a few hundred items.
+    pub async fn drain(&mut self, mut items: mpsc::Receiver<Vec<Item>>) -> Result<(), LoadError> {
+        while let Some(chunk) = items.recv().await {
+            for item in chunk {
+                self.item(item).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes something that could not be taken over.
+    pub fn problem(&mut self, problem: Problem) {
+        self.report.problem(problem, self.options.problems_max);
+    }
+
+    /// Notes something that the source has and this program does not take over.
+    pub fn not_used(&mut self, what: impl Into<String>, count: u64) {
+        *self.report.not_used.entry(what.into()).or_default() += count;
+    }
+
+    /// Waits until everything is written and durable.
+    pub async fn finish(mut self) -> Result<Report, LoadError> {
+        self.close_batch().await?;
+        self.batches = None;
+        let settled = self.join().await?;
+        self.progress.finish();
+        Ok(self.merged(settled))
+    }
+
+    /// Ends the load because the source could not ask the store; the error tells what was done before.
+    pub fn fail(mut self, source: Error) -> LoadError {
+        self.progress.finish();
+        LoadError::Store { report: Box::new(self.merged(Report::default())), source }
+    }
+
+    async fn take(&mut self, part: Part, bytes: usize) -> Result<(), LoadError> {
+        self.open.push(part);
+        self.open_bytes += bytes;
+        if self.open.len() >= self.options.batch_items || self.open_bytes >= self.options.batch_bytes {
+            self.close_batch().await?;
+        }
+        Ok(())
+    }
+
+    async fn close_batch(&mut self) -> Result<(), LoadError> {
+        self.unsynced_bytes += std::mem::take(&mut self.open_bytes);
+        let sync = self.unsynced_bytes >= self.options.sync_bytes;
+        if sync {
+            self.unsynced_bytes = 0;
+        }
+        let batch = Batch { parts: std::mem::take(&mut self.open), catalog: self.catalog(), sync };
+        let sent = match &self.batches {
+            Some(batches) => batches.send(batch).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            return Ok(());
+        }
+        // The pipeline ends early only with an error.
+        let settled = self.join().await?;
+        self.report = self.merged(settled);
+        Err(LoadError::Stopped(None))
+    }
+
+    async fn join(&mut self) -> Result<Report, LoadError> {
+        let Some(pipeline) = self.pipeline.take() else { return Err(LoadError::Stopped(None)) };
+        match pipeline.await {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(LoadError::Store { report, source })) => {
+                self.progress.finish();
+                Err(LoadError::Store { report: Box::new(self.merged(*report)), source })
+            }
+            Ok(Err(stopped)) => Err(stopped),
+            Err(error) => Err(LoadError::Stopped(Some(error))),
+        }
+    }
+
+    /// This side's counts and the pipeline's together.
+    fn merged(&mut self, settled: Report) -> Report {
+        let mut report = std::mem::take(&mut self.report);
+        let add = |to: &mut BTreeMap<String, Tally>, from: BTreeMap<String, Tally>| {
+            for (kind, tally) in from {
+                to.entry(kind).or_default().add(tally);
+            }
+        };
+        add(&mut report.entities, settled.entities);
+        add(&mut report.links, settled.links);
+        report.problem_count += settled.problem_count;
+        report.problems.extend(settled.problems);
+        report.problems.truncate(self.options.problems_max);
+        report.elapsed = self.started.elapsed();
+        report
+    }
+
+    /// Writes publications and takes the catalog that comes of them.
+    async fn publish(
+        &mut self,
+        expected: Catalog,
+        operations: Vec<Sourced<Operation>>,
+        tally: &mut Tally,
+    ) -> Result<(), LoadError> {
+        if self.options.dry_run {
+            self.catalog = Arc::new(expected);
+            return Ok(());
+        }
+        for chunk in operations.chunks(Self::PUBLISH_CHUNK) {
+            let all: Vec<_> = chunk.iter().map(|operation| operation.value.clone()).collect();
+            if self.publish_once(all).await?.is_none() {
+                continue;
+            }
+            // Someone else published meanwhile, or this side's own check let something through: one by one.
+            for Sourced { origin, value } in chunk {
+                if let Some(refusal) = self.publish_once(vec![value.clone()]).await? {
+                    tally.refused += 1;
+                    tally.created = tally.created.saturating_sub(1);
+                    self.problem(Problem::new(origin.clone(), refusal));
+                }
+            }
+        }
+        self.catalog = self.store.catalog();
+        Ok(())
+    }
+
+    async fn publish_once(&mut self, operations: Vec<Operation>) -> Result<Option<Refusal>, LoadError> {
+        match self.store.commit(Transaction::of(operations)).await {
+            Ok(_) => Ok(None),
+            Err(Error::Refused(refusal)) => Ok(Some(refusal)),
+            Err(source) => {
+                let report = Box::new(self.merged(Report::default()));
+                Err(LoadError::Store { report, source })
+            }
+        }
+    }
+}
+
+/// Counts a publication; says whether it changes anything.
+fn count<V: PartialEq>(tally: &mut Tally, known: Option<V>, now: V) -> bool {
+    match known {
+        None => tally.created += 1,
+        Some(known) if known != now => tally.updated += 1,
+        Some(_) => {
+            tally.unchanged += 1;
+            return false;
+        }
+    }
+    true
+}
+
+/// The draft with the variables that the type has in the store and the draft does not speak of.
+fn with_kept_variables(registry: &Registry, mut draft: ComponentDraft) -> ComponentDraft {
+    if let Some(known) = registry.by_name(draft.name.as_str()) {
+        for variable in &known.variables {
+            if !draft.variables.iter().any(|given| given.name == variable.draft.name) {
+                draft.variables.push(variable.draft.clone());
+            }
+        }
+    }
+    draft
+}

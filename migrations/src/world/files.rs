@@ -1,0 +1,261 @@
+//! The files of a world and the documents in them.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rayon::prelude::*;
+use serde_path_to_error::Segment;
+use serde_saphyr::{MessageFormatter, UserMessageFormatter, options::NonFiniteFloatPolicy};
+
+use super::format::Document;
+use crate::load::{Origin, Problem, Progress};
+
+/// A world that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The path is not there or cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// What was given.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder without files of the format.
+    #[error("{path} holds no .yaml, .yml or .json file: give a world file or a folder of them")]
+    Empty {
+        /// What was given.
+        path: String,
+    },
+}
+
+/// The files of one world, in the order of their names.
+#[derive(Debug, Clone)]
+pub struct WorldFiles {
+    files: Vec<WorldFile>,
+    /// Files of the folder that are of another sort.
+    pub(super) others: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct WorldFile {
+    /// For messages: relative to what was opened.
+    name: Arc<str>,
+    content: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Path(PathBuf, u64),
+    Text(Arc<str>),
+}
+
+impl WorldFiles {
+    const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+    /// A file, or all `.yaml`, `.yml` and `.json` files of a folder and the folders below it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let unreadable = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| OpenError::Unreadable { path, source }
+        };
+        let mut world = Self { files: Vec::new(), others: Vec::new() };
+        let metadata = path.metadata().map_err(unreadable(path))?;
+        if !metadata.is_dir() {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            world.files.push(WorldFile { name: name.into(), content: Content::Path(path.to_owned(), metadata.len()) });
+            return Ok(world);
+        }
+        let mut open = vec![path.to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in folder.read_dir().map_err(unreadable(&folder))? {
+                let file = entry.map_err(unreadable(&folder))?.path();
+                let metadata = file.metadata().map_err(unreadable(&file))?;
+                let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+                let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+                if metadata.is_dir() {
+                    open.push(file);
+                } else if Self::ENDINGS.contains(&ending) {
+                    world.files.push(WorldFile { name: name.into(), content: Content::Path(file, metadata.len()) });
+                } else {
+                    world.others.push(name);
+                }
+            }
+        }
+        if world.files.is_empty() {
+            return Err(OpenError::Empty { path: path.display().to_string() });
+        }
+        world.files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(world)
+    }
+
+    /// Files that are in memory, each a name and a text.
+    pub fn in_memory<N: Into<Arc<str>>, T: Into<Arc<str>>>(files: impl IntoIterator<Item = (N, T)>) -> Self {
+        let file = |(name, text): (N, T)| WorldFile { name: name.into(), content: Content::Text(text.into()) };
+        Self { files: files.into_iter().map(file).collect(), others: Vec::new() }
+    }
+
+    /// Size of all files.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |file: &WorldFile| match &file.content {
+            Content::Path(_, bytes) => *bytes,
+            Content::Text(text) => text.len() as u64,
+        };
+        self.files.iter().map(bytes).sum()
+    }
+
+    /// Hands out every document in order, parsed on all cores a few megabytes ahead. A document that cannot be read is a
+    /// problem, and so is a file; the others follow. `take` ends the reading by returning false.
+    pub(super) fn read(&self, progress: &dyn Progress, mut take: impl FnMut(Read) -> bool) {
+        let mut chunk = Chunk::default();
+        for file in &self.files {
+            let result = file.documents(|text| {
+                chunk.bytes += text.text.len();
+                chunk.texts.push(text);
+                chunk.bytes < Chunk::BYTES || chunk.parse(progress, &mut take)
+            });
+            let went_on = match result {
+                Ok(went_on) => went_on,
+                Err(error) => {
+                    let message = format!("the file cannot be read on: {error}");
+                    chunk.parse(progress, &mut take) && take(Err(Problem::new(Origin::file(file.name.clone()), message)))
+                }
+            };
+            if !went_on {
+                return;
+            }
+        }
+        chunk.parse(progress, &mut take);
+    }
+}
+
+/// A document, or why there is none.
+pub(super) type Read = Result<Placed, Problem>;
+
+/// A document and where it is.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub file: Arc<str>,
+    /// Lines of the file before the document.
+    pub lines_before: u32,
+    pub document: Document,
+}
+
+/// The text of one document.
+struct Text {
+    file: Arc<str>,
+    lines_before: u32,
+    text: String,
+}
+
+/// Documents that are parsed together.
+#[derive(Default)]
+struct Chunk {
+    texts: Vec<Text>,
+    bytes: usize,
+}
+
+impl Chunk {
+    const BYTES: usize = 4 << 20;
+
+    fn parse(&mut self, progress: &dyn Progress, take: &mut impl FnMut(Read) -> bool) -> bool {
+        let texts = std::mem::take(&mut self.texts);
+        let parsed: Vec<_> = texts.into_par_iter().map(Text::parse).collect();
+        progress.bytes(std::mem::take(&mut self.bytes) as u64);
+        parsed.into_iter().flatten().all(take)
+    }
+}
+
+impl WorldFile {
+    /// Cuts the file where a line begins with `---`, which begins a document wherever it stands. Returns false when
+    /// `take` did.
+    fn documents(&self, mut take: impl FnMut(Text) -> bool) -> io::Result<bool> {
+        let mut reader: Box<dyn BufRead + '_> = match &self.content {
+            Content::Path(path, _) => Box::new(BufReader::with_capacity(1 << 16, File::open(path)?)),
+            Content::Text(text) => Box::new(text.as_bytes()),
+        };
+        let (mut text, mut line) = (String::new(), String::new());
+        let (mut lines_before, mut lines) = (0, 0);
+        loop {
+            line.clear();
+            let end = reader.read_line(&mut line)? == 0;
+            let begins = line.strip_prefix("---").filter(|rest| rest.starts_with(char::is_whitespace));
+            if end || begins.is_some() {
+                let text = std::mem::take(&mut text);
+                if !take(Text { file: self.name.clone(), lines_before, text }) {
+                    return Ok(false);
+                }
+                lines_before = lines;
+            }
+            if end {
+                return Ok(true);
+            }
+            lines += 1;
+            // What follows on the line belongs to the document and keeps its column.
+            text.push_str(if begins.is_some() { "   " } else { "" });
+            text.push_str(begins.unwrap_or(&line));
+        }
+    }
+}
+
+impl Text {
+    /// `None` when there is nothing but blanks and comments.
+    fn parse(self) -> Option<Read> {
+        let mut path = String::new();
+        let options = serde_saphyr::options! {
+            budget: None, // files are the operator's own, and may be large
+            strict_booleans: true,
+            with_snippet: false,
+            // Refused later, with the name of the variable.
+            non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        };
+        let parsed = serde_saphyr::with_deserializer_from_str_with_options(&self.text, options, |deserializer| {
+            serde_path_to_error::deserialize::<_, Option<Document>>(deserializer).map_err(|error| {
+                path = field_path(error.path());
+                error.into_inner()
+            })
+        });
+        let file = self.file;
+        match parsed {
+            Ok(document) => Some(Ok(Placed { file, lines_before: self.lines_before, document: document? })),
+            Err(error) => {
+                let mut origin = Origin::file(file);
+                if let Some(location) = error.location() {
+                    let [line, column] = [location.line(), location.column()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+                    origin = origin.at(self.lines_before.saturating_add(line), column);
+                }
+                if !path.is_empty() {
+                    origin = origin.part(path);
+                }
+                Some(Err(Problem::new(origin, UserMessageFormatter.format_message(&error))))
+            }
+        }
+    }
+}
+
+/// The path without the steps into [`super::marked::Marked`], which are no fields of the format.
+fn field_path(path: &serde_path_to_error::Path) -> String {
+    let mut text = String::new();
+    // After `values` come the names of a component and a variable, which may be anything.
+    let mut names = 0;
+    for segment in path.iter() {
+        match segment {
+            Segment::Map { key } if key == "value" && names == 0 => continue,
+            Segment::Map { key } => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(key);
+                names = if names > 0 { names - 1 } else if key == "values" { 2 } else { 0 };
+            }
+            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    text
+}
