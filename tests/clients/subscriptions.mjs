@@ -25,7 +25,7 @@ const FOLLOW = `subscription ($scope: ScopeInput!, $after: Cursor) {
     ... on Transaction { cursor changes {
       __typename
       ... on EntityEntered { entity { id name } }
-      ... on EntityChanged { id revision entity { name } }
+      ... on EntityChanged { id revision current { name } }
       ... on EntityLeft { id buried }
     } }
     ... on Lag { after newest }

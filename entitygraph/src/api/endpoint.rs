@@ -185,8 +185,7 @@ async fn collect(body: Body, max: usize) -> Result<Bytes, Rejection> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-async fn run(api: &Api, mut asked: Asked<'_>, only_queries: bool) -> Outcome {
-    let variables = asked.variables.take().unwrap_or_default();
+async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
     let name = asked.operation_name.as_deref();
     let document = match api.documents().get(&asked.query) {
         Ok(document) => document,
@@ -203,14 +202,15 @@ async fn run(api: &Api, mut asked: Asked<'_>, only_queries: bool) -> Outcome {
         OperationType::Mutation if only_queries => return refuse(Rejection::NotAQuery),
         OperationType::Query | OperationType::Mutation => {}
     }
-    if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), &variables)) {
+    let none = Variables::default();
+    let variables = asked.variables.as_ref().unwrap_or(&none);
+    if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), variables)) {
         tracing::debug!(operation = name, kind = operation.name(), "answered from the cache");
         return Outcome { operation, result: Ok(Answered::Straight(answer)) };
     }
     let span = tracing::debug_span!("request", operation = name, kind = operation.name());
     let mut request = Request::from(asked);
     request.set_parsed_query(document.parsed.clone());
-    request.variables = variables;
     if document.flat {
         request = request.data(Flat);
     }
