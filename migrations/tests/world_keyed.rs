@@ -1,5 +1,7 @@
 //! Worlds in the embedded stores: what goes in comes out again, also after a `kill -9` in the middle.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,

@@ -7,8 +7,7 @@ use std::{
 };
 
 use entitygraph_schema::{
-    Catalog, ComponentDraft, ContainerDraft, EntityId, Link, LinkKind, NewEntity, Operation, Refusal,
-    Registry, Transaction,
+    Catalog, EntityId, Link, LinkKind, NewEntity,
     query::{ChildOrder, PageRequest},
 };
 use entitygraph_store::{Error, Store};
@@ -17,9 +16,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     item::{Item, Problem, Sourced},
-    pipeline::{Batch, Part, Pipeline},
+    pipeline::Pipeline,
     progress::Progress,
     report::{Report, Tally},
+    writer::{Batch, Part},
 };
 
 /// What happens to an entity or link that is in the store already.
@@ -89,13 +89,13 @@ pub enum LoadError {
 /// Component types and containers first, then entities (parents first) and links, then [`Loader::finish`]. Calls wait
 /// while the store is behind, so a producer never fills the memory. Dropping the loader stops the load where it is.
 pub struct Loader {
-    store: Arc<dyn Store>,
-    options: LoadOptions,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) options: LoadOptions,
     progress: Arc<dyn Progress>,
     started: Instant,
-    catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<Catalog>,
     /// Components, containers and problems found on this side.
-    report: Report,
+    pub(super) report: Report,
     seen: HashSet<EntityId>,
     /// Cost of each link by kind and ends.
     seen_links: HashMap<(LinkKind, EntityId, EntityId), u64>,
@@ -107,9 +107,6 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Operations of one transaction that publishes component types or containers.
-    const PUBLISH_CHUNK: usize = 256;
-
     /// Starts a load.
     pub async fn open(
         store: Arc<dyn Store>,
@@ -148,66 +145,6 @@ impl Loader {
     /// Component types and containers as they are now; in a dry run with those that would be published.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.clone()
-    }
-
-    /// Publishes component types; entities and containers name their variables by the numbers in the catalog returned.
-    /// Variables that a type has in the store and the draft leaves out are kept. Refused drafts become problems.
-    pub async fn components(
-        &mut self,
-        drafts: Vec<Sourced<ComponentDraft>>,
-    ) -> Result<Arc<Catalog>, LoadError> {
-        let mut catalog = Catalog::clone(&self.catalog);
-        let mut tally = Tally::default();
-        let mut accepted = Vec::new();
-        for Sourced { origin, value } in drafts {
-            let draft = with_kept_variables(&catalog.registry, value);
-            let known = catalog.registry.by_name(draft.name.as_str()).map(|known| known.version);
-            match catalog.registry.publish(&draft) {
-                Ok(published) => {
-                    let changed = count(&mut tally, known, published.version);
-                    catalog.registry.insert(published);
-                    if changed {
-                        accepted.push(Sourced::new(origin, Operation::PublishComponent(draft)));
-                    }
-                }
-                Err(refusal) => {
-                    tally.refused += 1;
-                    self.problem(Problem::new(origin, refusal));
-                }
-            }
-        }
-        self.publish(catalog, accepted, &mut tally).await?;
-        self.report.components.add(tally);
-        Ok(self.catalog())
-    }
-
-    /// Publishes containers, those that others nest first. Refused drafts become problems.
-    pub async fn containers(
-        &mut self,
-        drafts: Vec<Sourced<ContainerDraft>>,
-    ) -> Result<Arc<Catalog>, LoadError> {
-        let mut catalog = Catalog::clone(&self.catalog);
-        let mut tally = Tally::default();
-        let mut accepted = Vec::new();
-        for Sourced { origin, value: draft } in drafts {
-            let known = catalog.container_by_name(draft.name.as_str()).map(|known| known.version);
-            match catalog.publish(&draft) {
-                Ok(published) => {
-                    let changed = count(&mut tally, known, published.version);
-                    catalog.insert(published);
-                    if changed {
-                        accepted.push(Sourced::new(origin, Operation::PublishContainer(draft)));
-                    }
-                }
-                Err(refusal) => {
-                    tally.refused += 1;
-                    self.problem(Problem::new(origin, refusal));
-                }
-            }
-        }
-        self.publish(catalog, accepted, &mut tally).await?;
-        self.report.containers.add(tally);
-        Ok(self.catalog())
     }
 
     /// Takes an entity. Its parent came before it or is in the store.
@@ -332,7 +269,7 @@ impl Loader {
     }
 
     /// This side's counts and the pipeline's together.
-    fn merged(&mut self, settled: Report) -> Report {
+    pub(super) fn merged(&mut self, settled: Report) -> Report {
         let mut report = std::mem::take(&mut self.report);
         let add = |to: &mut BTreeMap<String, Tally>, from: BTreeMap<String, Tally>| {
             for (kind, tally) in from {
@@ -347,69 +284,4 @@ impl Loader {
         report.elapsed = self.started.elapsed();
         report
     }
-
-    /// Writes publications and takes the catalog that comes of them.
-    async fn publish(
-        &mut self,
-        expected: Catalog,
-        operations: Vec<Sourced<Operation>>,
-        tally: &mut Tally,
-    ) -> Result<(), LoadError> {
-        if self.options.dry_run {
-            self.catalog = Arc::new(expected);
-            return Ok(());
-        }
-        for chunk in operations.chunks(Self::PUBLISH_CHUNK) {
-            let all: Vec<_> = chunk.iter().map(|operation| operation.value.clone()).collect();
-            if self.publish_once(all).await?.is_none() {
-                continue;
-            }
-            // Someone else published meanwhile, or this side's own check let something through: one by one.
-            for Sourced { origin, value } in chunk {
-                if let Some(refusal) = self.publish_once(vec![value.clone()]).await? {
-                    tally.refused += 1;
-                    tally.created = tally.created.saturating_sub(1);
-                    self.problem(Problem::new(origin.clone(), refusal));
-                }
-            }
-        }
-        self.catalog = self.store.catalog();
-        Ok(())
-    }
-
-    async fn publish_once(&mut self, operations: Vec<Operation>) -> Result<Option<Refusal>, LoadError> {
-        match self.store.commit(Transaction::of(operations)).await {
-            Ok(_) => Ok(None),
-            Err(Error::Refused(refusal)) => Ok(Some(refusal)),
-            Err(source) => {
-                let report = Box::new(self.merged(Report::default()));
-                Err(LoadError::Store { report, source })
-            }
-        }
-    }
-}
-
-/// Counts a publication; says whether it changes anything.
-fn count<V: PartialEq>(tally: &mut Tally, known: Option<V>, now: V) -> bool {
-    match known {
-        None => tally.created += 1,
-        Some(known) if known != now => tally.updated += 1,
-        Some(_) => {
-            tally.unchanged += 1;
-            return false;
-        }
-    }
-    true
-}
-
-/// The draft with the variables that the type has in the store and the draft does not speak of.
-fn with_kept_variables(registry: &Registry, mut draft: ComponentDraft) -> ComponentDraft {
-    if let Some(known) = registry.by_name(draft.name.as_str()) {
-        for variable in &known.variables {
-            if !draft.variables.iter().any(|given| given.name == variable.draft.name) {
-                draft.variables.push(variable.draft.clone());
-            }
-        }
-    }
-    draft
 }

@@ -27,7 +27,8 @@
 //! again after everything before it has settled, then in halves, until the bad items stand alone.
 //!
 //! Reading order: [`item`] is what goes in, [`report`] what comes out, [`progress`] what is shown meanwhile; [`loader`]
-//! makes batches, [`compare`] decides what each needs, [`pipeline`] carries them.
+//! makes batches ([`publish`]
+//! what comes before them), [`compare`] decides what each item needs, [`writer`] asks the store, [`pipeline`] keeps the order.
 
 pub mod item;
 pub mod report;
@@ -38,6 +39,8 @@ pub mod loader;
 
 mod compare;
 mod pipeline;
+mod publish;
+mod writer;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,9 @@ use crate::load::{Problem, Sourced};
 
 const MAX_DEPTH: usize = entitygraph_schema::Container::MAX_DEPTH;
 
+/// Finds the entity that a reference means in a world.
+pub(super) type ResolveIn<'a> = &'a dyn Fn(Option<&str>, &Reference) -> Result<EntityId, String>;
+
 /// A part of a document and where it is.
 pub(super) struct Found<T> {
     pub place: Place,
@@ -29,7 +32,7 @@ pub(super) struct Found<T> {
 /// Component types of all files. Of two with one name the first counts.
 pub(super) fn components(
     found: &[Found<format::Component>],
-    resolve: &dyn Fn(Option<&str>, &Reference) -> Result<EntityId, String>,
+    resolve: ResolveIn<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Sourced<ComponentDraft>> {
     let mut drafts = Vec::new();
@@ -82,7 +85,7 @@ fn component(
 pub(super) fn containers(
     found: &[Found<format::Container>],
     registry: &Registry,
-    resolve: &dyn Fn(Option<&str>, &Reference) -> Result<EntityId, String>,
+    resolve: ResolveIn<'_>,
     is_published: &dyn Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<Sourced<ContainerDraft>> {
