@@ -5,7 +5,10 @@
 //! works out the world as it has to be, and demands that the store has that one. So what is there is whole, in one order
 //! and without gaps; the writers' reports say what has to be there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, ensure};
 use entitygraph_schema::{
@@ -56,7 +59,10 @@ impl Witness {
             &faults[..faults.len().min(10)]
         );
         let newest = *store.newest().borrow();
-        let world = self.follow(store, newest).await?;
+        let mut world = BTreeMap::new();
+        for commit in self.follow(store, Cursor::ZERO, newest).await? {
+            replay(&commit, &mut world)?;
+        }
         self.compare(store, world).await?;
         for ((writer, number), cursor) in &report.acknowledged {
             let place = self.places.get(&(*writer, *number)).filter(|place| **place <= newest);
@@ -100,7 +106,7 @@ impl Witness {
             }
             let second = store.commit(transaction).await?.0;
             ensure!(second.replayed && second.cursor == first.cursor, "asked twice: {first:?}, {second:?}");
-            self.follow(store, *store.newest().borrow()).await?;
+            self.follow(store, before, *store.newest().borrow()).await?;
         }
         Ok(())
     }
@@ -121,10 +127,14 @@ impl Witness {
         }
     }
 
-    /// Compares all commits of the store with the model's; returns the world that they make.
-    async fn follow(&mut self, store: &KeyedStore, newest: Cursor) -> Result<BTreeMap<EntityId, Entity>> {
-        let mut world = BTreeMap::new();
-        let mut at = Cursor::ZERO;
+    /// Compares the commits of the store after `at` with the model's, and returns them.
+    async fn follow(
+        &mut self,
+        store: &KeyedStore,
+        mut at: Cursor,
+        newest: Cursor,
+    ) -> Result<Vec<Arc<Commit>>> {
+        let mut followed = Vec::new();
         while at < newest {
             let Feed::Commits(commits) = store.changes(at, STEP).await? else {
                 anyhow::bail!("the change sequence does not go on after {at}");
@@ -133,11 +143,11 @@ impl Witness {
             for commit in commits {
                 ensure!(commit.cursor == at.next(), "commit {} follows {at}", commit.cursor);
                 self.expect(&commit).await?;
-                replay(&commit, &mut world)?;
                 at = commit.cursor;
+                followed.push(commit);
             }
         }
-        Ok(world)
+        Ok(followed)
     }
 
     /// Demands that the model made the same commit of the same transaction.
