@@ -14,7 +14,10 @@ use std::{
 };
 
 use axum::{Router, http::header, routing::post};
-use entitygraph::{Config, Graph, Metrics, api::{Api, router::router}};
+use entitygraph::{
+    Config, Graph, Metrics,
+    api::{Api, router::router},
+};
 use entitygraph_schema::{
     Aabb, EntityId, EntityName, Kind, Label, NewEntity, Operation, Placement, Pose, Transaction,
 };
@@ -50,18 +53,34 @@ async fn main() -> anyhow::Result<()> {
     let ids: Vec<_> = (0..20).map(|offset| (world.ship.get() + offset).to_string()).collect();
     let many = "query Many($ids: [EntityId!]!) { entities(ids: $ids) { id name kind parent { name } } }";
     let cases = [
-        Case { name: "entity(id)", query: entity, variables: json!({ "id": world.ship.to_string() }), aim: 0.40 },
-        Case { name: "subtree of 60", query: tree, variables: json!({ "id": world.ship.to_string() }), aim: 0.30 },
+        Case {
+            name: "entity(id)",
+            query: entity,
+            variables: json!({ "id": world.ship.to_string() }),
+            aim: 0.40,
+        },
+        Case {
+            name: "subtree of 60",
+            query: tree,
+            variables: json!({ "id": world.ship.to_string() }),
+            aim: 0.30,
+        },
         Case { name: "20 entities and parents", query: many, variables: json!({ "ids": ids }), aim: 0.0 },
     ];
-    println!("{:<26} {:>9} {:>12} {:>12} {:>7} {:>6}", "question", "bytes", "bare req/s", "ours req/s", "ratio", "aim");
+    println!(
+        "{:<26} {:>9} {:>12} {:>12} {:>7} {:>6}",
+        "question", "bytes", "bare req/s", "ours req/s", "ratio", "aim"
+    );
     for case in cases {
         let body = json!({ "query": case.query, "variables": case.variables }).to_string();
         let ours = world.address;
         let expected = Client::connect(ours).await?.ask(&request(&body)).await?;
         anyhow::ensure!(!expected.contains("\"errors\""), "{expected}");
         let bare = bare(expected.clone()).await?;
-        anyhow::ensure!(Client::connect(bare).await?.ask(&request(&body)).await? == expected, "the two differ");
+        anyhow::ensure!(
+            Client::connect(bare).await?.ask(&request(&body)).await? == expected,
+            "the two differ"
+        );
         let mut rates = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             for (address, rates) in [bare, ours].into_iter().zip(&mut rates) {
@@ -98,7 +117,9 @@ impl World {
                 placement: Placement {
                     parent: parent.map(id),
                     port: None,
-                    pose: parent.map(|_| Pose::at(DVec3::new(offset as f64 * 1.25, -2.5, 1e3))).transpose()?,
+                    pose: parent
+                        .map(|_| Pose::at(DVec3::new(offset as f64 * 1.25, -2.5, 1e3)))
+                        .transpose()?,
                 },
                 radius: 4.0,
                 zone,
@@ -127,7 +148,8 @@ impl World {
 /// What axum can do at best: reads the body, answers with bytes that are there.
 async fn bare(answer: String) -> anyhow::Result<SocketAddr> {
     let answer = bytes::Bytes::from(answer);
-    let handler = move |_body: bytes::Bytes| async move { ([(header::CONTENT_TYPE, "application/json")], answer) };
+    let handler =
+        move |_body: bytes::Bytes| async move { ([(header::CONTENT_TYPE, "application/json")], answer) };
     serve(Router::new().route("/graphql", post(handler))).await
 }
 
@@ -135,7 +157,8 @@ async fn serve(router: Router) -> anyhow::Result<SocketAddr> {
     use axum::serve::ListenerExt;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let listener = listener.tap_io(|connection| connection.set_nodelay(true).expect("a socket takes TCP_NODELAY"));
+    let listener =
+        listener.tap_io(|connection| connection.set_nodelay(true).expect("a socket takes TCP_NODELAY"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(address)
 }
@@ -186,12 +209,16 @@ impl Client {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
-            anyhow::ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
+            anyhow::ensure!(
+                self.stream.read_buf(&mut self.buffer).await? > 0,
+                "the server closed the connection"
+            );
             let Some(head) = self.buffer.windows(4).position(|part| part == b"\r\n\r\n") else { continue };
             let text = std::str::from_utf8(&self.buffer[..head])?;
             anyhow::ensure!(text.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.buffer));
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let end = head + 4 + length.ok_or_else(|| anyhow::anyhow!("no content length"))?.parse::<usize>()?;
+            let end =
+                head + 4 + length.ok_or_else(|| anyhow::anyhow!("no content length"))?.parse::<usize>()?;
             while self.buffer.len() < end {
                 anyhow::ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the answer ended early");
             }

@@ -137,7 +137,8 @@ impl Config {
         // A page of descendants takes one row more from the store than it has.
         for ((name, value), max) in [(positive[0], max - 1), (positive[1], max)] {
             if value > max {
-                let reason = "a store answers at most 10000 rows at once, and a page may need one more than it has";
+                let reason =
+                    "a store answers at most 10000 rows at once, and a page may need one more than it has";
                 return Err(ConfigError { name, value: value.to_string(), reason });
             }
         }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 /// Buckets from 50 microseconds (a cache hit with its parsing) to 10 seconds (the request limit).
-const SECONDS: [f64; 12] = [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
+const SECONDS: [f64; 12] =
+    [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
 
 /// What a request asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,12 +130,22 @@ impl Metrics {
                 "Entities and subtrees asked for, by where they were found (hit, miss)",
                 &["result"],
             )?,
-            cache_bytes: gauge("entitygraph_cache_bytes", "Bytes in the read cache, as estimated by content")?,
-            store_reads: counters("entitygraph_store_reads_total", "Reads of the store, by question", &["question"])?,
+            cache_bytes: gauge(
+                "entitygraph_cache_bytes",
+                "Bytes in the read cache, as estimated by content",
+            )?,
+            store_reads: counters(
+                "entitygraph_store_reads_total",
+                "Reads of the store, by question",
+                &["question"],
+            )?,
             store_read_seconds: seconds("entitygraph_store_read_seconds", "Time of a store read")?,
             commits: counter("entitygraph_commits_total", "Transactions committed")?,
             refusals: counters("entitygraph_refusals_total", "Transactions refused, by code", &["code"])?,
-            commit_seconds: seconds("entitygraph_commit_seconds", "Time from the call to the durable receipt")?,
+            commit_seconds: seconds(
+                "entitygraph_commit_seconds",
+                "Time from the call to the durable receipt",
+            )?,
             applied_cursor: gauge(
                 "entitygraph_applied_cursor",
                 "Newest cursor that caches and subscribers have been told of",

@@ -138,7 +138,8 @@ async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
 
 fn parameters(uri: &Uri) -> Result<Asked<'static>, Rejection> {
     let wrong = |name, reason: String| Rejection::Parameter { name, reason };
-    let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|error| wrong("query", error.to_string()))?;
+    let Query(parameters) =
+        Query::<Parameters>::try_from_uri(uri).map_err(|error| wrong("query", error.to_string()))?;
     let variables = parameters.variables.map(|text| serde_json::from_str(&text)).transpose();
     Ok(Asked {
         query: parameters.query.into(),
@@ -152,7 +153,8 @@ async fn read(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Rejec
     let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
-        let found = if content_type.is_empty() { "none".to_owned() } else { content_type.chars().take(80).collect() };
+        let found =
+            if content_type.is_empty() { "none".to_owned() } else { content_type.chars().take(80).collect() };
         return Err(Rejection::ContentType { found });
     }
     let limits = api.limits();
@@ -215,7 +217,8 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         request = request.data(Flat);
     }
     let limits = api.limits();
-    let execution = tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
+    let execution =
+        tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
     let timeout = Rejection::Timeout { ms: limits.request_ms, writes: ty == OperationType::Mutation };
     let result = execution.await.map_err(|_| timeout).map(|mut answer| {
         if answer.errors.is_empty() {
@@ -238,7 +241,8 @@ struct Sent<'a> {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const GRAPHQL_JSON: HeaderValue = HeaderValue::from_static("application/graphql-response+json; charset=utf-8");
+const GRAPHQL_JSON: HeaderValue =
+    HeaderValue::from_static("application/graphql-response+json; charset=utf-8");
 
 fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -> Response {
     let Outcome { operation, result } = outcome;
@@ -287,10 +291,9 @@ fn sent(headers: &HeaderMap, answer: &Answer) -> Response {
 
 /// An answer with the type and status that the client expects.
 fn json(headers: &HeaderMap, refused: bool, body: Vec<u8>) -> Response {
-    let new_type = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("application/graphql-response+json")));
+    let new_type = headers.get_all(header::ACCEPT).iter().any(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.contains("application/graphql-response+json"))
+    });
     let status = if refused && new_type { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     (status, [(header::CONTENT_TYPE, if new_type { GRAPHQL_JSON } else { JSON })], body).into_response()
 }

@@ -80,13 +80,17 @@ fn log(error: &Error) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Not JSON by its header.
-    #[error("the request has content type `{found}`: POST a JSON object with `content-type: application/json`")]
+    #[error(
+        "the request has content type `{found}`: POST a JSON object with `content-type: application/json`"
+    )]
     ContentType {
         /// What the header says.
         found: String,
     },
     /// The body is no JSON, or JSON of another shape.
-    #[error("the request body is not a GraphQL request ({reason}): send {{\"query\": \"...\", \"variables\": {{}}}}")]
+    #[error(
+        "the request body is not a GraphQL request ({reason}): send {{\"query\": \"...\", \"variables\": {{}}}}"
+    )]
     Body {
         /// What the parser says, with line and column.
         reason: String,
@@ -112,14 +116,24 @@ pub enum Rejection {
         reason: String,
     },
     /// The document is over the limit.
-    #[error("the document has more than {max} tokens: split it, or use variables and lists (`entities(ids:)`) in place of aliases")]
+    #[error(
+        "the document has more than {max} tokens: split it, or use variables and lists (`entities(ids:)`) in place of aliases"
+    )]
     TooManyTokens {
         /// The limit.
         max: usize,
     },
     /// Brackets nest over the limit.
-    #[error("the document is nested deeper than {max} levels: ask for less at once, `subtree` answers whole trees flat")]
+    #[error(
+        "the document is nested deeper than {max} levels: ask for less at once, `subtree` answers whole trees flat"
+    )]
     TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// Fragments in fragments multiply over the limit.
+    #[error("the document has more than {max} fields once its fragments are put in: use fewer of them")]
+    TooManyFields {
         /// The limit.
         max: usize,
     },
@@ -136,10 +150,14 @@ pub enum Rejection {
         reason: String,
     },
     /// A mutation by GET.
-    #[error("a GET request may only hold a query: POST mutations, subscribe over WebSocket or /graphql/stream")]
+    #[error(
+        "a GET request may only hold a query: POST mutations, subscribe over WebSocket or /graphql/stream"
+    )]
     NotAQuery,
     /// A subscription by POST.
-    #[error("a subscription needs a stream: connect a WebSocket to /graphql (graphql-transport-ws) or use /graphql/stream")]
+    #[error(
+        "a subscription needs a stream: connect a WebSocket to /graphql (graphql-transport-ws) or use /graphql/stream"
+    )]
     Subscription,
     /// No answer within the limit.
     #[error("no answer within {ms} ms: ask for less at once{}", if *.writes { "; the outcome of the write is unknown, ask again with the same operation id" } else { "" })]
@@ -150,7 +168,9 @@ pub enum Rejection {
         writes: bool,
     },
     /// A path that is not served.
-    #[error("there is nothing at {path}: the API is at /graphql, its schema at /schema.graphql, the playground at /playground")]
+    #[error(
+        "there is nothing at {path}: the API is at /graphql, its schema at /schema.graphql, the playground at /playground"
+    )]
     NotFound {
         /// The path.
         path: String,
@@ -171,10 +191,13 @@ impl Rejection {
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::ContentType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_CONTENT_TYPE"),
-            Self::Body { .. } | Self::Parameter { .. } | Self::Broken { .. } => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            Self::Body { .. } | Self::Parameter { .. } | Self::Broken { .. } => {
+                (StatusCode::BAD_REQUEST, "BAD_REQUEST")
+            }
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
             Self::TooManyTokens { .. } => (StatusCode::BAD_REQUEST, "QUERY_TOO_LONG"),
             Self::TooDeep { .. } => (StatusCode::BAD_REQUEST, "QUERY_TOO_DEEP"),
+            Self::TooManyFields { .. } => (StatusCode::BAD_REQUEST, "QUERY_TOO_COMPLEX"),
             Self::Syntax { .. } => (StatusCode::BAD_REQUEST, "BAD_SYNTAX"),
             Self::Operation { .. } => (StatusCode::BAD_REQUEST, "BAD_OPERATION"),
             Self::NotAQuery => (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY"),

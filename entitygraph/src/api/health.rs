@@ -36,7 +36,8 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     if api.is_ready() {
         Json(json!({ "status": "ready" })).into_response()
     } else {
-        let body = json!({ "status": "stopping", "reason": "the server was told to stop: send requests elsewhere" });
+        let body =
+            json!({ "status": "stopping", "reason": "the server was told to stop: send requests elsewhere" });
         (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
     }
 }

@@ -1,13 +1,13 @@
 //! What the service offers to the outside: HTTP, GraphQL, web pages.
 //!
-//! [`router`](router::router) has every route, [`server`] serves it and stops it, [`endpoint`] takes one GraphQL request
+//! [`router`](router::router) has every route, [`server`] serves it and stops it, `endpoint` takes one GraphQL request
 //! from bytes to bytes, [`graphql`] is the schema, [`error`] the table of everything that can go wrong on the way.
 
-pub mod live;
 mod endpoint;
 pub mod error;
 pub mod graphql;
 mod health;
+pub mod live;
 pub mod router;
 pub mod server;
 pub mod web;

@@ -42,7 +42,8 @@ async fn bad_method(method: Method) -> Rejection {
 
 /// One request failed; the others and the server go on.
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
     Rejection::Panic.into_response()
 }

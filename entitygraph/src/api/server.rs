@@ -23,7 +23,11 @@ pub enum Stopped {
 ///
 /// # Errors
 /// Those of the listener, when it can accept no more at all.
-pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output = ()> + Send) -> io::Result<Stopped> {
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<Stopped> {
     let config = api.graph().config().server.clone();
     // Answers are written whole: waiting for more to send only adds latency.
     let listener = listener.tap_io(|connection| {
@@ -31,13 +35,18 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
     });
-    let server = axum::serve(listener, router(api.clone())).with_graceful_shutdown(api.drain().cancelled_owned());
+    let server =
+        axum::serve(listener, router(api.clone())).with_graceful_shutdown(api.drain().cancelled_owned());
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         stopped = &mut server => return stopped.map(|()| Stopped::Drained),
         () = shutdown => {}
     }
-    tracing::info!(notice_ms = config.notice_ms, drain_ms = config.drain_ms, "stopping: finishing what is under way");
+    tracing::info!(
+        notice_ms = config.notice_ms,
+        drain_ms = config.drain_ms,
+        "stopping: finishing what is under way"
+    );
     api.refuse_readiness();
     if let Ok(stopped) = tokio::time::timeout(Duration::from_millis(config.notice_ms), &mut server).await {
         return stopped.map(|()| Stopped::Drained);
@@ -46,7 +55,10 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: impl Future<Output
     match tokio::time::timeout(Duration::from_millis(config.drain_ms), server).await {
         Ok(stopped) => stopped.map(|()| Stopped::Drained),
         Err(_) => {
-            tracing::warn!(drain_ms = config.drain_ms, "requests were still under way at the deadline and are cut off");
+            tracing::warn!(
+                drain_ms = config.drain_ms,
+                "requests were still under way at the deadline and are cut off"
+            );
             Ok(Stopped::CutOff)
         }
     }

@@ -98,17 +98,26 @@ impl Graph {
             // The next page goes on behind the last candidate, not behind the last match.
             Some((_, cursor)) => *cursor = search.encode(),
             None => {
-                let reason = format!("none of {scanned} candidates has all of it: ask below a smaller node, or for less");
+                let reason = format!(
+                    "none of {scanned} candidates has all of it: ask below a smaller node, or for less"
+                );
                 return Err(Refusal::Invalid { what: "the search", reason }.into());
             }
         }
         Ok(Page { rows, more: true })
     }
 
-    async fn plan_search(&self, below: Option<EntityId>, filter: &Filter, catalog: &Catalog) -> Result<Search> {
+    async fn plan_search(
+        &self,
+        below: Option<EntityId>,
+        filter: &Filter,
+        catalog: &Catalog,
+    ) -> Result<Search> {
         let asked: Vec<_> = Lead::ALL.into_iter().filter(|lead| filter.asks(*lead)).collect();
         if asked.is_empty() {
-            let reason = "name at least one kind, container, component or label; `descendants` lists everything".to_owned();
+            let reason =
+                "name at least one kind, container, component or label; `descendants` lists everything"
+                    .to_owned();
             return Err(Refusal::Invalid { what: "the search", reason }.into());
         }
         let mut search = Search { lead: asked[0], bringing: Vec::new(), after: None };

@@ -26,7 +26,8 @@ impl Graph {
         for chunk in hits[start..].chunks(page.first) {
             let ids: Vec<_> = chunk.iter().map(|hit| hit.entity).collect();
             for (hit, entity) in chunk.iter().zip(self.entities(&ids).await?) {
-                let Some(entity) = entity.filter(|entity| kinds.is_empty() || kinds.contains(&entity.kind)) else {
+                let Some(entity) = entity.filter(|entity| kinds.is_empty() || kinds.contains(&entity.kind))
+                else {
                     continue;
                 };
                 if rows.len() == page.first {

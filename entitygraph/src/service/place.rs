@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    Entity, EntityId, NewPose, Operation, Pose, Precondition, Refusal,
-    space::Conversion,
+    Entity, EntityId, NewPose, Operation, Pose, Precondition, Refusal, space::Conversion,
 };
 
 use super::{Graph, Result};
@@ -47,7 +46,8 @@ impl Graph {
         };
         let up = frames(&line[1..]);
         let down = frames(&target);
-        let common = up.iter().find_map(|(zone, _)| Some((*zone, down.iter().position(|(other, _)| other == zone)?)));
+        let common =
+            up.iter().find_map(|(zone, _)| Some((*zone, down.iter().position(|(other, _)| other == zone)?)));
         let Some((common, target_side)) = common else {
             // A world root seen from itself has no frame around it, but is where it is.
             return Ok((line[0].id == target[0].id).then_some(Pose::IDENTITY));
@@ -61,14 +61,18 @@ impl Graph {
     /// The operations that take an entity off its parent and leave it where it is, in the zone around it; and what must
     /// hold for them: nothing between it and that zone has changed.
     pub async fn plan_detach(&self, id: EntityId) -> Result<(Vec<Precondition>, Vec<Operation>)> {
-        let Some(line) = self.line(id).await? else { return Ok((vec![Precondition::Exists(id)], Vec::new())) };
+        let Some(line) = self.line(id).await? else {
+            return Ok((vec![Precondition::Exists(id)], Vec::new()));
+        };
         let between = line.iter().take_while(|above| above.id == id || above.zone.is_none()).count();
         let zone = line.get(between).ok_or_else(|| Refusal::Invalid {
             what: "the detached entity",
             reason: format!("entity {id} is a world root: there is nothing to take it off"),
         })?;
-        let unchanged = line[..between].iter().map(|entity| Precondition::Revision(entity.id, entity.revision)).collect();
-        let operation = Operation::Reparent { entity: id, parent: zone.id, port: None, pose: NewPose::KeepWorld };
+        let unchanged =
+            line[..between].iter().map(|entity| Precondition::Revision(entity.id, entity.revision)).collect();
+        let operation =
+            Operation::Reparent { entity: id, parent: zone.id, port: None, pose: NewPose::KeepWorld };
         Ok((unchanged, vec![operation]))
     }
 }

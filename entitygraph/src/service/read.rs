@@ -44,7 +44,8 @@ impl Graph {
     pub async fn entities(&self, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>> {
         self.check_rows("ids", ids.len())?;
         let mut found: Vec<_> = ids.iter().map(|id| self.inner.cache.entity(*id)).collect();
-        let missing: Vec<_> = ids.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(id, _)| *id).collect();
+        let missing: Vec<_> =
+            ids.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(id, _)| *id).collect();
         if !missing.is_empty() {
             let mut loaded = self.load_entities(&missing).await?.into_iter();
             for slot in found.iter_mut().filter(|slot| slot.is_none()) {
@@ -102,10 +103,16 @@ impl Graph {
     async fn load_subtree(&self, key: SubtreeKey) -> Result<Subtree> {
         let (root, extent) = key;
         let max = self.inner.config.limits.subtree_entities;
-        let At { cursor, value } = self.ask("subtree", self.inner.store.subtree(root, extent, PageRequest::first(max))).await?;
+        let At { cursor, value } =
+            self.ask("subtree", self.inner.store.subtree(root, extent, PageRequest::first(max))).await?;
         if value.more {
             let (count, max) = (max as u64 + 1, max as u64);
-            return Err(Refusal::TooMany { what: "entities in one tree, read its `descendants` by pages", count, max }.into());
+            return Err(Refusal::TooMany {
+                what: "entities in one tree, read its `descendants` by pages",
+                count,
+                max,
+            }
+            .into());
         }
         let subtree: Subtree = value.rows.into_iter().map(|(entity, _)| entity).collect();
         self.inner.cache.fill_subtree(cursor, key, subtree.clone());
@@ -113,7 +120,12 @@ impl Graph {
     }
 
     /// A page of what is below an entity, of any size, parents first.
-    pub async fn descendants(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<Page<Arc<Entity>>> {
+    pub async fn descendants(
+        &self,
+        root: EntityId,
+        extent: Extent,
+        page: PageRequest,
+    ) -> Result<Page<Arc<Entity>>> {
         self.check_rows("rows in one page", page.first)?;
         // The store's first row is the root itself.
         let first = page.first + usize::from(page.after.is_none());
@@ -124,7 +136,12 @@ impl Graph {
     }
 
     /// Entities below a node with at least one of the facets.
-    pub async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<Page<EntityId>> {
+    pub async fn find(
+        &self,
+        below: Option<EntityId>,
+        any_of: &[Facet],
+        page: PageRequest,
+    ) -> Result<Page<EntityId>> {
         self.check_rows("page", page.first)?;
         Ok(self.ask("find", self.inner.store.find(below, any_of, page)).await?.value)
     }
@@ -175,7 +192,11 @@ impl Graph {
 
     /// Counts and times a store read, and waits until the cache was told of everything the answer saw: so that the answer
     /// may be put in the cache, and no later read of the same caller sees less.
-    pub(crate) async fn ask<T>(&self, question: &'static str, read: impl Future<Output = Result<At<T>>>) -> Result<At<T>> {
+    pub(crate) async fn ask<T>(
+        &self,
+        question: &'static str,
+        read: impl Future<Output = Result<At<T>>>,
+    ) -> Result<At<T>> {
         let timer = self.inner.metrics.store_read_seconds.start_timer();
         let answer = read.await?;
         timer.observe_duration();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    Change, Components, Container, Cursor, EntityId, EntityName, IdRange, Operation, Placement, Precondition, Receipt,
-    Refusal, Transaction,
+    Change, Components, Container, Cursor, EntityId, EntityName, IdRange, Operation, Placement, Precondition,
+    Receipt, Refusal, Transaction,
 };
 use entitygraph_store::Feed;
 
@@ -15,7 +15,12 @@ impl Graph {
     pub async fn commit(&self, transaction: Transaction) -> Result<Receipt> {
         let (count, max) = (transaction.operations.len(), self.inner.config.limits.transaction_operations);
         if count > max {
-            return Err(Refusal::TooMany { what: "operations in one transaction", count: count as u64, max: max as u64 }.into());
+            return Err(Refusal::TooMany {
+                what: "operations in one transaction",
+                count: count as u64,
+                max: max as u64,
+            }
+            .into());
         }
         let timer = self.inner.metrics.commit_seconds.start_timer();
         let receipt = match self.inner.store.commit(transaction).await {
@@ -35,12 +40,16 @@ impl Graph {
     /// What the commit of this number created that came with nothing around it, in order: what a retried caller is told
     /// of the first attempt. Empty when the commit is no longer retained.
     pub async fn created_by(&self, commit: Cursor) -> Result<Vec<EntityId>> {
-        let Some(before) = commit.number().checked_sub(1).map(Cursor::from_number) else { return Ok(Vec::new()) };
+        let Some(before) = commit.number().checked_sub(1).map(Cursor::from_number) else {
+            return Ok(Vec::new());
+        };
         let Feed::Commits(commits) = self.store().changes(before, 1).await? else { return Ok(Vec::new()) };
         let changes = commits.iter().flat_map(|commit| &commit.changes);
         Ok(changes
             .filter_map(|change| match change {
-                Change::Created(entity) if entity.source.as_ref().is_none_or(|source| source.slot.is_none()) => {
+                Change::Created(entity)
+                    if entity.source.as_ref().is_none_or(|source| source.slot.is_none()) =>
+                {
                     Some(entity.id)
                 }
                 _ => None,

@@ -119,21 +119,40 @@ async fn a_container_shows_its_children_ports_and_instances() {
     );
     assert_eq!(data["containers"]["nodes"], json!([{ "name": "ship/hauler" }, { "name": "ship/room" }]));
     assert_eq!(data["none"], json!(null));
-    assert_eq!(data["componentTypes"], json!({ "nodes": [{ "name": "cargo" }], "pageInfo": { "hasNextPage": true } }));
+    assert_eq!(
+        data["componentTypes"],
+        json!({ "nodes": [{ "name": "cargo" }], "pageInfo": { "hasNextPage": true } })
+    );
 }
 
 #[tokio::test]
 async fn containers_that_cannot_be_are_refused_by_name() {
     let world = World::small().await;
     let cases = [
-        (json!({ "name": "loop", "kind": "a", "children": [{ "name": "x", "container": "loop" }] }), "CONTAINER_CYCLE", "`loop`"),
-        (json!({ "name": "ship/room", "kind": "room", "children": [{ "name": "x", "container": "ship/hauler" }] }), "CONTAINER_CYCLE", "ship/hauler"),
-        (json!({ "name": "a", "kind": "a", "children": [{ "name": "x", "container": "none" }] }), "UNKNOWN_CONTAINER", "`none`"),
+        (
+            json!({ "name": "loop", "kind": "a", "children": [{ "name": "x", "container": "loop" }] }),
+            "CONTAINER_CYCLE",
+            "`loop`",
+        ),
+        (
+            json!({ "name": "ship/room", "kind": "room", "children": [{ "name": "x", "container": "ship/hauler" }] }),
+            "CONTAINER_CYCLE",
+            "ship/hauler",
+        ),
+        (
+            json!({ "name": "a", "kind": "a", "children": [{ "name": "x", "container": "none" }] }),
+            "UNKNOWN_CONTAINER",
+            "`none`",
+        ),
         (json!({ "name": "ship/room", "kind": "hall" }), "BAD_CONTAINER", "cannot become `hall`"),
         (json!({ "name": "a b", "kind": "a" }), "BAD_TEXT", "' '"),
         (json!({ "name": "a", "kind": "a", "components": ["shield"] }), "UNKNOWN_COMPONENT", "`shield`"),
         (json!({ "name": "a", "kind": "a", "radius": -1 }), "BAD_CONTAINER", "negative"),
-        (json!({ "name": "a", "kind": "a", "bounds": { "min": [1, 0, 0], "max": [0, 0, 0] } }), "BAD_COORDINATE", "x axis"),
+        (
+            json!({ "name": "a", "kind": "a", "bounds": { "min": [1, 0, 0], "max": [0, 0, 0] } }),
+            "BAD_COORDINATE",
+            "x axis",
+        ),
     ];
     for (draft, code, part) in cases {
         let refused = publish(&world, draft.clone()).await;

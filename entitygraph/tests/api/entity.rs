@@ -80,15 +80,22 @@ async fn children_come_in_order_and_by_pages() {
     let page = "query ($id: EntityId!, $order: ChildOrder!, $after: String) { entity(id: $id) {
         children(order: $order, first: 2, after: $after) {
           edges { cursor node { name } } nodes { name } pageInfo { hasNextPage hasPreviousPage endCursor } } } }";
-    for (order, expected) in
-        [("ORDINAL", ["Sun", "Hermes", "Sol Gate", "Earth"]), ("NAME", ["Earth", "Hermes", "Sol Gate", "Sun"])]
-    {
+    for (order, expected) in [
+        ("ORDINAL", ["Sun", "Hermes", "Sol Gate", "Earth"]),
+        ("NAME", ["Earth", "Hermes", "Sol Gate", "Sun"]),
+    ] {
         let mut names = Vec::new();
         let mut after = json!(null);
         loop {
             let data = world.ask(page, json!({ "id": sol, "order": order, "after": after })).await;
             let children = &data["entity"]["children"];
-            names.extend(children["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap().to_owned()));
+            names.extend(
+                children["nodes"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|node| node["name"].as_str().unwrap().to_owned()),
+            );
             after = children["pageInfo"]["endCursor"].clone();
             assert_eq!(children["edges"][1]["cursor"], after);
             assert_eq!(children["pageInfo"]["hasPreviousPage"], json!(names.len() > 2));
@@ -120,7 +127,10 @@ async fn a_subtree_comes_parents_first_to_the_depth_asked() {
     };
     assert_eq!(data["one"]["count"], "5");
     assert_eq!(names("one"), ["Sol", "Sun", "Hermes", "Sol Gate", "Earth"]);
-    assert_eq!(names("all"), ["Sol", "Sun", "Hermes", "bridge", "Ada", "hold", "Crate", "Sol Gate", "Earth", "Moon"]);
+    assert_eq!(
+        names("all"),
+        ["Sol", "Sun", "Hermes", "bridge", "Ada", "hold", "Crate", "Sol Gate", "Earth", "Moon"]
+    );
     assert_eq!(names("ship"), ["Ada"], "she is an aggregate root herself");
     assert_eq!(data["none"], json!(null));
 }
@@ -189,7 +199,10 @@ async fn entities_are_found_by_name_owner_and_in_the_roots() {
         root["counts"]["containers"],
         json!([{ "container": { "name": "ship/room" }, "count": "2" }, { "container": { "name": "ship/hauler" }, "count": "1" }])
     );
-    assert_eq!(root["counts"]["labels"], json!([{ "name": "flies", "count": "1" }, { "name": "mission/rescue", "count": "1" }]));
+    assert_eq!(
+        root["counts"]["labels"],
+        json!([{ "name": "flies", "count": "1" }, { "name": "mission/rescue", "count": "1" }])
+    );
     assert_eq!(root["counts"]["components"], json!([{ "component": { "name": "cargo" }, "count": "1" }]));
 }
 
@@ -225,7 +238,11 @@ async fn a_search_goes_on_page_by_page_over_what_does_not_match() {
     for number in 0..30 {
         let kind = if number % 10 == 9 { "beacon" } else { "rock" };
         let labels = if number % 2 == 1 { json!(["lit"]) } else { json!([]) };
-        world.create(json!({ "name": format!("thing {number}"), "kind": kind, "parent": sol, "labels": labels })).await;
+        world
+            .create(
+                json!({ "name": format!("thing {number}"), "kind": kind, "parent": sol, "labels": labels }),
+            )
+            .await;
     }
     let mut names = Vec::new();
     let mut after = json!(null);
@@ -238,14 +255,18 @@ async fn a_search_goes_on_page_by_page_over_what_does_not_match() {
             )
             .await;
         let page = &data["find"];
-        names.extend(page["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap().to_owned()));
+        names.extend(
+            page["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap().to_owned()),
+        );
         after = page["pageInfo"]["endCursor"].clone();
         if page["pageInfo"]["hasNextPage"] == json!(false) {
             break;
         }
     }
-    let expected: Vec<_> = (0..30).filter(|number| number % 2 == 1).map(|number| format!("thing {number}")).collect();
+    let expected: Vec<_> =
+        (0..30).filter(|number| number % 2 == 1).map(|number| format!("thing {number}")).collect();
     assert_eq!(names, expected);
-    let (code, _) = world.error(r#"{ find(kinds: ["rock"], after: "AAAA") { nodes { id } } }"#, json!({})).await;
+    let (code, _) =
+        world.error(r#"{ find(kinds: ["rock"], after: "AAAA") { nodes { id } } }"#, json!({})).await;
     assert_eq!(code, "BAD_PAGE_CURSOR");
 }

@@ -23,7 +23,8 @@ async fn every_example_runs_and_shows_something() {
         let body = json!({ "query": example.query, "operationName": example.operation }).to_string();
         let reply = world.post(body).await.json();
         assert_eq!(reply.get("errors"), None, "{}: {reply}", example.name);
-        let shows = rows(&reply["data"]) > 0 || example.kind == "mutation" || example.name == "how-is-the-server";
+        let shows =
+            rows(&reply["data"]) > 0 || example.kind == "mutation" || example.name == "how-is-the-server";
         assert!(shows, "{}: {reply}", example.name);
         assert!(!reply.to_string().contains("\"code\":"), "{}: {reply}", example.name);
     }

@@ -11,7 +11,10 @@ use crate::world::{Reply, World};
 
 /// The server still answers, and answers right.
 async fn still_up(world: &World) {
-    assert_eq!(world.data("{ roots { nodes { name } } }").await["roots"]["nodes"], json!([{ "name": "Universe" }]));
+    assert_eq!(
+        world.data("{ roots { nodes { name } } }").await["roots"]["nodes"],
+        json!([{ "name": "Universe" }])
+    );
 }
 
 async fn query(world: &World, text: impl Into<String>) -> Reply {
@@ -26,8 +29,18 @@ fn first(reply: &Reply) -> Value {
 async fn ids_that_are_none_are_refused_and_say_what_an_id_is() {
     let world = World::small().await;
     let bad = [
-        json!("0"), json!(""), json!("-1"), json!("007"), json!("five"), json!("18446744073709551616"), json!(1.5), json!(-3),
-        json!(9007199254740993_u64), json!(true), json!([1]), json!({ "id": 1 }),
+        json!("0"),
+        json!(""),
+        json!("-1"),
+        json!("007"),
+        json!("five"),
+        json!("18446744073709551616"),
+        json!(1.5),
+        json!(-3),
+        json!(9007199254740993_u64),
+        json!(true),
+        json!([1]),
+        json!({ "id": 1 }),
     ];
     for id in bad {
         let text = "query ($id: EntityId!) { entity(id: $id) { name } }";
@@ -39,7 +52,11 @@ async fn ids_that_are_none_are_refused_and_say_what_an_id_is() {
         assert_eq!(error["extensions"]["retryable"], false);
     }
     // 1e999 is no number that JSON can carry.
-    let reply = world.post(r#"{"query": "query ($id: EntityId!) { entity(id: $id) { name } }", "variables": {"id": 1e999}}"#).await;
+    let reply = world
+        .post(
+            r#"{"query": "query ($id: EntityId!) { entity(id: $id) { name } }", "variables": {"id": 1e999}}"#,
+        )
+        .await;
     assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST".to_owned()));
     still_up(&world).await;
 }
@@ -49,15 +66,29 @@ async fn coordinates_that_are_not_finite_are_refused() {
     let world = World::small().await;
     let sol = world.id("Sol").await;
     let documents = [
-        format!(r#"{{ near(zone: "{sol}", at: {{ point: [1e999, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", at: {{ point: [NaN, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", at: {{ point: ["Infinity", 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"{{ near(zone: "{sol}", at: {{ point: [1, 2], radius: 1 }}) {{ nodes {{ distance }} }} }}"#),
-        format!(r#"mutation {{ moveEntity(input: {{ entity: "{sol}", pose: {{ position: [0, 0, 1e400] }} }}) {{ __typename }} }}"#),
+        format!(
+            r#"{{ near(zone: "{sol}", at: {{ point: [1e999, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#
+        ),
+        format!(
+            r#"{{ near(zone: "{sol}", at: {{ point: [NaN, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#
+        ),
+        format!(
+            r#"{{ near(zone: "{sol}", at: {{ point: ["Infinity", 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#
+        ),
+        format!(
+            r#"{{ near(zone: "{sol}", at: {{ point: [1, 2], radius: 1 }}) {{ nodes {{ distance }} }} }}"#
+        ),
+        format!(
+            r#"mutation {{ moveEntity(input: {{ entity: "{sol}", pose: {{ position: [0, 0, 1e400] }} }}) {{ __typename }} }}"#
+        ),
     ];
     for document in documents {
         let reply = query(&world, &document).await;
-        assert!(["BAD_INPUT", "BAD_DOCUMENT", "BAD_SYNTAX"].contains(&reply.code().as_str()), "{document}: {}", reply.text);
+        assert!(
+            ["BAD_INPUT", "BAD_DOCUMENT", "BAD_SYNTAX"].contains(&reply.code().as_str()),
+            "{document}: {}",
+            reply.text
+        );
     }
     let raw = format!(
         r#"{{"query": "mutation ($p: Vector!) {{ moveEntity(input: {{ entity: \"{sol}\", pose: {{ position: $p }} }}) {{ __typename }} }}", "variables": {{"p": [0, 0, 1e999]}}}}"#
@@ -90,7 +121,11 @@ async fn a_thousand_levels_are_refused_whatever_they_are_made_of() {
         assert_eq!(query(&world, document).await.code(), "QUERY_TOO_DEEP");
     }
     // Nested JSON in the variables stops in the JSON parser.
-    let deep = format!(r#"{{"query": "{{ roots {{ nodes {{ name }} }} }}", "variables": {{"a": {}1{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        r#"{{"query": "{{ roots {{ nodes {{ name }} }} }}", "variables": {{"a": {}1{}}}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     assert_eq!(world.post(deep).await.code(), "BAD_REQUEST");
     still_up(&world).await;
 }
@@ -99,7 +134,8 @@ async fn a_thousand_levels_are_refused_whatever_they_are_made_of() {
 async fn selections_deeper_than_the_limit_are_refused_with_the_limit() {
     let world = World::small().await;
     let sol = world.id("Sol").await;
-    let document = format!("{{ entity(id: \"{sol}\") {{ {} name {} }} }}", "parent { ".repeat(25), "}".repeat(25));
+    let document =
+        format!("{{ entity(id: \"{sol}\") {{ {} name {} }} }}", "parent { ".repeat(25), "}".repeat(25));
     let reply = query(&world, document).await;
     assert_eq!(reply.code(), "QUERY_TOO_DEEP");
     assert!(first(&reply)["message"].as_str().unwrap().contains("20 levels"), "{}", reply.text);
@@ -119,7 +155,9 @@ async fn fragments_that_hold_themselves_are_refused() {
 async fn thousands_of_aliases_are_too_long_or_too_complex() {
     let world = World::small().await;
     let sol = world.id("Sol").await;
-    let many = |count: usize, field: &str| (0..count).map(|number| format!("a{number}: {field}")).collect::<String>();
+    let many = |count: usize, field: &str| {
+        (0..count).map(|number| format!("a{number}: {field}")).collect::<String>()
+    };
     let long = format!("{{ {} }}", many(5_000, &format!("entity(id: \"{sol}\") {{ name }} ")));
     assert_eq!(query(&world, long).await.code(), "QUERY_TOO_LONG");
     let complex = format!("{{ {} }}", many(1_000, "roots(first: 200) { nodes { name } } "));
@@ -130,20 +168,50 @@ async fn thousands_of_aliases_are_too_long_or_too_complex() {
 }
 
 #[tokio::test]
+async fn the_same_field_over_and_over_is_one_field_or_refused() {
+    let world = World::small().await;
+    let reply = query(&world, format!("{{ {} }}", "status { cursor } ".repeat(4_000))).await;
+    assert!(reply.json()["data"]["status"]["cursor"].is_string(), "{}", reply.text);
+    let spreads = format!("{{ {} }} fragment a on Query {{ status {{ cursor }} }}", "...a ".repeat(9_000));
+    assert!(query(&world, spreads).await.json()["data"]["status"]["cursor"].is_string());
+    let doubling: String = (0..40)
+        .map(|level| format!("fragment f{level} on Query {{ ...f{0} ...f{0} }} ", level + 1))
+        .collect();
+    let bomb = format!("{{ ...f0 }} {doubling} fragment f40 on Query {{ status {{ cursor }} }}");
+    let reply = query(&world, bomb).await;
+    assert!(
+        ["BAD_DOCUMENT", "QUERY_TOO_COMPLEX", "QUERY_TOO_DEEP", "QUERY_TOO_LONG"]
+            .contains(&reply.code().as_str()),
+        "{}",
+        reply.text
+    );
+    still_up(&world).await;
+}
+
+#[tokio::test]
 async fn pages_multiply_without_overflowing() {
     let world = World::small().await;
     let document = format!("{{ roots {} }}", nested_pages(8));
     assert_eq!(query(&world, document).await.code(), "QUERY_TOO_COMPLEX");
     for first in [0, -1, 2_001, i32::MAX] {
-        let reply = query(&world, format!("{{ roots(first: {first}) {{ pageInfo {{ hasNextPage }} }} }}")).await;
-        assert!(["INVALID", "TOO_MANY", "QUERY_TOO_COMPLEX"].contains(&reply.code().as_str()), "{first}: {}", reply.text);
+        let reply =
+            query(&world, format!("{{ roots(first: {first}) {{ pageInfo {{ hasNextPage }} }} }}")).await;
+        assert!(
+            ["INVALID", "TOO_MANY", "QUERY_TOO_COMPLEX"].contains(&reply.code().as_str()),
+            "{first}: {}",
+            reply.text
+        );
     }
     assert_eq!(query(&world, r#"{ roots(after: "%%%") { nodes { id } } }"#).await.code(), "BAD_PAGE_CURSOR");
     still_up(&world).await;
 }
 
 fn nested_pages(levels: usize) -> String {
-    if levels == 0 { "{ nodes { name } }".to_owned() } else { format!("{{ nodes {{ children(first: 2000) {} }} }}", nested_pages(levels - 1)) }
+    if levels == 0 {
+        "{ nodes { name } }".to_owned()
+    } else {
+        format!("{{ nodes {{ children(first: 2000) {} }} }}", nested_pages(levels - 1))
+    }
 }
 
 #[tokio::test]
@@ -157,7 +225,11 @@ async fn wrong_types_unknown_fields_and_bad_syntax_name_what_is_wrong() {
         ("{ roots { nodes { name } }", "BAD_SYNTAX", "1:"),
         ("", "BAD_SYNTAX", "1:"),
         ("query A { status { cursor } } query B { status { cursor } }", "BAD_OPERATION", "operationName"),
-        ("mutation { reparent(input: { entity: 1, parent: 2, pose: { ride: true, keepWorld: true } }) { __typename } }", "BAD_DOCUMENT", "input.pose"),
+        (
+            "mutation { reparent(input: { entity: 1, parent: 2, pose: { ride: true, keepWorld: true } }) { __typename } }",
+            "BAD_DOCUMENT",
+            "input.pose",
+        ),
     ];
     for (document, code, part) in cases {
         let reply = query(&world, document).await;
@@ -170,9 +242,24 @@ async fn wrong_types_unknown_fields_and_bad_syntax_name_what_is_wrong() {
 #[tokio::test]
 async fn bodies_that_are_no_request_are_refused_with_the_shape_of_one() {
     let world = World::small().await;
-    for body in ["", "{", "[]", "null", "\"query\"", "{\"query\": 1}", "{}", "{\"query\": \"{ a }\", \"variables\": [1]}", "\u{0}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"query\"",
+        "{\"query\": 1}",
+        "{}",
+        "{\"query\": \"{ a }\", \"variables\": [1]}",
+        "\u{0}",
+    ] {
         let reply = world.post(body).await;
-        assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST".to_owned()), "{body}: {}", reply.text);
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::BAD_REQUEST, "BAD_REQUEST".to_owned()),
+            "{body}: {}",
+            reply.text
+        );
         assert!(first(&reply)["message"].as_str().unwrap().contains("send {\"query\""), "{}", reply.text);
     }
     let not_utf8 = world.post(vec![b'{', 0xff, 0xfe, b'}']).await;
@@ -188,8 +275,12 @@ async fn a_post_that_is_not_json_by_its_header_is_refused() {
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let reply = world.send(request.body(Body::from(r#"{"query": "{ status { cursor } }"}"#)).unwrap()).await;
-        assert_eq!((reply.status, reply.code()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_CONTENT_TYPE".to_owned()));
+        let reply =
+            world.send(request.body(Body::from(r#"{"query": "{ status { cursor } }"}"#)).unwrap()).await;
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_CONTENT_TYPE".to_owned())
+        );
     }
 }
 
@@ -201,7 +292,10 @@ async fn a_get_takes_queries_only() {
     let with_variables = "/graphql?query=query(%24n%3AString!)%7Bnamed(prefix%3A%24n)%7Bnodes%7Bname%7D%7D%7D&variables=%7B%22n%22%3A%22moon%22%7D";
     assert_eq!(world.get(with_variables).await.json()["data"]["named"]["nodes"][0]["name"], "Moon");
     let mutation = world.get("/graphql?query=mutation%7BleaseIds%7D").await;
-    assert_eq!((mutation.status, mutation.code()), (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY".to_owned()));
+    assert_eq!(
+        (mutation.status, mutation.code()),
+        (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY".to_owned())
+    );
     assert_eq!(world.get("/graphql").await.code(), "BAD_REQUEST");
     assert_eq!(world.get("/graphql?query=%7Ba%7D&variables=oops").await.code(), "BAD_REQUEST");
 }
@@ -232,7 +326,10 @@ async fn a_transaction_with_too_many_operations_is_refused() {
     let operation = json!({ "bury": { "entity": "1" } });
     let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { ... on Refusal { code message } } }";
     let data = world.ask(query, json!({ "operations": vec![operation; 4] })).await;
-    assert_eq!(data["commit"], json!({ "code": "TOO_MANY", "message": "too many operations in one transaction: 4, the limit is 3" }));
+    assert_eq!(
+        data["commit"],
+        json!({ "code": "TOO_MANY", "message": "too many operations in one transaction: 4, the limit is 3" })
+    );
 }
 
 #[tokio::test]
@@ -244,10 +341,16 @@ async fn a_tree_over_the_limit_is_refused_and_can_be_read_by_pages() {
     for name in ["a", "b"] {
         world.create(json!({ "name": name, "kind": "rock", "parent": root })).await;
     }
-    let (code, message) = world.error("query ($id: EntityId!) { subtree(id: $id) { count } }", json!({ "id": root })).await;
+    let (code, message) =
+        world.error("query ($id: EntityId!) { subtree(id: $id) { count } }", json!({ "id": root })).await;
     assert_eq!(code, "TOO_MANY");
     assert!(message.contains("`descendants`"), "{message}");
-    let data = world.ask("query ($id: EntityId!) { entity(id: $id) { descendants { nodes { name } } } }", json!({ "id": root })).await;
+    let data = world
+        .ask(
+            "query ($id: EntityId!) { entity(id: $id) { descendants { nodes { name } } } }",
+            json!({ "id": root }),
+        )
+        .await;
     assert_eq!(data["entity"]["descendants"]["nodes"].as_array().unwrap().len(), 2);
 }
 
@@ -255,13 +358,18 @@ async fn a_tree_over_the_limit_is_refused_and_can_be_read_by_pages() {
 async fn the_answer_has_the_type_that_the_client_accepts() {
     let world = World::small().await;
     let ask = async |accept: &str, text: &str| {
-        let request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json").header(header::ACCEPT, accept);
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, accept);
         let body = json!({ "query": text }).to_string();
         let reply = world.send(request.body(Body::from(body)).unwrap()).await;
         (reply.status.as_u16(), reply.content_type.clone(), reply.json().get("data").is_some())
     };
     let new = "application/graphql-response+json; charset=utf-8".to_owned();
-    assert_eq!(ask("application/graphql-response+json, application/json", "{ status { cursor } }").await, (200, new.clone(), true));
+    assert_eq!(
+        ask("application/graphql-response+json, application/json", "{ status { cursor } }").await,
+        (200, new.clone(), true)
+    );
     assert_eq!(ask("application/graphql-response+json", "{ nonsense }").await, (400, new, false));
     assert_eq!(ask("*/*", "{ nonsense }").await, (200, "application/json".to_owned(), false));
 }
@@ -269,7 +377,9 @@ async fn the_answer_has_the_type_that_the_client_accepts() {
 #[tokio::test]
 async fn the_introspection_of_the_playground_is_within_the_limits() {
     let world = World::small().await;
-    let kind = |levels: usize| (0..levels).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
+    let kind = |levels: usize| {
+        (0..levels).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"))
+    };
     let document = format!(
         "query IntrospectionQuery {{ __schema {{ description queryType {{ name }} mutationType {{ name }} subscriptionType {{ name }}
            types {{ ...FullType }} directives {{ name description locations args(includeDeprecated: true) {{ ...InputValue }} }} }} }}

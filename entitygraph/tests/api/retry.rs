@@ -72,7 +72,13 @@ async fn a_retried_detach_is_done_once_though_the_world_moved_on() {
     let krate = world.id("Crate").await;
     let input = json!({ "entity": krate });
     let ada = world.id("Ada").await;
-    world.commit("reparent", "ReparentInput", json!({ "entity": krate, "parent": ada, "pose": { "ride": true } })).await;
+    world
+        .commit(
+            "reparent",
+            "ReparentInput",
+            json!({ "entity": krate, "parent": ada, "pose": { "ride": true } }),
+        )
+        .await;
     let first = world.attempt("detach", "DetachInput", input.clone(), Some("drop")).await;
     assert_eq!(first["replayed"], false, "{first}");
     world.attempt("bury", "BuryInput", input.clone(), None).await;

@@ -14,7 +14,10 @@ fn committed(path: &str, printed: &str) {
         fs::write(&file, printed).unwrap();
     }
     let found = fs::read_to_string(&file).unwrap_or_default();
-    assert!(found == printed, "{path} is not what the code prints: run `UPDATE=1 cargo test -p entitygraph --test api` and look at the difference");
+    assert!(
+        found == printed,
+        "{path} is not what the code prints: run `UPDATE=1 cargo test -p entitygraph --test api` and look at the difference"
+    );
 }
 
 #[tokio::test]
@@ -31,13 +34,16 @@ fn the_page_of_metrics_lists_every_one() {
     let metrics = Metrics::register(&registry).unwrap();
     // A series with labels is only seen once it has a value.
     metrics.touch();
-    let mut page = "# Metrics\n\nWhat `/metrics` shows, printed by a test from the code that registers them.\n\n\
+    let mut page =
+        "# Metrics\n\nWhat `/metrics` shows, printed by a test from the code that registers them.\n\n\
         | name | type | labels | what it says |\n| --- | --- | --- | --- |\n"
-        .to_owned();
+            .to_owned();
     for family in registry.gather() {
         let kind = format!("{:?}", family.get_field_type()).to_lowercase();
-        let labels: Vec<_> = family.get_metric()[0].get_label().iter().map(|label| format!("`{}`", label.name())).collect();
-        writeln!(page, "| `{}` | {kind} | {} | {} |", family.name(), labels.join(" "), family.help()).unwrap();
+        let labels: Vec<_> =
+            family.get_metric()[0].get_label().iter().map(|label| format!("`{}`", label.name())).collect();
+        writeln!(page, "| `{}` | {kind} | {} | {} |", family.name(), labels.join(" "), family.help())
+            .unwrap();
     }
     committed("docs/metrics.md", &page);
 }

@@ -20,10 +20,18 @@ use crate::world::World;
 async fn health_readiness_and_status_tell_what_is_there() {
     let world = World::small().await;
     let health = world.get("/healthz").await.json();
-    assert_eq!((&health["status"], &health["store"], &health["entities"]), (&json!("up"), &json!("memory"), &json!("13")));
+    assert_eq!(
+        (&health["status"], &health["store"], &health["entities"]),
+        (&json!("up"), &json!("memory"), &json!("13"))
+    );
     assert_eq!(world.get("/readyz").await.json(), json!({ "status": "ready" }));
-    let status = world.data("{ status { version store caveat entities cursor cacheHitRate cacheBytes diskBytes } }").await;
-    assert_eq!((&status["status"]["cursor"], &status["status"]["entities"]), (&health["cursor"], &json!("13")));
+    let status = world
+        .data("{ status { version store caveat entities cursor cacheHitRate cacheBytes diskBytes } }")
+        .await;
+    assert_eq!(
+        (&status["status"]["cursor"], &status["status"]["entities"]),
+        (&health["cursor"], &json!("13"))
+    );
     assert!(status["status"]["cacheHitRate"].is_f64() && status["status"]["caveat"].is_string());
 }
 
@@ -75,7 +83,8 @@ async fn a_stop_answers_what_had_come_in_and_takes_nothing_new() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
+    let server =
+        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
 
     let body = json!({ "query": "mutation { leaseIds }" }).to_string();
     let mut waiting = begin(address, &body, 10).await;
@@ -98,7 +107,8 @@ async fn a_request_that_never_ends_is_cut_off_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
+    let server =
+        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
     let _waiting = begin(address, "{\"query\": \"\"}", 3).await;
     // Known to the server once it answers on another connection that came later.
     let mut other = begin(address, "{}", 2).await;

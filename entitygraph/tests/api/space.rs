@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 fn names(hits: &Value) -> Vec<String> {
-    hits["nodes"].as_array().unwrap().iter().map(|hit| hit["entity"]["name"].as_str().unwrap().to_owned()).collect()
+    hits["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hit| hit["entity"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -23,7 +28,10 @@ async fn near_finds_by_radius_through_nested_zones_nearest_first() {
         )
         .await;
     assert_eq!(names(&data["around"])[..3], ["Earth", "Moon", "Hermes"]);
-    assert_eq!(data["around"]["nodes"][1], json!({ "distance": 3.8e8, "radius": 1.7e6, "entity": { "name": "Moon" } }));
+    assert_eq!(
+        data["around"]["nodes"][1],
+        json!({ "distance": 3.8e8, "radius": 1.7e6, "entity": { "name": "Moon" } })
+    );
     assert_eq!(names(&data["moons"]), ["Moon", "Hermes"]);
     assert_eq!(names(&data["layer"]), Vec::<String>::new());
     assert!(names(&data["inside"]).contains(&"Earth".to_owned()));
@@ -84,7 +92,8 @@ async fn zones_at_a_point_go_inwards() {
     let world = World::small().await;
     let query = "query ($zone: EntityId!) { zonesAt(zone: $zone, point: [150000000030, 5e8, 2]) { name } }";
     let data = world.ask(query, json!({ "zone": world.id("Sol").await })).await;
-    let zones: Vec<_> = data["zonesAt"].as_array().unwrap().iter().map(|zone| zone["name"].as_str().unwrap()).collect();
+    let zones: Vec<_> =
+        data["zonesAt"].as_array().unwrap().iter().map(|zone| zone["name"].as_str().unwrap()).collect();
     assert_eq!(zones[0], "Sol");
     assert!(zones.contains(&"Earth") || zones.contains(&"Hermes"), "{zones:?}");
 }
@@ -117,8 +126,11 @@ async fn links_and_routes_lead_to_other_zones() {
     );
     assert_eq!(data["none"], json!(null));
     let (a, b) = (world.id("Sol Gate").await, world.id("Proxima Gate").await);
-    let unlink = "mutation ($input: UnlinkInput!) { unlink(input: $input) { __typename ... on Refusal { code } } }";
-    for expected in [json!({ "__typename": "Committed" }), json!({ "__typename": "Refusal", "code": "UNKNOWN_LINK" })] {
+    let unlink =
+        "mutation ($input: UnlinkInput!) { unlink(input: $input) { __typename ... on Refusal { code } } }";
+    for expected in
+        [json!({ "__typename": "Committed" }), json!({ "__typename": "Refusal", "code": "UNKNOWN_LINK" })]
+    {
         assert_eq!(world.ask(unlink, json!({ "input": { "a": a, "b": b } })).await["unlink"], expected);
     }
 }

@@ -12,18 +12,36 @@ async fn wide(children: usize) -> (World, String) {
     let operations: Vec<_> = (0..children)
         .map(|number| json!({ "create": { "name": format!("rock {number}"), "kind": "rock", "parent": parent } }))
         .collect();
-    let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename } }";
-    assert_eq!(world.ask(query, json!({ "operations": operations })).await["commit"]["__typename"], "Committed");
+    let query =
+        "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename } }";
+    assert_eq!(
+        world.ask(query, json!({ "operations": operations })).await["commit"]["__typename"],
+        "Committed"
+    );
     (world.cold(), parent)
 }
 
 /// Reads by question that the query costs, and its answer.
 async fn cost(world: &World, query: &str, variables: Value) -> (Vec<(&'static str, u64)>, Value) {
-    const QUESTIONS: [&str; 11] =
-        ["entities", "children", "ancestors", "subtree", "find", "counts", "owned", "named", "near", "links", "route"];
+    const QUESTIONS: [&str; 11] = [
+        "entities",
+        "children",
+        "ancestors",
+        "subtree",
+        "find",
+        "counts",
+        "owned",
+        "named",
+        "near",
+        "links",
+        "route",
+    ];
     let before = QUESTIONS.map(|question| world.store_reads(question));
     let data = world.ask(query, variables).await;
-    let after = QUESTIONS.into_iter().zip(before).map(|(question, before)| (question, world.store_reads(question) - before));
+    let after = QUESTIONS
+        .into_iter()
+        .zip(before)
+        .map(|(question, before)| (question, world.store_reads(question) - before));
     (after.filter(|(_, reads)| *reads > 0).collect(), data)
 }
 
@@ -42,7 +60,8 @@ async fn a_page_of_children_is_two_reads_whatever_its_size() {
 async fn the_parents_of_many_are_one_read() {
     let (world, _) = wide(100).await;
     let found = world.data(r#"{ named(prefix: "rock", first: 200) { nodes { id } } }"#).await;
-    let ids: Vec<_> = found["named"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    let ids: Vec<_> =
+        found["named"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
     let world = world.cold();
     let query = "query ($ids: [EntityId!]!) { entities(ids: $ids) { parent { name } } }";
     let (reads, _) = cost(&world, query, json!({ "ids": ids })).await;
@@ -79,7 +98,8 @@ async fn near_is_one_search_and_one_read_of_its_rows() {
 #[tokio::test]
 async fn a_search_by_one_property_is_one_search_and_one_read_of_its_rows() {
     let (world, _) = wide(100).await;
-    let (reads, data) = cost(&world, r#"{ find(kinds: ["rock"], first: 50) { nodes { name } } }"#, json!({})).await;
+    let (reads, data) =
+        cost(&world, r#"{ find(kinds: ["rock"], first: 50) { nodes { name } } }"#, json!({})).await;
     assert_eq!(data["find"]["nodes"].as_array().unwrap().len(), 50);
     assert_eq!(reads, [("entities", 1), ("find", 1)]);
 }

@@ -43,7 +43,8 @@ async fn every_plain_field_of_every_sort_of_entity_is_written_as_the_executor_wr
     let world = World::small().await;
     let ids = entities(&world).await;
     for name in PLAIN_FIELDS {
-        let query = format!("query ($ids: [EntityId!]!) {{ entities(ids: $ids) {{ {} alias: id }} }}", field(name));
+        let query =
+            format!("query ($ids: [EntityId!]!) {{ entities(ids: $ids) {{ {} alias: id }} }}", field(name));
         let variables = json!({ "ids": ids });
         // The executor has to be first: it fills the cache.
         let executed = executed(&world, &query, &variables).await;
@@ -120,7 +121,9 @@ async fn a_plan_never_shows_what_was_changed_since() {
             let data: Value = serde_json::from_str(&executed(&world, tree, &variables).await).unwrap();
             assert_eq!(data["data"]["subtree"]["nodes"][0]["revision"], (round + 1).to_string());
         }
-        world.commit("changeEntity", "ChangeEntityInput", json!({ "entity": hermes, "ordinal": round + 1 })).await;
+        world
+            .commit("changeEntity", "ChangeEntityInput", json!({ "entity": hermes, "ordinal": round + 1 }))
+            .await;
     }
 }
 
@@ -139,16 +142,23 @@ async fn lists_are_written_as_the_executor_writes_them() {
     ];
     for list in lists {
         let straight = format!("query {{ {} }}", list.replace("SELECTION", &all));
-        let by_executor = format!("query {{ {} }} fragment all on Entity {{ {all} }}", list.replace("SELECTION", "...all"));
+        let by_executor =
+            format!("query {{ {} }} fragment all on Entity {{ {all} }}", list.replace("SELECTION", "...all"));
         let expected = executed(&world, &by_executor, &json!({})).await;
         assert!(!expected.contains("errors") && expected.contains("Sol Gate"), "{expected}");
         assert_eq!(executed(&world, &straight, &json!({})).await, expected, "{list}");
     }
-    let near = format!("near(zone: \"{sol}\", at: {{ point: [0, 0, 0], radius: 1e13 }}) {{ nodes {{ SELECTION }} }}");
+    let near = format!(
+        "near(zone: \"{sol}\", at: {{ point: [0, 0, 0], radius: 1e13 }}) {{ nodes {{ SELECTION }} }}"
+    );
     let hit = "__typename radius distance entity { name parent { name } }";
     let straight = format!("{{ {} }}", near.replace("SELECTION", hit));
-    let by_executor = format!("{{ {} }} fragment hit on Hit {{ {hit} }}", near.replace("SELECTION", "...hit"));
-    assert_eq!(executed(&world, &straight, &json!({})).await, executed(&world, &by_executor, &json!({})).await);
+    let by_executor =
+        format!("{{ {} }} fragment hit on Hit {{ {hit} }}", near.replace("SELECTION", "...hit"));
+    assert_eq!(
+        executed(&world, &straight, &json!({})).await,
+        executed(&world, &by_executor, &json!({})).await
+    );
 }
 
 #[tokio::test]

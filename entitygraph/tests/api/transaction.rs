@@ -17,7 +17,8 @@ async fn values_are_set_reset_and_refused_by_name() {
     let hermes = world.id("Hermes").await;
     let set = |value: Value| json!({ "entity": hermes, "values": [{ "component": "hull", "variable": "hp", "value": value }] });
     world.commit("setVariables", "SetVariablesInput", set(json!(12.5))).await;
-    let query = r#"query ($id: EntityId!) { entity(id: $id) { revision value(component: "hull", variable: "hp") } }"#;
+    let query =
+        r#"query ($id: EntityId!) { entity(id: $id) { revision value(component: "hull", variable: "hp") } }"#;
     let seen = world.ask(query, json!({ "id": hermes })).await;
     assert_eq!(seen["entity"], json!({ "revision": "2", "value": 12.5 }));
     world.commit("setVariables", "SetVariablesInput", set(json!(null))).await;
@@ -30,7 +31,9 @@ async fn values_are_set_reset_and_refused_by_name() {
         assert_eq!(code, "WRONG_KIND", "{value}");
         assert!(message.starts_with("variable `hull.hp` is float: send a finite number, not "), "{message}");
     }
-    for (component, variable, expected) in [("shield", "hp", "UNKNOWN_COMPONENT"), ("hull", "mood", "UNKNOWN_VARIABLE")] {
+    for (component, variable, expected) in
+        [("shield", "hp", "UNKNOWN_COMPONENT"), ("hull", "mood", "UNKNOWN_VARIABLE")]
+    {
         let input = json!({ "entity": hermes, "values": [{ "component": component, "variable": variable, "value": 1 }] });
         assert_eq!(world.refused("setVariables", "SetVariablesInput", input).await.0, expected);
     }
@@ -55,15 +58,22 @@ async fn every_kind_of_value_survives_the_way_there_and_back() {
         ("FLOAT_LIST", json!([]), json!([1.5, -2.25])),
         ("TEXT_LIST", json!([]), json!(["a", ""])),
     ];
-    let variables: Vec<_> = kinds.iter().map(|(kind, default, _)| json!({ "name": kind, "kind": kind, "default": default })).collect();
+    let variables: Vec<_> = kinds
+        .iter()
+        .map(|(kind, default, _)| json!({ "name": kind, "kind": kind, "default": default }))
+        .collect();
     let publish = "mutation ($input: ComponentTypeInput!) { publishComponent(input: $input) { __typename } }";
     let published = world.ask(publish, json!({ "input": { "name": "all", "variables": variables } })).await;
     assert_eq!(published["publishComponent"]["__typename"], "ComponentPublished");
-    let values: Vec<_> = kinds.iter().map(|(kind, _, value)| json!({ "component": "all", "variable": kind, "value": value })).collect();
+    let values: Vec<_> = kinds
+        .iter()
+        .map(|(kind, _, value)| json!({ "component": "all", "variable": kind, "value": value }))
+        .collect();
     world.commit("setVariables", "SetVariablesInput", json!({ "entity": krate, "values": values })).await;
     let query = r#"query ($id: EntityId!) { entity(id: $id) { components(names: ["all"]) { own variables { kind value own } } } }"#;
     let seen = world.ask(query, json!({ "id": krate })).await;
-    let expected: Vec<_> = kinds.iter().map(|(kind, _, value)| json!({ "kind": kind, "value": value, "own": true })).collect();
+    let expected: Vec<_> =
+        kinds.iter().map(|(kind, _, value)| json!({ "kind": kind, "value": value, "own": true })).collect();
     assert_eq!(seen["entity"]["components"], json!([{ "own": true, "variables": expected }]));
 }
 
@@ -77,7 +87,8 @@ async fn an_entity_changes_in_all_its_parts_at_once() {
         "addComponents": ["cargo"], "values": [{ "component": "hull", "variable": "plates", "value": 2 }],
     });
     world.commit("changeEntity", "ChangeEntityInput", change).await;
-    let query = "query ($id: EntityId!) { entity(id: $id) { revision name radius root owner layer ordinal labels
+    let query =
+        "query ($id: EntityId!) { entity(id: $id) { revision name radius root owner layer ordinal labels
         pose { position } zone { bounds { max } } components { name } } }";
     let seen = world.ask(query, json!({ "id": moon })).await;
     assert_eq!(
@@ -91,7 +102,10 @@ async fn an_entity_changes_in_all_its_parts_at_once() {
     world.commit("label", "LabelInput", json!({ "entity": moon, "add": ["c"], "remove": ["b"] })).await;
     let seen = world.ask(query, json!({ "id": moon })).await;
     let part = |name: &str| seen["entity"][name].clone();
-    assert_eq!((part("revision"), part("owner"), part("pose"), part("zone")), (json!("4"), json!(null), json!(null), json!(null)));
+    assert_eq!(
+        (part("revision"), part("owner"), part("pose"), part("zone")),
+        (json!("4"), json!(null), json!(null), json!(null))
+    );
     assert_eq!((part("labels"), part("components")), (json!(["c"]), json!([{ "name": "cargo" }])));
 }
 
@@ -113,7 +127,9 @@ async fn a_buried_entity_is_gone_for_good() {
     assert_eq!(world.refused("bury", "BuryInput", json!({ "entity": earth })).await.0, "HAS_CHILDREN");
     let done = world.attempt("bury", "BuryInput", json!({ "entity": earth, "subtree": true }), None).await;
     assert_eq!(done["entity"], json!(null));
-    let data = world.ask("query ($ids: [EntityId!]!) { entities(ids: $ids) { name } }", json!({ "ids": [earth, moon] })).await;
+    let data = world
+        .ask("query ($ids: [EntityId!]!) { entities(ids: $ids) { name } }", json!({ "ids": [earth, moon] }))
+        .await;
     assert_eq!(data["entities"], json!([null, null]));
     let again = json!({ "id": moon, "kind": "moon", "parent": world.id("Sol").await });
     assert_eq!(world.refused("createEntity", "CreateEntityInput", again).await.0, "ENTITY_BURIED");
@@ -154,7 +170,9 @@ async fn a_commit_does_all_of_its_operations_or_none() {
 async fn each_precondition_is_checked_before_anything_is_done() {
     let world = World::small().await;
     let (earth, hermes, krate) = (world.id("Earth").await, world.id("Hermes").await, world.id("Crate").await);
-    world.commit("attach", "AttachInput", json!({ "entity": krate, "parent": hermes, "port": "clamp" })).await;
+    world
+        .commit("attach", "AttachInput", json!({ "entity": krate, "parent": hermes, "port": "clamp" }))
+        .await;
     let cases = [
         (json!({ "exists": "4711" }), "UNKNOWN_ENTITY"),
         (json!({ "absent": earth }), "ENTITY_EXISTS"),
@@ -169,8 +187,13 @@ async fn each_precondition_is_checked_before_anything_is_done() {
     }
     let epoch = |epoch: u64| json!([{ "epoch": { "entity": earth, "epoch": epoch } }]);
     assert!(commit(&world, operations.clone(), epoch(5)).await["cursor"].is_string());
-    assert_eq!(commit(&world, json!([{ "label": { "entity": earth, "add": ["x"] } }]), epoch(4)).await["code"], "STALE_EPOCH");
-    let seen = world.ask("query ($id: EntityId!) { entity(id: $id) { epoch labels } }", json!({ "id": earth })).await;
+    assert_eq!(
+        commit(&world, json!([{ "label": { "entity": earth, "add": ["x"] } }]), epoch(4)).await["code"],
+        "STALE_EPOCH"
+    );
+    let seen = world
+        .ask("query ($id: EntityId!) { entity(id: $id) { epoch labels } }", json!({ "id": earth }))
+        .await;
     assert_eq!(seen["entity"], json!({ "epoch": "5", "labels": ["marked"] }));
 }
 

@@ -7,7 +7,10 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
 };
-use entitygraph::{Config, Graph, Metrics, api::{Api, router::router}};
+use entitygraph::{
+    Config, Graph, Metrics,
+    api::{Api, router::router},
+};
 use entitygraph_store::{Store, memory::MemoryStore};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +38,10 @@ impl Reply {
     /// The code of the first error.
     pub fn code(&self) -> String {
         let json = self.json();
-        json["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code: {json}")).to_owned()
+        json["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no code: {json}"))
+            .to_owned()
     }
 }
 
@@ -96,7 +102,8 @@ impl World {
             )
             .await;
         let bounds = |half: f64| json!({ "min": [-half, -half, -half], "max": [half, half, half] });
-        let universe = world.create(json!({ "name": "Universe", "kind": "universe", "bounds": bounds(1e18) })).await;
+        let universe =
+            world.create(json!({ "name": "Universe", "kind": "universe", "bounds": bounds(1e18) })).await;
         let sol = world
             .create(json!({ "name": "Sol", "kind": "system", "parent": universe, "bounds": bounds(1e13), "pose": { "position": [0, 0, 0] } }))
             .await;
@@ -119,7 +126,9 @@ impl World {
                     "labels": ["mission/rescue"], "pose": { "position": [1.5e11, 5e8, 0] } }),
             )
             .await;
-        let rooms = world.data(&format!(r#"{{ entity(id: "{hermes}") {{ children {{ nodes {{ id name }} }} }} }}"#)).await;
+        let rooms = world
+            .data(&format!(r#"{{ entity(id: "{hermes}") {{ children {{ nodes {{ id name }} }} }} }}"#))
+            .await;
         let room = |index: usize| rooms["entity"]["children"]["nodes"][index]["id"].clone();
         world.create(json!({ "name": "Ada", "kind": "character", "parent": room(0), "root": true, "radius": 1, "owner": "player:ada" })).await;
         world
@@ -127,8 +136,13 @@ impl World {
                 "values": [{ "component": "cargo", "variable": "contents", "value": ["ore", "tea"] }] }))
             .await;
         let gate = |name: &str, parent: &str| json!({ "name": name, "kind": "gate", "parent": parent, "radius": 100, "pose": { "position": [1e12, 0, 0] } });
-        let (near, far) = (world.create(gate("Sol Gate", &sol)).await, world.create(gate("Proxima Gate", &proxima)).await);
-        world.data(&format!(r#"mutation {{ link(input: {{ a: "{near}", b: "{far}", cost: 2 }}) {{ __typename }} }}"#)).await;
+        let (near, far) =
+            (world.create(gate("Sol Gate", &sol)).await, world.create(gate("Proxima Gate", &proxima)).await);
+        world
+            .data(&format!(
+                r#"mutation {{ link(input: {{ a: "{near}", b: "{far}", cost: 2 }}) {{ __typename }} }}"#
+            ))
+            .await;
         world
     }
 
@@ -154,7 +168,8 @@ impl World {
     /// Runs a mutation that must be refused; the code and the message.
     pub async fn refused(&self, mutation: &str, ty: &str, input: Value) -> (String, String) {
         let refusal = self.attempt(mutation, ty, input, None).await;
-        let text = |name: &str| refusal[name].as_str().unwrap_or_else(|| panic!("{mutation}: {refusal}")).to_owned();
+        let text =
+            |name: &str| refusal[name].as_str().unwrap_or_else(|| panic!("{mutation}: {refusal}")).to_owned();
         (text("code"), text("message"))
     }
 

@@ -3,11 +3,16 @@
 //! The parser recurses on every bracket and allocates for every token, so both are counted first, in one pass over the
 //! text that does neither. What parses is kept: clients send the same few documents over and over.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::parser::{
     parse_query,
-    types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
+    types::{
+        DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
 };
 use moka::sync::Cache;
 
@@ -48,17 +53,21 @@ impl Document {
         let refused = |reason: String| Rejection::Operation { reason };
         match (&self.parsed.operations, name) {
             (DocumentOperations::Single(operation), None) => Ok(&operation.node),
-            (DocumentOperations::Single(_), Some(name)) => {
-                Err(refused(format!("the document has no operation named `{name}`: its only one has no name")))
-            }
+            (DocumentOperations::Single(_), Some(name)) => Err(refused(format!(
+                "the document has no operation named `{name}`: its only one has no name"
+            ))),
             (DocumentOperations::Multiple(operations), Some(name)) => {
                 let known = || operations.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
                 let found = operations.get(name).map(|operation| &operation.node);
-                found.ok_or_else(|| refused(format!("the document has no operation named `{name}`, only {}", known())))
+                found.ok_or_else(|| {
+                    refused(format!("the document has no operation named `{name}`, only {}", known()))
+                })
             }
             (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
                 Some(operation) if operations.len() == 1 => Ok(&operation.node),
-                _ => Err(refused("the document has several operations: name one with `operationName`".to_owned())),
+                _ => Err(refused(
+                    "the document has several operations: name one with `operationName`".to_owned(),
+                )),
             },
         }
     }
@@ -72,8 +81,9 @@ impl Document {
 /// The documents that were asked lately.
 #[derive(Debug)]
 pub struct Documents {
-    kept: Cache<Box<str>, Arc<Document>>,
+    kept: Cache<Arc<str>, Arc<Document>>,
     tokens_max: usize,
+    fields_max: usize,
 }
 
 impl Documents {
@@ -81,9 +91,10 @@ impl Documents {
     pub fn new(limits: &Limits) -> Self {
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES)
-            .weigher(|text: &Box<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+            .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
             .build();
-        Self { kept, tokens_max: limits.query_tokens }
+        // Each field costs at least one.
+        Self { kept, tokens_max: limits.query_tokens, fields_max: limits.query_complexity }
     }
 
     /// The document of this text.
@@ -93,6 +104,9 @@ impl Documents {
         }
         check_size(text, self.tokens_max)?;
         let parsed = parse_query(text).map_err(|error| Rejection::Syntax { reason: error.to_string() })?;
+        if expanded(&parsed) > self.fields_max {
+            return Err(Rejection::TooManyFields { max: self.fields_max });
+        }
         let flat = Flat::says(&parsed);
         let document = Arc::new(Document { parsed, flat, plan: OnceLock::new() });
         if text.len() <= KEPT_BYTES_EACH {
@@ -100,6 +114,43 @@ impl Documents {
         }
         Ok(document)
     }
+}
+
+/// How many fields and fragments the document has once its fragments are put in. The executor's checks walk them one by one, so a few
+/// fragments that double each other would keep them busy for ever. A fragment inside itself counts once; the executor
+/// refuses it.
+fn expanded(document: &ExecutableDocument) -> usize {
+    fn fields<'a>(
+        set: &'a SelectionSet,
+        document: &'a ExecutableDocument,
+        known: &mut HashMap<&'a str, usize>,
+    ) -> usize {
+        set.items.iter().fold(0_usize, |sum, selection| {
+            sum.saturating_add(match &selection.node {
+                Selection::Field(field) => {
+                    fields(&field.node.selection_set.node, document, known).saturating_add(1)
+                }
+                Selection::InlineFragment(inline) => fields(&inline.node.selection_set.node, document, known),
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    let inside = match (known.get(name), document.fragments.get(name)) {
+                        (Some(known), _) => *known,
+                        (None, None) => 0,
+                        (None, Some(fragment)) => {
+                            known.insert(name, 0);
+                            let count = fields(&fragment.node.selection_set.node, document, known);
+                            known.insert(name, count);
+                            count
+                        }
+                    };
+                    inside.saturating_add(1)
+                }
+            })
+        })
+    }
+    let mut known = HashMap::new();
+    let sets = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    sets.fold(0_usize, |sum, set| sum.saturating_add(fields(set, document, &mut known)))
 }
 
 /// Counts tokens and nested brackets, knowing of strings and comments only what it takes to skip them.
@@ -122,7 +173,9 @@ fn check_size(text: &str, tokens_max: usize) -> Result<(), Rejection> {
                         nesting = nesting.saturating_sub(1);
                         at += 1;
                     }
-                    byte if is_word(byte) => at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count(),
+                    byte if is_word(byte) => {
+                        at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
+                    }
                     _ => at += 1,
                 }
             }
@@ -178,7 +231,11 @@ mod tests {
     #[test]
     fn brackets_in_strings_and_comments_do_not_nest() {
         let many = "{[(".repeat(1_000);
-        for text in [format!("{{ a(b: \"{many}\") }}"), format!("{{ a }} # {many}"), format!("{{ a(b: \"\"\"{many}\"\"\") }}")] {
+        for text in [
+            format!("{{ a(b: \"{many}\") }}"),
+            format!("{{ a }} # {many}"),
+            format!("{{ a(b: \"\"\"{many}\"\"\") }}"),
+        ] {
             assert_eq!(check_size(&text, 100), Ok(()));
         }
         let escaped = format!("{{ a(b: \"\\\"{many}\") }}");
@@ -195,6 +252,21 @@ mod tests {
     fn tokens_are_counted_up_to_the_limit() {
         assert_eq!(check_size("{ a, b #c\n }", 4), Ok(()));
         assert_eq!(check_size("{ a b c }", 4), Err(Rejection::TooManyTokens { max: 4 }));
+    }
+
+    #[test]
+    fn fragments_that_double_each_other_are_counted_as_often_as_they_are_put_in() {
+        let doubling: String = (0..60)
+            .map(|level| format!("fragment f{level} on Query {{ ...f{0} ...f{0} }} ", level + 1))
+            .collect();
+        let bomb = format!("{{ ...f0 }} {doubling} fragment f60 on Query {{ ...unknown }}");
+        let limits = Limits::default();
+        let refused = Documents::new(&limits).get(&bomb).unwrap_err();
+        assert_eq!(refused, Rejection::TooManyFields { max: limits.query_complexity });
+        let circle =
+            parse_query("{ ...a } fragment a on Query { b { ...a } ...c } fragment c on Query { ...a d }")
+                .unwrap();
+        assert_eq!(expanded(&circle), 6);
     }
 
     #[test]

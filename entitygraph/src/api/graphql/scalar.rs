@@ -1,12 +1,10 @@
 //! Scalars: what JSON cannot say safely is a string, what it can say is checked.
 
-use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value as Const, connection::CursorType};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use entitygraph_schema::{
-    Aabb, Cursor, EntityId, Pose, Refusal,
-    query::PageCursor,
-    space::SpaceError,
+use async_graphql::{
+    InputValueError, InputValueResult, Number, Scalar, ScalarType, Value as Const, connection::CursorType,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use entitygraph_schema::{Aabb, Cursor, EntityId, Pose, Refusal, query::PageCursor, space::SpaceError};
 use glam::{DQuat, DVec3};
 
 /// What was given, short enough for a message.
@@ -25,13 +23,20 @@ impl ScalarType for Id {
     fn parse(value: Const) -> InputValueResult<Self> {
         let text = match &value {
             Const::String(text) => text.clone(),
-            Const::Number(number) if number.as_u64().is_some_and(|number| number < 1 << 53) => number.to_string(),
+            Const::Number(number) if number.as_u64().is_some_and(|number| number < 1 << 53) => {
+                number.to_string()
+            }
             Const::Number(number) => {
                 return Err(InputValueError::custom(format!(
                     "{number} is no entity id: send ids as decimal strings, larger numbers do not survive JSON"
                 )));
             }
-            _ => return Err(InputValueError::custom(format!("{} is no entity id: send a decimal string", shown(&value)))),
+            _ => {
+                return Err(InputValueError::custom(format!(
+                    "{} is no entity id: send a decimal string",
+                    shown(&value)
+                )));
+            }
         };
         text.parse().map(Self).map_err(InputValueError::custom)
     }
@@ -49,7 +54,12 @@ pub struct ChangeCursor(pub Cursor);
 impl ScalarType for ChangeCursor {
     fn parse(value: Const) -> InputValueResult<Self> {
         let number = whole(&value).and_then(|number| u64::try_from(number).ok());
-        let refused = || InputValueError::custom(format!("{} is no cursor: send one that a commit gave you", shown(&value)));
+        let refused = || {
+            InputValueError::custom(format!(
+                "{} is no cursor: send one that a commit gave you",
+                shown(&value)
+            ))
+        };
         number.map(|number| Self(Cursor::from_number(number))).ok_or_else(refused)
     }
 
@@ -77,12 +87,14 @@ impl ScalarType for Int64 {
 impl Int64 {
     /// As an unsigned number; `what` names it in the refusal.
     pub(super) fn unsigned(self, what: &'static str) -> Result<u64, Refusal> {
-        u64::try_from(self.0).map_err(|_| Refusal::Invalid { what, reason: format!("{} is below 0 or above 2^64", self.0) })
+        u64::try_from(self.0)
+            .map_err(|_| Refusal::Invalid { what, reason: format!("{} is below 0 or above 2^64", self.0) })
     }
 
     /// As a signed number; `what` names it in the refusal.
     pub(super) fn signed(self, what: &'static str) -> Result<i64, Refusal> {
-        i64::try_from(self.0).map_err(|_| Refusal::Invalid { what, reason: format!("{} is out of 64 bits", self.0) })
+        i64::try_from(self.0)
+            .map_err(|_| Refusal::Invalid { what, reason: format!("{} is out of 64 bits", self.0) })
     }
 }
 
@@ -95,7 +107,9 @@ impl From<u64> for Int64 {
 /// A whole number of at most 64 bits, from a number or a decimal string.
 pub(super) fn whole(value: &Const) -> Option<i128> {
     let number: i128 = match value {
-        Const::Number(number) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))?,
+        Const::Number(number) => {
+            number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))?
+        }
         Const::String(text) => text.parse().ok()?,
         _ => return None,
     };
@@ -105,7 +119,8 @@ pub(super) fn whole(value: &Const) -> Option<i128> {
 /// Floats of a list of fixed length.
 pub(super) fn floats<const N: usize>(value: &Const) -> Option<[f64; N]> {
     let Const::List(list) = value else { return None };
-    let floats: Option<Vec<_>> = list.iter().map(|part| if let Const::Number(part) = part { part.as_f64() } else { None }).collect();
+    let floats: Option<Vec<_>> =
+        list.iter().map(|part| if let Const::Number(part) = part { part.as_f64() } else { None }).collect();
     floats?.try_into().ok()
 }
 
@@ -125,7 +140,9 @@ pub struct Vector(pub DVec3);
 #[Scalar(name = "Vector")]
 impl ScalarType for Vector {
     fn parse(value: Const) -> InputValueResult<Self> {
-        let refused = || InputValueError::custom(format!("{} is no vector: send three numbers [x, y, z]", shown(&value)));
+        let refused = || {
+            InputValueError::custom(format!("{} is no vector: send three numbers [x, y, z]", shown(&value)))
+        };
         floats::<3>(&value).map(|parts| Self(parts.into())).ok_or_else(refused)
     }
 
@@ -141,7 +158,12 @@ pub struct Quaternion(pub DQuat);
 #[Scalar(name = "Quaternion")]
 impl ScalarType for Quaternion {
     fn parse(value: Const) -> InputValueResult<Self> {
-        let refused = || InputValueError::custom(format!("{} is no rotation: send four numbers [x, y, z, w]", shown(&value)));
+        let refused = || {
+            InputValueError::custom(format!(
+                "{} is no rotation: send four numbers [x, y, z, w]",
+                shown(&value)
+            ))
+        };
         floats::<4>(&value).map(|parts| Self(DQuat::from_array(parts))).ok_or_else(refused)
     }
 

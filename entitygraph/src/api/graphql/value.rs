@@ -31,9 +31,13 @@ pub(super) fn to_json(value: &Value) -> Const {
         Value::Entity(id) => Const::String(id.to_string()),
         Value::Vector(parts) => list(*parts),
         Value::Bytes(bytes) => Const::String(STANDARD.encode(bytes)),
-        Value::IntList(values) => Const::List(values.iter().map(|value| Const::String(value.to_string())).collect()),
+        Value::IntList(values) => {
+            Const::List(values.iter().map(|value| Const::String(value.to_string())).collect())
+        }
         Value::FloatList(values) => list(values.iter().copied()),
-        Value::TextList(texts) => Const::List(texts.iter().map(|text| Const::String(text.to_string())).collect()),
+        Value::TextList(texts) => {
+            Const::List(texts.iter().map(|text| Const::String(text.to_string())).collect())
+        }
     }
 }
 
@@ -41,12 +45,16 @@ pub(super) fn to_json(value: &Value) -> Const {
 pub(super) fn from_json(kind: ValueKind, json: &Const) -> Result<Value, String> {
     let int = |json: &Const| whole(json).and_then(|number| i64::try_from(number).ok());
     let float = |json: &Const| if let Const::Number(number) = json { number.as_f64() } else { None };
-    let text = |json: &Const| if let Const::String(text) = json { Some(Arc::<str>::from(text.as_str())) } else { None };
+    let text = |json: &Const| {
+        if let Const::String(text) = json { Some(Arc::<str>::from(text.as_str())) } else { None }
+    };
     fn each<T>(json: &Const, read: impl Fn(&Const) -> Option<T>) -> Option<Vec<T>> {
         if let Const::List(list) = json { list.iter().map(read).collect() } else { None }
     }
     let (read, expected) = match kind {
-        ValueKind::Bool => (if let Const::Boolean(value) = json { Some(Value::Bool(*value)) } else { None }, "true or false"),
+        ValueKind::Bool => {
+            (if let Const::Boolean(value) = json { Some(Value::Bool(*value)) } else { None }, "true or false")
+        }
         ValueKind::Int => (int(json).map(Value::Int), "a 64-bit integer as a number or a decimal string"),
         ValueKind::Float => (float(json).map(Value::Float), "a finite number"),
         ValueKind::Text => (text(json).map(Value::Text), "a string"),
@@ -59,9 +67,15 @@ pub(super) fn from_json(kind: ValueKind, json: &Const) -> Result<Value, String> 
             let bytes = text(json).and_then(|text| STANDARD.decode(text.as_bytes()).ok());
             (bytes.map(|bytes| Value::Bytes(bytes.into())), "a string in base64")
         }
-        ValueKind::IntList => (each(json, int).map(|list| Value::IntList(list.into())), "a list of 64-bit integers"),
-        ValueKind::FloatList => (each(json, float).map(|list| Value::FloatList(list.into())), "a list of numbers"),
-        ValueKind::TextList => (each(json, text).map(|list| Value::TextList(list.into())), "a list of strings"),
+        ValueKind::IntList => {
+            (each(json, int).map(|list| Value::IntList(list.into())), "a list of 64-bit integers")
+        }
+        ValueKind::FloatList => {
+            (each(json, float).map(|list| Value::FloatList(list.into())), "a list of numbers")
+        }
+        ValueKind::TextList => {
+            (each(json, text).map(|list| Value::TextList(list.into())), "a list of strings")
+        }
     };
     let value = read.ok_or_else(|| format!("send {expected}, not {}", shown(json)))?;
     value.check().map_err(|error| error.to_string())?;
@@ -75,7 +89,8 @@ pub(super) fn component<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Arc<
 
 /// The variable of this name.
 pub(super) fn variable<'a>(component: &'a ComponentType, name: &str) -> Result<&'a Variable, Refusal> {
-    let unknown = || Refusal::UnknownVariable { component: component.name.clone(), variable: name.to_owned() };
+    let unknown =
+        || Refusal::UnknownVariable { component: component.name.clone(), variable: name.to_owned() };
     component.variable(name).ok_or_else(unknown)
 }
 
@@ -111,7 +126,11 @@ pub(super) fn patches(
 }
 
 /// Values that something is made with; a null leaves the variable as its container has it.
-pub(super) fn components(catalog: &Catalog, named: &[String], values: &[VariableInput]) -> Result<Components, Refusal> {
+pub(super) fn components(
+    catalog: &Catalog,
+    named: &[String],
+    values: &[VariableInput],
+) -> Result<Components, Refusal> {
     let mut components = Components::default();
     for (component, patch) in patches(catalog, named, values)? {
         let set = components.0.entry(component).or_default();

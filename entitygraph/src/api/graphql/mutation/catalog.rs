@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use entitygraph_schema::{
-    Aabb, Child, ChildName, ComponentDraft, ComponentName, ContainerDraft, ContainerName, GroupName, Kind, Label, Operation,
-    Port, PortName, Pose, Refusal, Value, VariableDraft, VariableName,
+    Aabb, Child, ChildName, ComponentDraft, ComponentName, ContainerDraft, ContainerName, GroupName, Kind,
+    Label, Operation, Port, PortName, Pose, Refusal, Value, VariableDraft, VariableName,
 };
 
 use super::{
@@ -127,7 +127,8 @@ pub struct ContainerChildInput {
 impl ComponentTypeInput {
     pub(super) fn plan(self, plan: &mut Plan<'_>) -> Result<(), Fault> {
         let name = ComponentName::new(self.name).map_err(Fault::text)?;
-        let variables = self.variables.into_iter().map(|variable| variable.draft(&name)).collect::<Result<_, _>>()?;
+        let variables =
+            self.variables.into_iter().map(|variable| variable.draft(&name)).collect::<Result<_, _>>()?;
         plan.push(Operation::PublishComponent(ComponentDraft { name, variables }));
         Ok(())
     }
@@ -137,12 +138,13 @@ impl VariableTypeInput {
     fn draft(self, component: &ComponentName) -> Result<VariableDraft, Fault> {
         let name = VariableName::new(self.name).map_err(Fault::text)?;
         let kind = self.kind.into();
-        let default: Value = value::from_json(kind, &self.default.0).map_err(|reason| Refusal::NotOfKind {
-            component: component.clone(),
-            variable: name.clone(),
-            expected: kind,
-            reason,
-        })?;
+        let default: Value =
+            value::from_json(kind, &self.default.0).map_err(|reason| Refusal::NotOfKind {
+                component: component.clone(),
+                variable: name.clone(),
+                expected: kind,
+                reason,
+            })?;
         Ok(VariableDraft {
             name,
             default,
@@ -182,7 +184,12 @@ impl PortInput {
     fn port(self) -> Result<Port, Fault> {
         Ok(Port {
             name: PortName::new(self.name).map_err(Fault::text)?,
-            accepts: self.accepts.into_iter().map(Kind::new).collect::<Result<_, _>>().map_err(Fault::text)?,
+            accepts: self
+                .accepts
+                .into_iter()
+                .map(Kind::new)
+                .collect::<Result<_, _>>()
+                .map_err(Fault::text)?,
         })
     }
 }
@@ -273,7 +280,8 @@ impl CatalogMutation {
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<PublishContainerResult, Fault> {
         let name = input.name.clone();
-        let outcome = commit(ctx, operation_id, expect, vec![OperationInput::PublishContainer(Box::new(input))]).await;
+        let outcome =
+            commit(ctx, operation_id, expect, vec![OperationInput::PublishContainer(Box::new(input))]).await;
         let published = outcome.map(|committed| ContainerPublished {
             cursor: ChangeCursor(committed.receipt.cursor),
             replayed: committed.receipt.replayed,

@@ -5,7 +5,9 @@ use entitygraph_schema::{ContainerVersion, Epoch, PortName, Precondition, Revisi
 
 use super::{
     catalog::{ComponentTypeInput, ContainerInput},
-    entity::{BuryInput, ChangeEntityInput, CreateEntityInput, InstantiateInput, LabelInput, SetVariablesInput},
+    entity::{
+        BuryInput, ChangeEntityInput, CreateEntityInput, InstantiateInput, LabelInput, SetVariablesInput,
+    },
     link::{LinkInput, UnlinkInput},
     place::{AttachInput, DetachInput, MoveInput, ReparentInput},
     plan::{CommitResult, Plan, run},
@@ -157,8 +159,10 @@ impl CommitMutation {
         &self,
         ctx: &Context<'_>,
         operations: Vec<OperationInput>,
-        #[graphql(desc = "Makes a retry safe: the same id again returns the first outcome, with other operations it is \
-            refused.")]
+        #[graphql(
+            desc = "Makes a retry safe: the same id again returns the first outcome, with other operations it is \
+            refused."
+        )]
         operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {

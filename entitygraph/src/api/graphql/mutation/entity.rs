@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use entitygraph_schema::{
-    Aabb, Components, ComponentPatch, EntityName, Kind, Label, Layer, NewEntity, Operation, OwnerId, Patch, Placement,
-    PortName, Pose, Refusal,
+    Aabb, ComponentPatch, Components, EntityName, Kind, Label, Layer, NewEntity, Operation, OwnerId, Patch,
+    Placement, PortName, Pose, Refusal,
 };
 
 use super::{
@@ -195,7 +195,8 @@ impl InstantiateInput {
         let overrides = value::components(&plan.catalog, &self.components, &self.values)?;
         let name = EntityName::new(self.name).map_err(Fault::text)?;
         let placement = placement(self.parent, self.port, self.pose)?;
-        let (labels, owner, ordinal) = (labels::<Vec<_>>(self.labels)?, owner(self.owner)?, ordinal(self.ordinal)?);
+        let (labels, owner, ordinal) =
+            (labels::<Vec<_>>(self.labels)?, owner(self.owner)?, ordinal(self.ordinal)?);
         let (first, unchanged, operations) =
             plan.graph.plan_instance(&self.container, name, placement, overrides).await?;
         plan.expect(unchanged);
@@ -274,7 +275,10 @@ impl ChangeEntityInput {
 }
 
 /// Left out is no change, null is none.
-fn nullable<T, U>(input: MaybeUndefined<T>, read: impl Fn(T) -> Result<U, Fault>) -> Result<Option<Option<U>>, Fault> {
+fn nullable<T, U>(
+    input: MaybeUndefined<T>,
+    read: impl Fn(T) -> Result<U, Fault>,
+) -> Result<Option<Option<U>>, Fault> {
     match input {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Null => Ok(Some(None)),

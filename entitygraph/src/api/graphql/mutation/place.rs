@@ -88,7 +88,8 @@ impl ReparentInput {
             Some(NewPoseInput::Ride(true)) => NewPose::Ride,
             Some(NewPoseInput::At(pose)) => NewPose::At(Pose::try_from(pose).map_err(Fault::space)?),
             Some(NewPoseInput::KeepWorld(false) | NewPoseInput::Ride(false)) => {
-                let reason = "`keepWorld` and `ride` take true; choose one of `keepWorld`, `at`, `ride`".to_owned();
+                let reason =
+                    "`keepWorld` and `ride` take true; choose one of `keepWorld`, `at`, `ride`".to_owned();
                 return Err(entitygraph_schema::Refusal::Invalid { what: "the new pose", reason }.into());
             }
         };
@@ -102,7 +103,12 @@ impl AttachInput {
     pub(super) fn plan(self, plan: &mut Plan<'_>) -> Result<(), Fault> {
         plan.about(self.entity.0, self.expected_revision)?;
         let port = Some(PortName::new(self.port).map_err(Fault::text)?);
-        plan.push(Operation::Reparent { entity: self.entity.0, parent: self.parent.0, port, pose: NewPose::Ride });
+        plan.push(Operation::Reparent {
+            entity: self.entity.0,
+            parent: self.parent.0,
+            port,
+            pose: NewPose::Ride,
+        });
         Ok(())
     }
 }

@@ -6,7 +6,9 @@
 use std::{fmt, sync::Arc};
 
 use async_graphql::{Context, Object, SimpleObject, Union, Value as Const};
-use entitygraph_schema::{Catalog, EntityId, Operation, OperationId, Precondition, Receipt, Refusal, Revision, Transaction};
+use entitygraph_schema::{
+    Catalog, EntityId, Operation, OperationId, Precondition, Receipt, Refusal, Revision, Transaction,
+};
 use entitygraph_store::Error;
 use sha2::{Digest, Sha256};
 
@@ -121,7 +123,11 @@ pub enum CommitResult {
 }
 
 /// A refusal as a value, a fault as an error.
-pub(super) fn answer<T, R>(outcome: Result<T, Fault>, ok: fn(T) -> R, refused: fn(Refused) -> R) -> Result<R, Fault> {
+pub(super) fn answer<T, R>(
+    outcome: Result<T, Fault>,
+    ok: fn(T) -> R,
+    refused: fn(Refused) -> R,
+) -> Result<R, Fault> {
     match outcome {
         Ok(done) => Ok(ok(done)),
         Err(fault) => match fault.error() {
@@ -138,7 +144,11 @@ pub(super) async fn run(
     expect: Option<Vec<PreconditionInput>>,
     operations: Vec<OperationInput>,
 ) -> Result<CommitResult, Fault> {
-    answer(commit(ctx, operation_id, expect, operations).await, CommitResult::Committed, CommitResult::Refused)
+    answer(
+        commit(ctx, operation_id, expect, operations).await,
+        CommitResult::Committed,
+        CommitResult::Refused,
+    )
 }
 
 /// Commits operations as one transaction; a refusal is the error that it is.
@@ -174,7 +184,12 @@ async fn prepare<'a>(
     let graph = graph(ctx);
     let (count, max) = (operations.len(), graph.config().limits.transaction_operations);
     if count > max {
-        return Err(Refusal::TooMany { what: "operations in one transaction", count: count as u64, max: max as u64 }.into());
+        return Err(Refusal::TooMany {
+            what: "operations in one transaction",
+            count: count as u64,
+            max: max as u64,
+        }
+        .into());
     }
     let mut transaction = Transaction::default();
     if let Some(operation_id) = operation_id {
@@ -194,7 +209,8 @@ async fn prepare<'a>(
 /// SHA-256 of the field and its arguments with the variables filled in, whatever the order of the fields of an object.
 fn fingerprint(ctx: &Context<'_>) -> Result<[u8; 32], Refusal> {
     let field = ctx.field();
-    let unclear = |error: async_graphql::ServerError| Refusal::Invalid { what: "the arguments", reason: error.message };
+    let unclear =
+        |error: async_graphql::ServerError| Refusal::Invalid { what: "the arguments", reason: error.message };
     let arguments = field.arguments().map_err(unclear)?;
     let mut text = Canonical(Sha256::new());
     text.part(field.name());

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Context, Object};
 use entitygraph_schema::{self as schema, Components, query::Facet};
 
-use super::{component::Component, entity::{self, Node}};
+use super::{
+    component::Component,
+    entity::{self, Node},
+};
 use crate::api::{
     error::Fault,
     graphql::{
@@ -22,7 +25,10 @@ pub struct Container(pub Arc<schema::Container>);
 fn components(ctx: &Context<'_>, own: &Components) -> Vec<Component> {
     let catalog = graph(ctx).catalog();
     let full = catalog.registry.with_defaults(own);
-    own.0.keys().filter_map(|id| Some(Component::of(catalog.registry.get(*id)?.clone(), &full, own))).collect()
+    own.0
+        .keys()
+        .filter_map(|id| Some(Component::of(catalog.registry.get(*id)?.clone(), &full, own)))
+        .collect()
 }
 
 /// The newest version of an object container.

@@ -8,7 +8,12 @@ use entitygraph_schema::{
     query::{ChildOrder, Extent},
 };
 
-use super::{component::Component, container::{Container, Slot}, count::Counts, link::{EntityLink, Zone}};
+use super::{
+    component::Component,
+    container::{Container, Slot},
+    count::Counts,
+    link::{EntityLink, Zone},
+};
 use crate::api::{
     error::Fault,
     graphql::{
@@ -67,7 +72,11 @@ pub(in crate::api::graphql) async fn rows(
 ) -> Result<Rows<Node>, Fault> {
     let ids: Vec<_> = page.rows.iter().map(|(id, _)| *id).collect();
     let found = graph(ctx).entities(&ids).await?;
-    let rows = found.into_iter().zip(page.rows).filter_map(|(entity, (_, cursor))| Some((entity?, cursor))).collect();
+    let rows = found
+        .into_iter()
+        .zip(page.rows)
+        .filter_map(|(entity, (_, cursor))| Some((entity?, cursor)))
+        .collect();
     Ok(page::rows(request, entitygraph_schema::query::Page { rows, more: page.more }, Node))
 }
 
@@ -166,7 +175,8 @@ impl Node {
         let wanted = match &names {
             None => effective.0.keys().copied().collect(),
             Some(names) => {
-                let ids = names.iter().map(|name| value::component(&catalog, name).map(|component| component.id));
+                let ids =
+                    names.iter().map(|name| value::component(&catalog, name).map(|component| component.id));
                 ids.collect::<Result<Vec<_>, _>>()?
             }
         };
@@ -176,7 +186,12 @@ impl Node {
     }
 
     /// The value in effect of one variable; null when the entity has no such component.
-    pub async fn value(&self, ctx: &Context<'_>, component: String, variable: String) -> Result<Option<Value>, Fault> {
+    pub async fn value(
+        &self,
+        ctx: &Context<'_>,
+        component: String,
+        variable: String,
+    ) -> Result<Option<Value>, Fault> {
         let catalog = graph(ctx).catalog();
         let component = value::component(&catalog, &component)?;
         let variable = value::variable(component, &variable)?;

@@ -38,7 +38,12 @@ impl Zone {
 
     /// Links with an end in the zone: the ways out of it.
     #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn links(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<Rows<Link>, Fault> {
+    async fn links(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Link>, Fault> {
         let request = page::request(ctx, first, after)?;
         let page = graph(ctx).zone_links(self.host, request.clone()).await?;
         Ok(page::rows(&request, page, Link))

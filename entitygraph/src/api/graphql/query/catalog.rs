@@ -34,7 +34,8 @@ fn by_name<T>(mut all: Vec<(String, T)>, request: &PageRequest) -> Result<Page<T
         Bound::Excluded(after) => name > after,
         _ => true,
     });
-    let rows = rest.by_ref().take(request.first).map(|(name, row)| (row, PageCursor(name.into_bytes()))).collect();
+    let rows =
+        rest.by_ref().take(request.first).map(|(name, row)| (row, PageCursor(name.into_bytes()))).collect();
     Ok(Page { rows, more: rest.next().is_some() })
 }
 

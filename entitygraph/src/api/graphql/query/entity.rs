@@ -59,7 +59,12 @@ impl EntityQuery {
 
     /// The world roots.
     #[graphql(complexity = "cost(first, child_complexity)")]
-    async fn roots(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<Rows<Node>, Fault> {
+    async fn roots(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Node>, Fault> {
         let request = page::request(ctx, first, after)?;
         let page = graph(ctx).children(None, ChildOrder::Ordinal, request.clone()).await?;
         entity::rows(ctx, &request, page).await

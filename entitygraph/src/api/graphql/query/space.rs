@@ -52,14 +52,22 @@ pub(in crate::api::graphql) async fn near(
     let near = Near {
         zone,
         point: finite_vector("the point", point.0).map_err(Fault::space)?,
-        radius: radius.map(|radius| checked_radius("the radius", radius)).transpose().map_err(Fault::space)?,
+        radius: radius
+            .map(|radius| checked_radius("the radius", radius))
+            .transpose()
+            .map_err(Fault::space)?,
         min_angular_size: min_angular_size
             .map(|angle| finite("the angular size", angle))
             .transpose()
             .map_err(Fault::space)?,
         layer: Layer::from_number(layer),
     };
-    let kinds = kinds.unwrap_or_default().into_iter().map(Kind::new).collect::<Result<_, _>>().map_err(Fault::text)?;
+    let kinds = kinds
+        .unwrap_or_default()
+        .into_iter()
+        .map(Kind::new)
+        .collect::<Result<_, _>>()
+        .map_err(Fault::text)?;
     let page = graph(ctx).near_entities(&near, &kinds, request.clone()).await?;
     Ok(page::rows(&request, page, |(hit, entity)| Hit {
         entity: Node(entity),

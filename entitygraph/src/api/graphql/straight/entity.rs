@@ -10,8 +10,21 @@ use crate::Graph;
 
 /// Fields of `Entity` that are written without its resolvers: the entity has them, or, for `parent`, the cache.
 pub const PLAIN_FIELDS: [&str; 15] = [
-    "__typename", "epoch", "id", "kind", "labels", "layer", "name", "ordinal", "owner", "parent", "port", "pose", "radius",
-    "revision", "root",
+    "__typename",
+    "epoch",
+    "id",
+    "kind",
+    "labels",
+    "layer",
+    "name",
+    "ordinal",
+    "owner",
+    "parent",
+    "port",
+    "pose",
+    "radius",
+    "revision",
+    "root",
 ];
 
 /// Something that the answer needs is not in the cache.
@@ -53,7 +66,9 @@ enum PosePart {
 /// The plain field that a selection is, if it is one.
 pub(super) fn plain(selection: &Selection) -> Option<&Field> {
     match selection {
-        Selection::Field(field) if field.node.arguments.is_empty() && field.node.directives.is_empty() => Some(&field.node),
+        Selection::Field(field) if field.node.arguments.is_empty() && field.node.directives.is_empty() => {
+            Some(&field.node)
+        }
         _ => None,
     }
 }
@@ -115,14 +130,20 @@ impl EntityWriter {
                 Plain::Name => text(entity.name.as_str(), out),
                 Plain::Ordinal => quoted(entity.ordinal, out),
                 Plain::Owner => optional(entity.owner.as_ref(), |owner, out| word(owner.as_str(), out), out),
-                Plain::Port => optional(entity.placement.port.as_ref(), |port, out| word(port.as_str(), out), out),
-                Plain::Pose(parts) => optional(entity.placement.pose.as_ref(), |pose, out| write_pose(parts, pose, out), out),
+                Plain::Port => {
+                    optional(entity.placement.port.as_ref(), |port, out| word(port.as_str(), out), out)
+                }
+                Plain::Pose(parts) => {
+                    optional(entity.placement.pose.as_ref(), |pose, out| write_pose(parts, pose, out), out)
+                }
                 Plain::Radius => float(entity.radius, out),
                 Plain::Revision => quoted(entity.revision.number(), out),
                 Plain::Root => out.extend_from_slice(if entity.root { b"true" } else { b"false" }),
                 Plain::Parent(writer) => match entity.placement.parent {
                     None => out.extend_from_slice(b"null"),
-                    Some(parent) => writer.write(&*graph.cached_entity(parent).ok_or(Missing)?, graph, out)?,
+                    Some(parent) => {
+                        writer.write(&*graph.cached_entity(parent).ok_or(Missing)?, graph, out)?
+                    }
                 },
             }
         }

@@ -57,7 +57,9 @@ impl Plan {
     pub fn compile(document: &ExecutableDocument) -> Option<Self> {
         let operation = match &document.operations {
             DocumentOperations::Single(operation) => operation,
-            DocumentOperations::Multiple(operations) if operations.len() == 1 => operations.values().next()?,
+            DocumentOperations::Multiple(operations) if operations.len() == 1 => {
+                operations.values().next()?
+            }
             DocumentOperations::Multiple(_) => return None,
         };
         let operation = &operation.node;
@@ -97,15 +99,22 @@ impl Question {
         }
         let set = &field.selection_set.node;
         match field.name.node.as_str() {
-            "entity" => Some(Self::Entity { id: only_argument(field, "id")?, writer: EntityWriter::compile(set)? }),
-            "entities" => Some(Self::Entities { ids: only_argument(field, "ids")?, writer: EntityWriter::compile(set)? }),
+            "entity" => {
+                Some(Self::Entity { id: only_argument(field, "id")?, writer: EntityWriter::compile(set)? })
+            }
+            "entities" => Some(Self::Entities {
+                ids: only_argument(field, "ids")?,
+                writer: EntityWriter::compile(set)?,
+            }),
             "subtree" => {
                 let mut extent = Extent::All;
                 let mut id = None;
                 for (name, value) in &field.arguments {
                     match (name.node.as_str(), &value.node) {
                         ("id", value) => id = Some(argument(value)?),
-                        ("depth", Value::Number(depth)) => extent = Extent::Depth(u32::try_from(depth.as_u64()?).ok()?),
+                        ("depth", Value::Number(depth)) => {
+                            extent = Extent::Depth(u32::try_from(depth.as_u64()?).ok()?)
+                        }
                         ("extent", Value::Enum(name)) if !matches!(extent, Extent::Depth(_)) => {
                             extent = if name == "AGGREGATE" { Extent::Aggregate } else { Extent::All };
                         }

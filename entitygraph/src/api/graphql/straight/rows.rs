@@ -10,7 +10,11 @@ use async_graphql::{
 };
 use async_graphql_value::RAW_VALUE_TOKEN;
 
-use super::{EntityWriter, Flat, entity::{Missing, float, plain}, key};
+use super::{
+    EntityWriter, Flat,
+    entity::{Missing, float, plain},
+    key,
+};
 use crate::{
     Graph,
     api::graphql::{
@@ -54,7 +58,9 @@ impl<T: Row> OutputType for List<'_, T> {
             let reach: &Reach = ctx.data_unchecked();
             // The library takes the text under this key as the JSON that it is.
             if let Some(text) = T::write(&self.0, &ctx.item.node, reach.graph()) {
-                return Ok(Const::Object([(Name::new(RAW_VALUE_TOKEN), Const::String(text))].into_iter().collect()));
+                return Ok(Const::Object(
+                    [(Name::new(RAW_VALUE_TOKEN), Const::String(text))].into_iter().collect(),
+                ));
             }
         }
         resolve_list(ctx, field, self.0.iter().copied(), Some(self.0.len())).await
