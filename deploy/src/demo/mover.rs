@@ -228,12 +228,12 @@ fn orbit_of(catalog: &Catalog, entity: &Entity) -> Option<Orbit> {
         _ => None,
     };
     Some(Orbit {
-        semi_major_axis: number("semi_major_axis")?,
+        semi_major_axis: number("semi_major_axis_m")?,
         eccentricity: number("eccentricity")?,
-        inclination: number("inclination")?.to_radians(),
-        ascending_node: number("ascending_node")?.to_radians(),
-        argument_of_periapsis: number("periapsis")?.to_radians(),
-        mean_anomaly: number("mean_anomaly")?.to_radians(),
-        period: number("period")?,
+        inclination: number("inclination_deg")?.to_radians(),
+        ascending_node: number("ascending_node_deg")?.to_radians(),
+        argument_of_periapsis: number("argument_of_periapsis_deg")?.to_radians(),
+        mean_anomaly: number("mean_anomaly_deg")?.to_radians(),
+        period: number("period_s")?,
     })
 }
