@@ -28,7 +28,9 @@ pub struct App {
 /// Opens the store of the settings and says what it is, and what it does not survive.
 pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let url = config.store_url();
-    let store = entitygraph_store::open(&url, StoreOptions::default()).await.with_context(|| format!("opening {url}"))?;
+    let store = entitygraph_store::open(&url, StoreOptions::default())
+        .await
+        .with_context(|| format!("opening {url}"))?;
     let info = store.info();
     tracing::info!(engine = info.engine, location = %info.location, cursor = %*store.newest().borrow(), "store open");
     if let Some(caveat) = info.caveat {
@@ -41,7 +43,10 @@ impl App {
     /// Listens and serves the store. Nothing is served before the address is bound.
     pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!("listening on {}: is another server running there? choose another address with --listen", config.listen)
+            format!(
+                "listening on {}: is another server running there? choose another address with --listen",
+                config.listen
+            )
         })?;
         let address = listener.local_addr()?;
         let registry = prometheus::Registry::new();
@@ -63,7 +68,9 @@ impl App {
     /// The same, and stops something else first.
     pub async fn until_stopped_after(self, first: impl Future<Output = Result<()>>) -> Result<()> {
         signal().await?;
-        tracing::info!("stopping: open requests are finished, subscribers are told to come back; a second signal ends at once");
+        tracing::info!(
+            "stopping: open requests are finished, subscribers are told to come back; a second signal ends at once"
+        );
         tokio::spawn(async {
             if signal().await.is_ok() {
                 tracing::warn!("ended by a second signal");

@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A graph of persistent game worlds: ingest a world, ask it, follow it.
 #[derive(Debug, Parser)]
-#[command(name = "entitygraph", version, max_term_width = 110, after_help = "\
+#[command(
+    name = "entitygraph",
+    version,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   entitygraph                                     the demo: a sample world that moves, and a playground
   entitygraph serve --data ./data                 the service on a world of your own
@@ -15,7 +19,8 @@ Examples:
   entitygraph export my-world.yaml                the world in our own format
 
 Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags;
-`entitygraph serve --dump-config` prints what results.")]
+`entitygraph serve --dump-config` prints what results."
+)]
 pub struct Cli {
     /// What to do; without a command, the demo.
     #[command(subcommand)]

@@ -46,7 +46,10 @@ impl Config {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = &flags.config {
             if !file.is_file() {
-                bail!("settings file {} does not exist: create it from `entitygraph serve --dump-config`", file.display());
+                bail!(
+                    "settings file {} does not exist: create it from `entitygraph serve --dump-config`",
+                    file.display()
+                );
             }
             figment = figment.merge(Toml::file_exact(file));
         }

@@ -37,7 +37,10 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     };
     println!("{report}");
     if report.problem_count > 0 {
-        bail!("{} items could not be loaded; mend them and run the command again, the rest is in", report.problem_count);
+        bail!(
+            "{} items could not be loaded; mend them and run the command again, the rest is in",
+            report.problem_count
+        );
     }
     Ok(())
 }
@@ -49,7 +52,8 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
     let exported = if export.path == Path::new("-") {
         export::export(store, std::io::stdout(), options, for_terminal()).await?
     } else {
-        let file = File::create(&export.path).with_context(|| format!("creating {}", export.path.display()))?;
+        let file =
+            File::create(&export.path).with_context(|| format!("creating {}", export.path.display()))?;
         let mut out = BufWriter::new(file);
         let exported = export::export(store, &mut out, options, for_terminal()).await?;
         out.flush().with_context(|| format!("writing {}", export.path.display()))?;

@@ -121,7 +121,11 @@ impl Cache {
     }
 
     fn count<T>(&self, found: Option<T>) -> Option<T> {
-        if found.is_some() { self.hits.inc() } else { self.misses.inc() }
+        if found.is_some() {
+            self.hits.inc()
+        } else {
+            self.misses.inc()
+        }
         found
     }
 
@@ -172,7 +176,8 @@ impl Cache {
                 }
                 Change::Changed { entity, left, delta } => {
                     let patch = &delta.patch;
-                    let structural = patch.parent.is_some() || patch.ordinal.is_some() || patch.root.is_some();
+                    let structural =
+                        patch.parent.is_some() || patch.ordinal.is_some() || patch.root.is_some();
                     self.change(&mut told, *entity, delta, structural);
                     self.forget_around(&mut told, *left, commit.cursor);
                     let entered = patch.parent.as_ref().map(|(parent, _)| *parent);
@@ -185,7 +190,8 @@ impl Cache {
                     self.forget_around(&mut told, entity.placement.parent, commit.cursor);
                     told.touch(entity.id, commit.cursor);
                 }
-                Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {}
+                Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {
+                }
             }
         }
         told.cursor = commit.cursor;
@@ -211,7 +217,8 @@ impl Cache {
         let keys = told.members.get(&id).cloned().unwrap_or_default();
         for key in keys {
             let patched = self.subtrees.get(&key).filter(|old| old.len() <= PATCHED_SUBTREE_MAX).map(|old| {
-                let replace = |entity: &Arc<Entity>| if entity.id == id { changed.clone() } else { entity.clone() };
+                let replace =
+                    |entity: &Arc<Entity>| if entity.id == id { changed.clone() } else { entity.clone() };
                 old.iter().map(replace).collect::<Subtree>()
             });
             match patched {

@@ -19,8 +19,12 @@ const MESSAGE_TIME: Duration = Duration::from_secs(10);
 /// World 1 with a ship (2, zone and aggregate root) that holds crate 3 with mug 4, and a station (5, zone) beside it.
 async fn harbour(config: MemoryConfig) -> Graph {
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let (graph, _follower) =
-        Graph::start(Arc::new(MemoryStore::with(config)), Config::default(), metrics, CancellationToken::new());
+    let (graph, _follower) = Graph::start(
+        Arc::new(MemoryStore::with(config)),
+        Config::default(),
+        metrics,
+        CancellationToken::new(),
+    );
     let mut ship = zone(2, 1, 50.0);
     ship.root = true;
     ship.placement.pose = Some(at(1_000.0, 0.0, 0.0));
@@ -351,7 +355,8 @@ async fn a_copy_kept_by_the_rules_equals_the_store_under_random_writes() {
     loop {
         let newest = *graph.applied().borrow();
         let done = writes.is_finished() && position >= newest;
-        let message = tokio::time::timeout(Duration::from_millis(if done { 200 } else { 2_000 }), ship.next()).await;
+        let message =
+            tokio::time::timeout(Duration::from_millis(if done { 200 } else { 2_000 }), ship.next()).await;
         let Ok(message) = message else { break };
         let message = message.unwrap().unwrap();
         position = message.cursor();
@@ -391,12 +396,11 @@ fn apply(change: &ScopeChange, copy: &mut BTreeMap<EntityId, Entity>) {
             }
         }
         ScopeChange::Changed { entity, revision, patch } => {
-            if let Some(known) = copy.get_mut(entity) {
-                if known.revision < *revision {
+            if let Some(known) = copy.get_mut(entity)
+                && known.revision < *revision {
                     patch.apply(known);
                     known.revision = *revision;
                 }
-            }
         }
         ScopeChange::Left { entity, .. } => {
             let mut gone = vec![*entity];

@@ -108,8 +108,21 @@ pub struct Entity {
 impl Entity {
     /// The entity as it is right after its creation.
     pub fn created(new: NewEntity, epoch: Epoch) -> Self {
-        let NewEntity { id, name, kind, source, placement, radius, zone, root, labels, owner, layer, ordinal, components } =
-            new;
+        let NewEntity {
+            id,
+            name,
+            kind,
+            source,
+            placement,
+            radius,
+            zone,
+            root,
+            labels,
+            owner,
+            layer,
+            ordinal,
+            components,
+        } = new;
         Self {
             id,
             name,

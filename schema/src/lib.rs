@@ -37,7 +37,9 @@ pub mod testing;
 
 pub use catalog::Catalog;
 pub use change::{Change, Commit};
-pub use component::{ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility};
+pub use component::{
+    ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility,
+};
 pub use container::{Child, Container, ContainerDraft, Port};
 pub use delta::{ComponentPatch, Delta, Patch};
 pub use entity::{Entity, NewEntity, Placement, Slot, Source};
@@ -47,8 +49,8 @@ pub use order::{ContainerVersion, Cursor, Epoch, Layer, Revision};
 pub use refusal::Refusal;
 pub use space::{Aabb, Pose, Sphere};
 pub use text::{
-    ChildName, ComponentName, ContainerName, EntityName, GroupName, Kind, Label, LinkKind, OperationId, OwnerId, PortName,
-    VariableName,
+    ChildName, ComponentName, ContainerName, EntityName, GroupName, Kind, Label, LinkKind, OperationId,
+    OwnerId, PortName, VariableName,
 };
 pub use transaction::{NewPose, Operation, Precondition, Receipt, Transaction};
 pub use value::{Value, ValueKind};

@@ -22,7 +22,9 @@ pub enum Refusal {
     EntityBuried { entity: EntityId },
     #[error("entity {entity} is at revision {found}, not {expected}: read it again and repeat the change")]
     StaleRevision { entity: EntityId, expected: Revision, found: Revision },
-    #[error("entity {entity} was written under authority epoch {found}, yours is {given}: you are no longer its authority")]
+    #[error(
+        "entity {entity} was written under authority epoch {found}, yours is {given}: you are no longer its authority"
+    )]
     StaleEpoch { entity: EntityId, given: Epoch, found: Epoch },
     #[error("container `{container}` is at version {found}, not {expected}: instantiate again")]
     StaleContainer { container: ContainerName, expected: ContainerVersion, found: ContainerVersion },

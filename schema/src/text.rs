@@ -49,7 +49,12 @@ fn check(
         return Err(TextError::Empty { what });
     }
     if text.len() > max {
-        return Err(TextError::TooLong { what, length: text.len(), max, start: text.chars().take(24).collect() });
+        return Err(TextError::TooLong {
+            what,
+            length: text.len(),
+            max,
+            start: text.chars().take(24).collect(),
+        });
     }
     match text.chars().find(|&c| !accepts(c)) {
         Some(character) => Err(TextError::Character { what, text: text.to_owned(), character, allowed }),
@@ -183,7 +188,9 @@ mod tests {
         assert_eq!(Kind::new("").unwrap_err().to_string(), "a kind is empty");
         assert!(Kind::new("a b").unwrap_err().to_string().contains("' '"));
         assert!(EntityName::new("line\nbreak").unwrap_err().to_string().contains("\\n"));
-        assert!(Label::new("x".repeat(65)).unwrap_err().to_string().contains("65 bytes long, the limit is 64"));
+        assert!(
+            Label::new("x".repeat(65)).unwrap_err().to_string().contains("65 bytes long, the limit is 64")
+        );
     }
 
     #[test]

@@ -142,7 +142,11 @@ impl Value {
             _ => {}
         }
         let bytes = self.size_bytes();
-        if bytes > Self::MAX_BYTES { Err(ValueError::TooLarge { bytes, max: Self::MAX_BYTES }) } else { Ok(()) }
+        if bytes > Self::MAX_BYTES {
+            Err(ValueError::TooLarge { bytes, max: Self::MAX_BYTES })
+        } else {
+            Ok(())
+        }
     }
 
     /// Bytes of the content, for limits and cache weights.
@@ -162,7 +166,9 @@ impl Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+        let same = |a: &[f64], b: &[f64]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int(a), Self::Int(b)) => a == b,

@@ -104,7 +104,8 @@ async fn hot(server: &Server, client: &Client, entity: &str) -> Result<()> {
         beat.tick().await;
         sent[step as usize].store(start.elapsed().as_micros() as u64, Ordering::Release);
         let (client, entity) = (client.clone(), entity.to_owned());
-        writes.push(tokio::spawn(async move { client.run(set, json!({ "id": entity, "step": step })).await }));
+        writes
+            .push(tokio::spawn(async move { client.run(set, json!({ "id": entity, "step": step })).await }));
     }
     for write in writes {
         let answer = write.await??;
@@ -138,11 +139,16 @@ fn step(text: &str) -> Option<u64> {
 
 /// Ten thousand subscriptions of ten thousand entities on as many connections, and nothing happens.
 async fn idle(server: &Server, client: &Client) -> Result<()> {
-    let root = created(client, json!({ "name": "Idle", "kind": "universe", "bounds": { "min": [-1, -1, -1], "max": [1, 1, 1] } })).await?;
+    let root = created(
+        client,
+        json!({ "name": "Idle", "kind": "universe", "bounds": { "min": [-1, -1, -1], "max": [1, 1, 1] } }),
+    )
+    .await?;
     let mut entities = Vec::new();
     for _ in 0..IDLE / 1_000 {
         let made = (0..1_000).map(|_| json!({ "create": { "kind": "item", "parent": root } }));
-        let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename
+        let query =
+            "mutation ($operations: [OperationInput!]!) { commit(operations: $operations) { __typename
             ... on Committed { created { id } } ... on Refusal { message } } }";
         let answer = client.run(query, json!({ "operations": made.collect::<Vec<_>>() })).await?;
         let created = answer["commit"]["created"].as_array().with_context(|| answer.to_string())?.clone();
@@ -165,7 +171,9 @@ async fn idle(server: &Server, client: &Client) -> Result<()> {
     let cpu = server.cpu_seconds()?;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let cpu = server.cpu_seconds()? - cpu;
-    println!("{IDLE} idle subscriptions, a connection and an entity each: {each:.1} KiB each, {cpu:.2} CPU s in 10 s");
+    println!(
+        "{IDLE} idle subscriptions, a connection and an entity each: {each:.1} KiB each, {cpu:.2} CPU s in 10 s"
+    );
     drop(sockets);
     Ok(())
 }

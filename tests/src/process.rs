@@ -25,8 +25,11 @@ pub struct Server {
 pub fn program() -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     // target/PROFILE/deps/this-hash, or target/PROFILE/this
-    let found = this.ancestors().skip(1).take(2).map(|folder| folder.join("entitygraph")).find(|file| file.is_file());
-    found.context("the program `entitygraph` is not built: run `cargo build` (or `cargo build --release`) first")
+    let found =
+        this.ancestors().skip(1).take(2).map(|folder| folder.join("entitygraph")).find(|file| file.is_file());
+    found.context(
+        "the program `entitygraph` is not built: run `cargo build` (or `cargo build --release`) first",
+    )
 }
 
 impl Server {
@@ -61,8 +64,10 @@ impl Server {
         let base = loop {
             match lines.recv_timeout(START_TIME) {
                 Ok(line) => {
-                    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://127.0.0.1:"));
-                    let port: String = address.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+                    let address =
+                        line.split_whitespace().find_map(|word| word.strip_prefix("http://127.0.0.1:"));
+                    let port: String =
+                        address.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
                     heard.push(line);
                     if !port.is_empty() {
                         break format!("http://127.0.0.1:{port}");
@@ -94,7 +99,8 @@ impl Server {
     pub fn cpu_seconds(&self) -> Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         let after_name = stat.rsplit_once(')').context("an odd /proc/PID/stat")?.1;
-        let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().unwrap_or(0)).sum();
+        let ticks: u64 =
+            after_name.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().unwrap_or(0)).sum();
         Ok(ticks as f64 / 100.0)
     }
 

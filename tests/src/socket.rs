@@ -34,7 +34,10 @@ impl Socket {
 
     /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) -> Result<()> {
-        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query, "variables": variables } })).await
+        self.send(
+            json!({ "type": "subscribe", "id": id, "payload": { "query": query, "variables": variables } }),
+        )
+        .await
     }
 
     /// Sends a message.

@@ -51,7 +51,9 @@ pub async fn run(graph: Graph, stop: CancellationToken) {
         match step.await {
             Ok(current) => mover = Some(current),
             Err(error) if matches!(error.downcast_ref(), Some(Error::Refused(_))) => {
-                tracing::info!("the world was changed by somebody else ({error:#}), looking again at what moves");
+                tracing::info!(
+                    "the world was changed by somebody else ({error:#}), looking again at what moves"
+                );
             }
             Err(error) => tracing::error!("the demo could not move its world: {error:#}"),
         }
@@ -92,7 +94,8 @@ impl Mover {
         let moored = Label::new(MOORED)?;
         let mut ships = Vec::new();
         for (index, ship) in of_kind(graph, "ship").await?.into_iter().enumerate() {
-            let at_home = matches!(graph.zone_host(ship.id).await?, Some(zone) if stations.contains(&zone.id));
+            let at_home =
+                matches!(graph.zone_host(ship.id).await?, Some(zone) if stations.contains(&zone.id));
             if !ship.labels.contains(&moored) && !stations.is_empty() {
                 // Not all at once.
                 let wait = index as f64 * 1.5;
@@ -142,7 +145,10 @@ impl Mover {
             let state = State::Docked { until: now + DOCK_SECONDS };
             let berth = berth(graph, ship.id, goal).await?;
             let pose = NewPose::At(berth);
-            return Ok(Some((state, Operation::Reparent { entity: ship.id, parent: goal, port: None, pose })));
+            return Ok(Some((
+                state,
+                Operation::Reparent { entity: ship.id, parent: goal, port: None, pose },
+            )));
         }
         // At a jump point: on the other side the flight goes on.
         let other = self.other_side(graph, to).await?.context("a jump point that leads nowhere")?;
@@ -157,14 +163,19 @@ impl Mover {
     /// Leaves for another station.
     async fn depart(&self, graph: &Graph, ship: &Ship, now: f64) -> Result<(State, Operation)> {
         let here = graph.entity(ship.id).await?.and_then(|ship| ship.placement.parent);
-        let choices: Vec<_> = self.stations.iter().copied().filter(|station| Some(*station) != here).collect();
-        let turn = ship.id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.steps.wrapping_mul(0xD1B5_4A32_D192_ED03);
-        let goal = *choices.get((turn >> 33) as usize % choices.len().max(1)).context("no other station to fly to")?;
+        let choices: Vec<_> =
+            self.stations.iter().copied().filter(|station| Some(*station) != here).collect();
+        let turn = ship.id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ self.steps.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let goal = *choices
+            .get((turn >> 33) as usize % choices.len().max(1))
+            .context("no other station to fly to")?;
         let system = zone_of_kind(graph, ship.id, "system").await?;
         let from = position(graph, ship.id, system).await?;
         let to = self.next_stop(graph, system, goal).await?;
         let state = State::Flying { system, from, to, began: now, goal };
-        let operation = Operation::Reparent { entity: ship.id, parent: system, port: None, pose: NewPose::KeepWorld };
+        let operation =
+            Operation::Reparent { entity: ship.id, parent: system, port: None, pose: NewPose::KeepWorld };
         Ok((state, operation))
     }
 

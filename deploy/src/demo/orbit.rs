@@ -84,7 +84,8 @@ mod tests {
     fn the_distance_stays_between_the_closest_and_the_farthest_point() {
         for e in [0.0, 0.2, 0.75] {
             let orbit = orbit(e);
-            let distances: Vec<_> = (0..1_000).map(|second| orbit.position(f64::from(second)).length()).collect();
+            let distances: Vec<_> =
+                (0..1_000).map(|second| orbit.position(f64::from(second)).length()).collect();
             let (near, far) = (1e9 * (1.0 - e), 1e9 * (1.0 + e));
             assert!(distances.iter().all(|d| (near - 1.0..=far + 1.0).contains(d)), "e = {e}");
             let reached = distances.iter().copied().fold(0.0, f64::max);

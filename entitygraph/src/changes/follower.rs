@@ -40,7 +40,10 @@ impl Follower {
         let mut newest = self.store.newest();
         loop {
             if let Err(error) = self.catch_up().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "the change sequence could not be read");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the change sequence could not be read"
+                );
             }
             tokio::select! {
                 () = cancel.cancelled() => return,

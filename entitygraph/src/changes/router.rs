@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use entitygraph_schema::{Change, Commit, ContainerId, Entity, EntityId, Label, query::Extent, query::PageRequest};
+use entitygraph_schema::{
+    Change, Commit, ContainerId, Entity, EntityId, Label, query::Extent, query::PageRequest,
+};
 use entitygraph_store::{Result, Store};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -127,7 +129,12 @@ impl Router {
     }
 
     /// Tells every topic that the commit concerns. The window holds the commit.
-    pub async fn route(&self, commit: &Arc<Commit>, window: &mut Window<'_>, store: &dyn Store) -> Result<()> {
+    pub async fn route(
+        &self,
+        commit: &Arc<Commit>,
+        window: &mut Window<'_>,
+        store: &dyn Store,
+    ) -> Result<()> {
         if self.space.receiver_count() > 0 {
             // No receiver left in between is no loss.
             drop(self.space.send(commit.clone()));
@@ -136,7 +143,9 @@ impl Router {
         for change in &commit.changes {
             let Some(step) = window.step(commit.cursor, change).await? else { continue };
             for scope in self.candidates(&step) {
-                let Some(changes) = told.entry(scope.clone()).or_insert_with(|| Some(Vec::new())) else { continue };
+                let Some(changes) = told.entry(scope.clone()).or_insert_with(|| Some(Vec::new())) else {
+                    continue;
+                };
                 if !scope.tell(&step, store, self.max_entered, changes).await? {
                     told.insert(scope, None);
                 }
@@ -176,17 +185,21 @@ impl Router {
             for scopes in anchors.filter_map(|entity| topics.anchors.get(&entity.id)) {
                 found.extend(scopes.iter().cloned());
             }
-            if let Some(source) = &place.entity.source {
-                if topics.containers.contains(&source.container) {
+            if let Some(source) = &place.entity.source
+                && topics.containers.contains(&source.container) {
                     found.push(Scope::Container(source.container));
                 }
-            }
             if !topics.labels.is_empty() {
                 found.extend(place.entity.labels.intersection(&topics.labels).cloned().map(Scope::Label));
             }
         }
         let mut seen = Vec::with_capacity(found.len());
-        found.retain(|scope| !seen.contains(scope) && { seen.push(scope.clone()); true });
+        found.retain(|scope| {
+            !seen.contains(scope) && {
+                seen.push(scope.clone());
+                true
+            }
+        });
         found
     }
 }

@@ -173,7 +173,10 @@ impl Merger {
                     }
                     ScopeChange::Entered(Arc::new(entity))
                 }
-                (Some(ScopeChange::Changed { patch: old, .. }), ScopeChange::Changed { entity, revision, patch }) => {
+                (
+                    Some(ScopeChange::Changed { patch: old, .. }),
+                    ScopeChange::Changed { entity, revision, patch },
+                ) => {
                     let patch = Arc::new(Patch::clone(&old).merge(Patch::clone(patch)));
                     ScopeChange::Changed { entity: *entity, revision: *revision, patch }
                 }

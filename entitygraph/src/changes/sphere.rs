@@ -77,14 +77,19 @@ impl Watch {
     }
 
     /// What the commits changed in the sphere, as one transaction; `None` if nothing.
-    pub async fn evaluate(&mut self, graph: &Graph, commits: &VecDeque<Arc<Commit>>) -> Result<Option<ScopeCommit>> {
+    pub async fn evaluate(
+        &mut self,
+        graph: &Graph,
+        commits: &VecDeque<Arc<Commit>>,
+    ) -> Result<Option<ScopeCommit>> {
         let (Some(first), Some(last)) = (commits.front(), commits.back()) else { return Ok(None) };
         let changes = || commits.iter().flat_map(|commit| &commit.changes);
         let mut told = Vec::new();
         if changes().any(moves) {
             self.next = Instant::now() + PAUSE;
             let now = snapshot(graph, &self.scope).await?.value;
-            let buried: HashSet<_> = changes().filter_map(|c| if let Change::Buried(e) = c { Some(e.id) } else { None }).collect();
+            let buried: HashSet<_> =
+                changes().filter_map(|c| if let Change::Buried(e) = c { Some(e.id) } else { None }).collect();
             let members: HashMap<_, _> = now.iter().map(|entity| (entity.id, entity)).collect();
             for gone in self.members.iter().filter(|id| !members.contains_key(id)) {
                 told.push(ScopeChange::Left { entity: *gone, buried: buried.contains(gone) });
@@ -107,14 +112,18 @@ impl Watch {
         Ok(Some(ScopeCommit { from: first.cursor, to: last.cursor, operation_id, changes: told }))
     }
 
-    fn tell_changed(&self, commits: &VecDeque<Arc<Commit>>, of: &HashSet<EntityId>, told: &mut Vec<ScopeChange>) {
+    fn tell_changed(
+        &self,
+        commits: &VecDeque<Arc<Commit>>,
+        of: &HashSet<EntityId>,
+        told: &mut Vec<ScopeChange>,
+    ) {
         for change in commits.iter().flat_map(|commit| &commit.changes) {
-            if let Change::Changed { entity, delta, .. } = change {
-                if of.contains(entity) {
+            if let Change::Changed { entity, delta, .. } = change
+                && of.contains(entity) {
                     let patch = Arc::new(delta.patch.clone());
                     told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
                 }
-            }
         }
     }
 }

@@ -197,7 +197,11 @@ impl Subscription {
     }
 
     /// What the commit changed in the scope; the outer `None` is more than can be told one by one.
-    async fn seen(&self, commit: &Commit, window: &mut Window<'_>) -> Result<Option<Option<Arc<ScopeCommit>>>> {
+    async fn seen(
+        &self,
+        commit: &Commit,
+        window: &mut Window<'_>,
+    ) -> Result<Option<Option<Arc<ScopeCommit>>>> {
         let mut changes = Vec::new();
         let max = self.graph.config().limits.subtree_entities;
         for change in &commit.changes {

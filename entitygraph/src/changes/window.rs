@@ -44,7 +44,8 @@ pub struct Window<'a> {
 impl<'a> Window<'a> {
     /// Prepares to look back at the commits.
     pub fn new(cache: &'a Cache, store: &'a dyn Store, commits: &[Arc<Commit>]) -> Self {
-        let mut window = Self { cache, store, buried: HashMap::new(), moved: HashMap::new(), read: HashMap::new() };
+        let mut window =
+            Self { cache, store, buried: HashMap::new(), moved: HashMap::new(), read: HashMap::new() };
         for commit in commits {
             for change in &commit.changes {
                 match change {
@@ -62,8 +63,12 @@ impl<'a> Window<'a> {
     /// The change with its surroundings; `None` for a change of no entity.
     pub async fn step<'c>(&mut self, cursor: Cursor, change: &'c Change) -> Result<Option<Step<'c>>> {
         let (before, after) = match change {
-            Change::Created(entity) => (None, Some(self.place(cursor, entity.clone(), entity.placement.parent).await?)),
-            Change::Buried(entity) => (Some(self.place(cursor, entity.clone(), entity.placement.parent).await?), None),
+            Change::Created(entity) => {
+                (None, Some(self.place(cursor, entity.clone(), entity.placement.parent).await?))
+            }
+            Change::Buried(entity) => {
+                (Some(self.place(cursor, entity.clone(), entity.placement.parent).await?), None)
+            }
             Change::Changed { entity: id, left, delta } => {
                 let Some(entity) = self.entity(*id).await? else { return Ok(None) };
                 let parent = self.parent_at(cursor, &entity);
@@ -86,12 +91,19 @@ impl<'a> Window<'a> {
                 };
                 (Some(before), Some(after))
             }
-            Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => return Ok(None),
+            Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {
+                return Ok(None);
+            }
         };
         Ok(Some(Step { change, before, after }))
     }
 
-    async fn place(&mut self, cursor: Cursor, entity: Arc<Entity>, parent: Option<EntityId>) -> Result<Place> {
+    async fn place(
+        &mut self,
+        cursor: Cursor,
+        entity: Arc<Entity>,
+        parent: Option<EntityId>,
+    ) -> Result<Place> {
         let mut above = Vec::new();
         let mut next = parent;
         while let Some(id) = next {

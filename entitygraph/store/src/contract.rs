@@ -111,19 +111,34 @@ pub trait Store: Send + Sync + 'static {
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>>;
 
     /// Children of a parent in order; without a parent the world roots. An unknown parent is refused.
-    async fn children(&self, parent: Option<EntityId>, order: ChildOrder, page: PageRequest) -> Result<At<Page<EntityId>>>;
+    async fn children(
+        &self,
+        parent: Option<EntityId>,
+        order: ChildOrder,
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>>;
 
     /// The entity's parent, its parent and so on up to the world root. An unknown entity is refused.
     async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>>;
 
     /// An entity and what is below it to the given extent, parents first, siblings by ordinal and id (depth first).
     /// One round trip. An unknown root is refused.
-    async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>>;
+    async fn subtree(
+        &self,
+        root: EntityId,
+        extent: Extent,
+        page: PageRequest,
+    ) -> Result<At<Page<Arc<Entity>>>>;
 
     /// Entities below a node (not itself) that have at least one of the facets, each once, in an order that is stable but
     /// not specified; without a node in the whole world, its roots included. No facets find nothing. An unknown node is
     /// refused.
-    async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>>;
+    async fn find(
+        &self,
+        below: Option<EntityId>,
+        any_of: &[Facet],
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>>;
 
     /// How many entities below a node (not itself) there are with each facet; without a node in the whole world.
     /// Sorted by facet, none with zero. Cost does not depend on how many entities there are. An unknown node is refused.

@@ -30,10 +30,14 @@ pub enum Error {
         waiting: usize,
     },
     /// The store was stopped.
-    #[error("the store is stopping; the outcome of a write in flight is unknown, ask again with its operation id")]
+    #[error(
+        "the store is stopping; the outcome of a write in flight is unknown, ask again with its operation id"
+    )]
     Stopped,
     /// The data folder is held by another process.
-    #[error("{location} is in use by another process: stop it, or choose another folder with --data or --store")]
+    #[error(
+        "{location} is in use by another process: stop it, or choose another folder with --data or --store"
+    )]
     InUse {
         /// The folder.
         location: String,

@@ -68,18 +68,33 @@ impl Store for GatedStore {
         self.pass().await;
         answer
     }
-    async fn children(&self, parent: Option<EntityId>, order: ChildOrder, page: PageRequest) -> Result<At<Page<EntityId>>> {
+    async fn children(
+        &self,
+        parent: Option<EntityId>,
+        order: ChildOrder,
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>> {
         self.inner.children(parent, order, page).await
     }
     async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>> {
         self.inner.ancestors(entity).await
     }
-    async fn subtree(&self, root: EntityId, extent: Extent, page: PageRequest) -> Result<At<Page<Arc<Entity>>>> {
+    async fn subtree(
+        &self,
+        root: EntityId,
+        extent: Extent,
+        page: PageRequest,
+    ) -> Result<At<Page<Arc<Entity>>>> {
         let answer = self.inner.subtree(root, extent, page).await;
         self.pass().await;
         answer
     }
-    async fn find(&self, below: Option<EntityId>, any_of: &[Facet], page: PageRequest) -> Result<At<Page<EntityId>>> {
+    async fn find(
+        &self,
+        below: Option<EntityId>,
+        any_of: &[Facet],
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>> {
         self.inner.find(below, any_of, page).await
     }
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {

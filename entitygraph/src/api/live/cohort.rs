@@ -102,11 +102,10 @@ impl Cohorts {
             variables: operation.variables.clone().into_value().to_string(),
         };
         let mut cohorts = self.0.lock();
-        if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade) {
-            if !cohort.task.is_finished() {
+        if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade)
+            && !cohort.task.is_finished() {
                 return cohort;
             }
-        }
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }

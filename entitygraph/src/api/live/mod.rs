@@ -119,7 +119,8 @@ impl Live {
         let complete = |error| error::complete(error, limits.query_depth, limits.query_complexity);
         response.errors.iter_mut().for_each(complete);
         let refused = response.is_err() && response.data == async_graphql::Value::Null;
-        let encoded = if refused { serde_json::to_string(&response.errors) } else { serde_json::to_string(&response) };
+        let encoded =
+            if refused { serde_json::to_string(&response.errors) } else { serde_json::to_string(&response) };
         match encoded {
             Ok(text) if refused => Frame::Error(text.into()),
             Ok(text) => Frame::Next(text.into()),

@@ -109,7 +109,11 @@ impl Connection {
         let mut init = Some(Box::pin(tokio::time::sleep(init)));
         loop {
             let waiting = init.is_some();
-            let initialised = async { if let Some(init) = init.as_mut() { init.await } };
+            let initialised = async {
+                if let Some(init) = init.as_mut() {
+                    init.await
+                }
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Some(Close(1001, "the service stops: reconnect and resume".into())),
@@ -143,13 +147,14 @@ impl Connection {
     async fn hear(&mut self, message: Message) -> Result<bool, Close> {
         let text = match message {
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(Close(4400, "binary messages are not part of the protocol".into())),
+            Message::Binary(_) => {
+                return Err(Close(4400, "binary messages are not part of the protocol".into()));
+            }
             Message::Close(_) => return Ok(false),
             Message::Ping(_) | Message::Pong(_) => return Ok(true),
         };
-        let message: ClientMessage = serde_json::from_str(&text).map_err(|error| {
-            Close(4400, short(&format!("not a message of {PROTOCOL}: {error}")))
-        })?;
+        let message: ClientMessage = serde_json::from_str(&text)
+            .map_err(|error| Close(4400, short(&format!("not a message of {PROTOCOL}: {error}"))))?;
         match message {
             ClientMessage::ConnectionInit if self.acknowledged => {
                 Err(Close(4429, "Too many initialisation requests".into()))
@@ -223,11 +228,10 @@ impl Connection {
             Out::Frame(Frame::Error(errors)) => envelope("error", &id, Some(errors)),
             Out::Complete => envelope("complete", &id, None),
         };
-        if !matches!(out, Out::Frame(Frame::Next(_))) {
-            if let Some(handle) = self.handles.remove(&id) {
+        if !matches!(out, Out::Frame(Frame::Next(_)))
+            && let Some(handle) = self.handles.remove(&id) {
                 handle.abort();
             }
-        }
         self.sink.feed(Message::Text(text)).await
     }
 

@@ -82,7 +82,11 @@ impl MemoryStore {
 
     /// An empty store.
     pub fn with(config: MemoryConfig) -> Self {
-        let state = State { world: World::default(), log: Log::new(config.retained_commits), next_id: EntityId::FIRST_LEASED.get() };
+        let state = State {
+            world: World::default(),
+            log: Log::new(config.retained_commits),
+            next_id: EntityId::FIRST_LEASED.get(),
+        };
         Self { state: RwLock::new(state), newest: watch::Sender::new(Cursor::ZERO) }
     }
 

@@ -114,7 +114,9 @@ impl From<ScopeChange> for EntityChange {
     fn from(change: ScopeChange) -> Self {
         match change {
             ScopeChange::Entered(entity) => Self::Entered(EntityEntered { entity: Node(entity) }),
-            ScopeChange::Changed { entity, revision, patch } => Self::Changed(EntityChanged { entity, revision, patch }),
+            ScopeChange::Changed { entity, revision, patch } => {
+                Self::Changed(EntityChanged { entity, revision, patch })
+            }
             ScopeChange::Left { entity, buried } => Self::Left(EntityLeft { id: Id(entity), buried }),
         }
     }

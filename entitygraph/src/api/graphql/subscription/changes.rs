@@ -103,8 +103,11 @@ impl ChangeSubscription {
         &self,
         ctx: &Context<'_>,
         scope: ScopeInput,
-        #[graphql(desc = "Go on after this transaction instead of beginning with a snapshot.")] after: Option<ChangeCursor>,
-        #[graphql(desc = "Merge transactions and tell them at most once in this many milliseconds.")] interval_ms: Option<u32>,
+        #[graphql(desc = "Go on after this transaction instead of beginning with a snapshot.")] after: Option<
+            ChangeCursor,
+        >,
+        #[graphql(desc = "Merge transactions and tell them at most once in this many milliseconds.")]
+        interval_ms: Option<u32>,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Told>> + use<>> {
         let graph = graph(ctx);
         let scope = scope.resolve(graph)?;
