@@ -1,5 +1,7 @@
 //! The read cache between callers and a store that can be held up.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What subscribers are told, on the memory store. `docs/subscriptions.md` is the specification.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use entitygraph::{
@@ -267,7 +269,7 @@ async fn catching_up_tells_changes_to_the_scopes_they_were_in_at_that_time() {
 
 #[tokio::test]
 async fn a_cursor_that_is_too_old_is_told_as_lag_and_followed_by_a_snapshot() {
-    let graph = harbour(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() }).await;
+    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
     let after = *graph.applied().borrow();
     for turn in 0..10 {
         graph.commit(renamed(3, &format!("turn {turn}"))).await.unwrap();
@@ -397,10 +399,11 @@ fn apply(change: &ScopeChange, copy: &mut BTreeMap<EntityId, Entity>) {
         }
         ScopeChange::Changed { entity, revision, patch } => {
             if let Some(known) = copy.get_mut(entity)
-                && known.revision < *revision {
-                    patch.apply(known);
-                    known.revision = *revision;
-                }
+                && known.revision < *revision
+            {
+                patch.apply(known);
+                known.revision = *revision;
+            }
         }
         ScopeChange::Left { entity, .. } => {
             let mut gone = vec![*entity];

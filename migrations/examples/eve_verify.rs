@@ -306,11 +306,11 @@ fn item(
 /// Everything in a system.
 fn content(entry: &Entry<SolarSystem>, out: &mut Vec<Expected>) {
     let (system, record, star) = (entry.id, &entry.record, Position::default());
-    for sun in &record.star {
+    if let Some(sun) = &record.star {
         let item = item(sun.id, "star", system, star, star, None, sun.type_id);
         out.push(Expected { radius: Some(sun.radius.get()), ..item });
     }
-    for sun in &record.secondary_sun {
+    if let Some(sun) = &record.secondary_sun {
         out.push(item(sun.item_id, "second_sun", system, sun.position, star, None, sun.type_id));
     }
     for (id, gate) in record.stargates.iter() {

@@ -1,5 +1,7 @@
 //! A small export, written by hand, goes in whole: `tests/eve` has two regions, three systems, four gates, three stations.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

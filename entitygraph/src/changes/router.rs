@@ -186,9 +186,10 @@ impl Router {
                 found.extend(scopes.iter().cloned());
             }
             if let Some(source) = &place.entity.source
-                && topics.containers.contains(&source.container) {
-                    found.push(Scope::Container(source.container));
-                }
+                && topics.containers.contains(&source.container)
+            {
+                found.push(Scope::Container(source.container));
+            }
             if !topics.labels.is_empty() {
                 found.extend(place.entity.labels.intersection(&topics.labels).cloned().map(Scope::Label));
             }

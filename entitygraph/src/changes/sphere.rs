@@ -120,10 +120,11 @@ impl Watch {
     ) {
         for change in commits.iter().flat_map(|commit| &commit.changes) {
             if let Change::Changed { entity, delta, .. } = change
-                && of.contains(entity) {
-                    let patch = Arc::new(delta.patch.clone());
-                    told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
-                }
+                && of.contains(entity)
+            {
+                let patch = Arc::new(delta.patch.clone());
+                told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
+            }
         }
     }
 }

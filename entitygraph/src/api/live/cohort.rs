@@ -103,9 +103,10 @@ impl Cohorts {
         };
         let mut cohorts = self.0.lock();
         if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade)
-            && !cohort.task.is_finished() {
-                return cohort;
-            }
+            && !cohort.task.is_finished()
+        {
+            return cohort;
+        }
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }

@@ -229,9 +229,10 @@ impl Connection {
             Out::Complete => envelope("complete", &id, None),
         };
         if !matches!(out, Out::Frame(Frame::Next(_)))
-            && let Some(handle) = self.handles.remove(&id) {
-                handle.abort();
-            }
+            && let Some(handle) = self.handles.remove(&id)
+        {
+            handle.abort();
+        }
         self.sink.feed(Message::Text(text)).await
     }
 

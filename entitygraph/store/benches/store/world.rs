@@ -287,7 +287,8 @@ impl World {
             let mut random = fastrand::Rng::with_seed(asteroid);
             // Filled from the middle plane outwards, so that the last plane may be thin.
             let plane = asteroid / (row * row);
-            let plane = if plane.is_multiple_of(2) { plane as f64 / 2.0 } else { -(plane as f64 + 1.0) / 2.0 };
+            let plane =
+                if plane.is_multiple_of(2) { plane as f64 / 2.0 } else { -(plane as f64 + 1.0) / 2.0 };
             let along = |index: u64| index as f64 - (row - 1) as f64 / 2.0;
             let middle = DVec3::new(along(asteroid % row), along(asteroid / row % row), plane.trunc());
             let jitter = DVec3::from_array(std::array::from_fn(|_| random.f64() - 0.5));

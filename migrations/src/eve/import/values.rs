@@ -17,6 +17,10 @@ pub(super) trait Component {
     /// Unique name of the type.
     const NAME: &'static str;
     /// Name and default of each variable, in the order of [`Component::values`].
+    #[allow(
+        clippy::type_complexity,
+        reason = "a table of names and defaults; an alias would be used here only"
+    )]
     const VARIABLES: &'static [(&'static str, fn() -> Value)];
     /// The group of all its variables, when they only make sense together.
     const GROUP: Option<&'static str>;
