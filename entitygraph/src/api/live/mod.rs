@@ -1,7 +1,7 @@
 //! How GraphQL operations travel over connections that stay open: `graphql-transport-ws` and graphql-sse.
 //!
 //! Both transports run an operation as a stream of [`Frame`]s. Subscriptions of one text, with the same variables, share
-//! one execution ([`cohort`]): its answers are encoded once and handed to all as the same bytes. `docs/subscriptions.md`
+//! one execution (a cohort): its answers are encoded once and handed to all as the same bytes. `docs/subscriptions.md`
 //! draws the way of a change.
 
 mod cohort;
