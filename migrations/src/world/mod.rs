@@ -1,6 +1,6 @@
 //! Our own world format: worlds that people write, and that [`crate::export`] writes.
 //!
-//! A world is a YAML or JSON file or a folder of them; [`format`] says what may stand in one, `world.schema.json` the same
+//! A world is a YAML or JSON file or a folder of them; [`mod@format`] says what may stand in one, `world.schema.json` the same
 //! for editors, and `worlds/solar-system` shows all of it in use. Authors name entities by keys, from which their ids are
 //! made ([`entity_id`]), so that the same files mean the same entities in every store and on every run.
 //!

@@ -42,7 +42,7 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
 /// Mounts `/`, `/playground` and `/assets/*`, compressed, cached and with a strict content security policy.
 ///
 /// Pages and own assets are revalidated by `ETag` on each load; third-party files have their version in the
-/// path and are kept for a year. `/assets/examples.json` lists the [`examples`].
+/// path and are kept for a year. `/assets/examples.json` lists the [`examples()`].
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let pages = Router::new()
         .route("/", get(landing))

@@ -1,6 +1,6 @@
 //! The embedded store: a world kept as keys and values in an ordered key-value engine.
 //!
-//! Reading order: [`keys`] is the one table of rows; [`engine`] is what is underneath; [`write`] plans transactions and
+//! Reading order: [`keys`] is the one table of rows; [`engine`] is what is underneath; [`mod@write`] plans transactions and
 //! turns them into rows; [`read`] answers questions from rows; [`log`] is the change sequence; [`space`] and [`route`] are
 //! the two indexes with an algorithm of their own; [`check`] says whether all rows agree.
 
