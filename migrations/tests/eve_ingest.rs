@@ -279,6 +279,22 @@ async fn types_are_containers_with_labels_names_and_attributes() {
 }
 
 #[tokio::test]
+async fn a_faction_may_be_a_corporation_and_a_number_without_a_name_is_counted() {
+    let (source, store) = (Source::new(), memory());
+    source.edit("fsd/types.yaml", "factionID: 500001", "factionID: 1000035");
+    source.edit("fsd/types.yaml", "raceID: 2", "raceID: 15");
+    let report = source.ingest(&store).await;
+    assert_eq!(report.problem_count, 0, "{report}");
+    assert_eq!(report.not_used["fsd/types.yaml: name for raceID (the number is kept)"], 1);
+    let catalog = store.catalog();
+    let component = catalog.registry.by_name("eve.type").unwrap();
+    let values = &catalog.container_by_name("eve/ship/587").unwrap().draft.components.0[&component.id];
+    let value = |name: &str| values.get(&component.variable(name).unwrap().id).cloned();
+    assert_eq!((value("faction"), value("faction_id")), (text("Eastern Navy"), Some(Value::Int(1_000_035))));
+    assert_eq!((value("race"), value("race_id")), (None, Some(Value::Int(15))));
+}
+
+#[tokio::test]
 async fn what_the_world_has_no_place_for_is_counted() {
     let (_source, _store, report) = loaded().await;
     let unused = |start: &str| {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::{
     components::{Dogma, Type as TypeValues, TypeName, Vocabulary},
     reading::{Account, Reading},
-    tables::Tables,
+    tables::{Tables, Texts},
     values::Number,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub(super) fn send(
     let mapper = Mapper { tables, vocabulary };
     let flow = reading.each(|account, entry: Entry<Type>| {
         let (id, at) = (entry.id, entry.at);
-        match mapper.container(id, &at, entry.record, dogma.remove(&id), account) {
+        match mapper.container(id, entry.record, dogma.remove(&id), account) {
             Ok(draft) => {
                 names.insert(id, draft.name.clone());
                 chunk.push(Sourced::new(origin(id, &at), draft));
@@ -91,7 +91,6 @@ impl Mapper<'_> {
     fn container(
         &self,
         id: u64,
-        at: &At,
         record: Type,
         dogma: Option<(At, TypeDogma)>,
         account: &mut Account,
@@ -121,7 +120,7 @@ impl Mapper<'_> {
         if let Some((at, dogma)) = dogma {
             self.dogma(&at, dogma, account, &mut components);
         }
-        let draft = ContainerDraft {
+        let mut draft = ContainerDraft {
             name: ContainerName::new(format!("eve/{slug}/{id}")).map_err(said)?,
             kind: Kind::new(body.unwrap_or(&slug)).map_err(said)?,
             radius: record.radius.map_or(0.0, f64::from),
@@ -133,14 +132,12 @@ impl Mapper<'_> {
             components,
             children: Vec::new(),
         };
-        let mut draft = draft;
-        self.values(at, record, (*category_id, category), group, account, &mut draft.components);
+        self.values(record, (*category_id, category), group, account, &mut draft.components);
         Ok(draft)
     }
 
     fn values(
         &self,
-        at: &At,
         record: Type,
         (category_id, category): (u64, &Arc<str>),
         group: &Arc<str>,
@@ -148,13 +145,14 @@ impl Mapper<'_> {
         to: &mut Components,
     ) {
         let tables = self.tables;
-        let mut known = |table: &super::tables::Texts, id: Option<u64>, field: &str| {
+        // Real exports have such numbers; the number is kept, so this is no problem.
+        let mut known = |table: &Texts, id: Option<u64>, nameless: &'static str| {
             let text = table.get(&id?).cloned();
-            if text.is_none() {
-                account.problem(at, field, "refers to nothing; only the number is kept");
-            }
+            account.unused(nameless, u64::from(text.is_none()));
             text
         };
+        // Some types have a corporation for a faction.
+        let corporation = record.faction_id.and_then(|id| tables.corporations.get(&id).cloned());
         let values = TypeValues {
             name: Some(record.name.en().into()),
             description: record.description.map(|text| text.en().into()),
@@ -163,14 +161,28 @@ impl Mapper<'_> {
             category_id: Some(category_id.into()),
             category: Some(Arc::clone(category)),
             meta_group_id: record.meta_group_id.map(Number::from),
-            meta_group: known(&tables.meta_groups, record.meta_group_id, "metaGroupID"),
+            meta_group: known(
+                &tables.meta_groups,
+                record.meta_group_id,
+                "fsd/types.yaml: name for metaGroupID (the number is kept)",
+            ),
             market_group_id: record.market_group_id.map(Number::from),
             market_path: record.market_group_id.map(|id| tables.market_path(id)),
             race_id: record.race_id.map(Number::from),
             // Some types are for several races and add their numbers up.
-            race: record.race_id.and_then(|id| tables.races.get(&id).cloned()),
+            race: known(
+                &tables.races,
+                record.race_id,
+                "fsd/types.yaml: name for raceID (the number is kept)",
+            ),
             faction_id: record.faction_id.map(Number::from),
-            faction: known(&tables.factions, record.faction_id, "factionID"),
+            faction: corporation.or_else(|| {
+                known(
+                    &tables.factions,
+                    record.faction_id,
+                    "fsd/types.yaml: name for factionID (the number is kept)",
+                )
+            }),
             published: Some(record.published),
             portion_size: Some(record.portion_size.into()),
             mass: record.mass,
