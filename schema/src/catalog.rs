@@ -55,8 +55,9 @@ impl Catalog {
     /// What publishing the draft would make of it, without changing this snapshot. A draft that changes nothing returns
     /// the newest version as it is.
     ///
-    /// Refuses unknown children, cycles (AC 2.1.2), a changed kind, values that the registry does not know, duplicate
-    /// names, transient children of what is to be stored, and trees deeper or larger than the limits of [`Container`].
+    /// Refuses unknown children, cycles (AC 2.1.2), a changed kind, a stored container that becomes transient, values
+    /// that the registry does not know, duplicate names, transient children of what is to be stored, and trees deeper or
+    /// larger than the limits of [`Container`].
     /// Containers around this one may grow over those limits by it: then their next instance is refused.
     pub fn publish(&self, draft: &ContainerDraft) -> Result<Arc<Container>, Refusal> {
         let name = &draft.name;
@@ -129,6 +130,13 @@ impl Catalog {
                 return Err(invalid(format!(
                     "its kind is `{from}` and cannot become `{to}`: publish another name"
                 )));
+            }
+            if draft.transient && !known.draft.transient {
+                return Err(invalid(
+                    "it is stored, and so may its instances and the containers around it be: it cannot become \
+                     transient; publish another name"
+                        .into(),
+                ));
             }
         }
         let id = match known {
