@@ -60,7 +60,8 @@ impl World {
         Self::over(self.api.graph().store().clone(), Config::default())
     }
 
-    fn over(store: Arc<dyn Store>, config: Config) -> Self {
+    /// A server over this store.
+    pub fn over(store: Arc<dyn Store>, config: Config) -> Self {
         config.validate().unwrap();
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
@@ -102,8 +103,10 @@ impl World {
             )
             .await;
         let bounds = |half: f64| json!({ "min": [-half, -half, -half], "max": [half, half, half] });
-        let universe =
-            world.create(json!({ "name": "Universe", "kind": "universe", "bounds": bounds(1e18) })).await;
+        // The id that the sample world's universe has, which the playground's examples name.
+        let universe = world
+            .create(json!({ "id": "14688661257054625784", "name": "Universe", "kind": "universe", "bounds": bounds(1e18) }))
+            .await;
         let sol = world
             .create(json!({ "name": "Sol", "kind": "system", "parent": universe, "bounds": bounds(1e13), "pose": { "position": [0, 0, 0] } }))
             .await;
