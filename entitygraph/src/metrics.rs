@@ -95,7 +95,7 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Time from the first byte of a request to its answer, by operation.
     pub request_seconds: HistogramVec,
-    /// Subscriptions that are open.
+    /// Subscriptions that are open on connections.
     pub subscriptions: IntGauge,
     /// Messages sent to subscribers, by kind (`snapshot`, `transaction`, `lag`).
     pub subscription_messages: IntCounterVec,
@@ -165,7 +165,7 @@ impl Metrics {
                 registry.register(Box::new(histograms.clone()))?;
                 histograms
             },
-            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open")?,
+            subscriptions: gauge("entitygraph_subscriptions", "Subscriptions that are open on connections")?,
             subscription_messages: counters(
                 "entitygraph_subscription_messages_total",
                 "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
@@ -180,6 +180,11 @@ impl Metrics {
         self.request_seconds.with_label_values(&[operation.name()]).observe(took.as_secs_f64());
     }
 
+    /// Counts a message to a subscriber, by kind ([`crate::changes::Message::kind`]).
+    pub fn subscription_message(&self, kind: &str) {
+        self.subscription_messages.with_label_values(&[kind]).inc();
+    }
+
     /// Makes every series with labels appear with the value 0, so that dashboards and `docs/metrics.md` see it before its
     /// first event.
     pub fn touch(&self) {
@@ -192,5 +197,8 @@ impl Metrics {
         }
         self.store_reads.with_label_values(&["entities"]);
         self.refusals.with_label_values(&["STALE_REVISION"]);
+        for kind in ["snapshot", "transaction", "lag"] {
+            self.subscription_messages.with_label_values(&[kind]);
+        }
     }
 }

@@ -46,7 +46,8 @@ impl Api {
     pub fn new(graph: Graph, registry: Registry) -> Self {
         let schema = graphql::schema(graph.clone());
         let documents = Arc::new(Documents::new(&graph.config().limits));
-        let live = Live::new(schema.clone(), documents.clone(), graph.config().limits.clone());
+        let limits = graph.config().limits.clone();
+        let live = Live::new(schema.clone(), documents.clone(), limits, graph.metrics().clone());
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
         Self(Arc::new(Inner { sdl: schema.sdl(), schema, documents, live, registry, ready, drain, graph }))
     }

@@ -16,8 +16,6 @@ use super::{
     scope::{Scope, ScopeChange, ScopeCommit},
     window::{Place, Step, Window},
 };
-use crate::Metrics;
-
 /// Transactions that a topic keeps for its followers. A follower that is further behind catches up from the store, so
 /// this is small: ten thousand idle topics must not cost memory.
 const TOPIC_RING: usize = 32;
@@ -40,15 +38,21 @@ pub struct Router {
     topics: Mutex<Topics>,
     space: broadcast::Sender<Arc<Commit>>,
     max_entered: usize,
-    metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
 struct Topics {
-    by_scope: HashMap<Scope, broadcast::Sender<Told>>,
+    by_scope: HashMap<Scope, Topic>,
     anchors: HashMap<EntityId, Vec<Scope>>,
     containers: BTreeSet<ContainerId>,
     labels: BTreeSet<Label>,
+}
+
+#[derive(Debug)]
+struct Topic {
+    told: broadcast::Sender<Told>,
+    /// Counted here, under the lock: of two followers that leave at once, one is the last.
+    followers: usize,
 }
 
 /// A place in a topic; dropping the last one ends the topic.
@@ -62,27 +66,26 @@ pub struct Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.router.metrics.subscriptions.dec();
         self.router.leave(&self.scope);
     }
 }
 
 impl Router {
     /// A router without topics. Moves of more than `max_entered` entities into a scope break the topic.
-    pub fn new(max_entered: usize, metrics: Metrics) -> Self {
-        Self { topics: Mutex::default(), space: broadcast::Sender::new(SPACE_RING), max_entered, metrics }
+    pub fn new(max_entered: usize) -> Self {
+        Self { topics: Mutex::default(), space: broadcast::Sender::new(SPACE_RING), max_entered }
     }
 
     /// Follows a scope from the next commit on. Spheres are followed through [`Router::space`].
     pub fn follow(self: &Arc<Self>, scope: Scope) -> Following {
-        self.metrics.subscriptions.inc();
         let mut topics = self.topics.lock();
-        if let Some(topic) = topics.by_scope.get(&scope) {
-            let told = topic.subscribe();
+        if let Some(topic) = topics.by_scope.get_mut(&scope) {
+            let told = topic.told.subscribe();
+            topic.followers += 1;
             drop(topics);
             return Following { router: self.clone(), scope, told };
         }
-        let (topic, told) = broadcast::channel(TOPIC_RING);
+        let (sender, told) = broadcast::channel(TOPIC_RING);
         match &scope {
             Scope::Entity(id) | Scope::Subtree(id) | Scope::Aggregate(id) | Scope::Zone(id) => {
                 topics.anchors.entry(*id).or_default().push(scope.clone());
@@ -91,7 +94,7 @@ impl Router {
             Scope::Label(label) => drop(topics.labels.insert(label.clone())),
             Scope::Sphere(_) => {}
         }
-        topics.by_scope.insert(scope.clone(), topic);
+        topics.by_scope.insert(scope.clone(), Topic { told: sender, followers: 1 });
         drop(topics);
         Following { router: self.clone(), scope, told }
     }
@@ -103,8 +106,9 @@ impl Router {
 
     fn leave(&self, scope: &Scope) {
         let mut topics = self.topics.lock();
-        // The receiver that is being dropped still counts.
-        if topics.by_scope.get(scope).is_none_or(|topic| topic.receiver_count() > 1) {
+        let Some(topic) = topics.by_scope.get_mut(scope) else { return };
+        topic.followers -= 1;
+        if topic.followers > 0 {
             return;
         }
         topics.by_scope.remove(scope);
@@ -165,7 +169,7 @@ impl Router {
                 None => Told::Break,
             };
             // A topic without followers is about to be removed.
-            drop(topic.send(message));
+            drop(topic.told.send(message));
         }
         Ok(())
     }
@@ -173,7 +177,7 @@ impl Router {
     /// Breaks every topic: commits were lost.
     pub fn break_all(&self) {
         for topic in self.topics.lock().by_scope.values() {
-            drop(topic.send(Told::Break));
+            drop(topic.told.send(Told::Break));
         }
     }
 
@@ -310,4 +314,37 @@ pub(super) fn moves(change: &Change) -> bool {
 
 fn placed(entity: &Entity) -> bool {
     entity.placement.pose.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use entitygraph_schema::testing::entity_id;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_ends_with_its_last_follower() {
+        let router = Arc::new(Router::new(10));
+        let scopes = [Scope::Entity(entity_id(1)), Scope::Subtree(entity_id(1))];
+        let followings = [0, 0, 1].map(|scope: usize| router.follow(scopes[scope].clone()));
+        for (left, following) in followings.into_iter().enumerate() {
+            assert_eq!(router.topics.lock().by_scope.len(), [2, 2, 1][left]);
+            drop(following);
+        }
+        assert!(router.is_idle() && router.topics.lock().anchors.is_empty());
+    }
+
+    #[test]
+    fn of_two_followers_that_leave_at_once_one_ends_the_topic() {
+        let router = Arc::new(Router::new(10));
+        for _ in 0..500 {
+            let pair = [(); 2].map(|()| router.follow(Scope::Entity(entity_id(1))));
+            std::thread::scope(|scope| {
+                for following in pair {
+                    scope.spawn(move || drop(following));
+                }
+            });
+            assert!(router.is_idle());
+        }
+    }
 }

@@ -128,12 +128,22 @@ pub enum Message {
 }
 
 impl Message {
+    /// Its name in `docs/metrics.md`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Snapshot { .. } => "snapshot",
+            Self::Transaction(_) => "transaction",
+            Self::Lag { .. } => "lag",
+        }
+    }
+
     /// Where a subscriber that has this message resumes.
     pub fn cursor(&self) -> Cursor {
         match self {
             Self::Snapshot { cursor, .. } => *cursor,
             Self::Transaction(commit) => commit.to,
-            Self::Lag { newest, .. } => *newest,
+            // Not the newest one: what lies between comes with the snapshot, which this subscriber does not have yet.
+            Self::Lag { after, .. } => *after,
         }
     }
 }

@@ -108,19 +108,6 @@ impl Subscription {
     ///
     /// Cancel safe: a message that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<Result<Message>> {
-        let message = self.advance().await;
-        if let Some(Ok(message)) = &message {
-            let kind = match message {
-                Message::Snapshot { .. } => "snapshot",
-                Message::Transaction(_) => "transaction",
-                Message::Lag { .. } => "lag",
-            };
-            self.graph.metrics().subscription_messages.with_label_values(&[kind]).inc();
-        }
-        message
-    }
-
-    async fn advance(&mut self) -> Option<Result<Message>> {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 return Some(Ok(message));

@@ -52,7 +52,7 @@ impl Graph {
         cancel: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
         let cache = Arc::new(Cache::new(config.cache.max_bytes, metrics.clone()));
-        let router = Arc::new(Router::new(config.limits.subtree_entities, metrics.clone()));
+        let router = Arc::new(Router::new(config.limits.subtree_entities));
         let follower = Follower::new(store.clone(), cache.clone(), router.clone(), metrics.clone());
         let applied = follower.applied();
         let task = tokio::spawn(follower.run(cancel));

@@ -7,6 +7,7 @@ mod world;
 mod catalog;
 mod entity;
 mod examples;
+mod followers;
 mod limits;
 mod place;
 mod retry;

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use async_graphql::Request;
 use entitygraph_schema::Cursor;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
@@ -16,17 +17,17 @@ use tokio::{
 
 use super::{
     Frame, Live, Operation,
-    control::{Control, Part},
+    control::{Control, Part, Passed},
 };
 
 /// Answers a cohort keeps for its members; one that is further behind catches up by itself.
 const RING: usize = 64;
 
-/// An answer and where its reader stands after it.
+/// An answer for all members.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// The position after it.
-    pub position: Cursor,
+    /// The message that it answers; `None` when it is an error.
+    pub passed: Option<Passed>,
     /// Its bytes.
     pub frame: Frame,
 }
@@ -57,24 +58,25 @@ impl Cohort {
         started.wait_for(Option::is_some).await.is_ok()
     }
 
-    fn start(live: &Live, operation: &Operation) -> Self {
+    fn start(live: &Live, request: Request) -> Self {
         let control = Arc::new(Control::new(Part::Live));
         let started = control.live();
         let answers = broadcast::Sender::new(RING);
         let (sender, live) = (answers.clone(), live.clone());
-        let mut stream = live.inner.schema.execute_stream(operation.request().data(control.clone()));
+        let mut stream = live.inner.schema.execute_stream(request.data(control.clone()));
         let task = tokio::spawn(async move {
             while let Some(response) = stream.next().await {
-                let position = control.position().unwrap_or_default();
+                let passed = control.received();
                 // Without members the task is about to be aborted.
-                drop(sender.send(Shared { position, frame: live.frame(response) }));
+                drop(sender.send(Shared { passed, frame: live.frame(response) }));
             }
         });
         Self { answers, started, task: task.abort_handle() }
     }
 }
 
-/// What makes two subscriptions one.
+/// What makes two subscriptions one. Where each goes on is its own affair, so the variable that says so is left out:
+/// a thousand clients that return at different cursors share their work again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     query: String,
@@ -96,10 +98,11 @@ pub struct Cohorts(Arc<Mutex<HashMap<Key, Weak<Cohort>>>>);
 impl Cohorts {
     /// The cohort of the operation; it is started if it is the first of its kind.
     pub fn of(&self, live: &Live, operation: &Operation) -> Arc<Cohort> {
+        let variables = operation.shared_variables();
         let key = Key {
             query: operation.query.clone(),
             operation_name: operation.operation_name.clone(),
-            variables: operation.variables.clone().into_value().to_string(),
+            variables: variables.clone().into_value().to_string(),
         };
         let mut cohorts = self.0.lock();
         if let Some(cohort) = cohorts.get(&key).and_then(Weak::upgrade)
@@ -110,7 +113,7 @@ impl Cohorts {
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }
-        let cohort = Arc::new(Cohort::start(live, operation));
+        let cohort = Arc::new(Cohort::start(live, operation.request_with(variables)));
         cohorts.insert(key, Arc::downgrade(&cohort));
         cohort
     }

@@ -19,9 +19,18 @@ pub type Messages = Pin<Box<dyn Stream<Item = Result<Message>> + Send>>;
 #[derive(Debug)]
 pub struct Control {
     part: Part,
-    /// Where the reader stands after each message that was handed to GraphQL and not yet sent, in order.
-    positions: Mutex<VecDeque<Cursor>>,
+    /// The messages that were handed to GraphQL and not yet received from it, in order.
+    passed: Mutex<VecDeque<Passed>>,
     live: watch::Sender<Option<Cursor>>,
+}
+
+/// What the transport knows of a message whose answer it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Where its reader stands after it ([`Message::cursor`]).
+    pub position: Cursor,
+    /// [`Message::kind`].
+    pub kind: &'static str,
 }
 
 /// Which part of a subscription is executed.
@@ -40,14 +49,17 @@ impl Control {
     /// The subscription field whose work is shared.
     pub const SHARED_FIELD: &'static str = "changes";
 
+    /// Its argument that says after which transaction it goes on.
+    pub const RESUME_ARGUMENT: &'static str = "after";
+
     /// For an execution of this part.
     pub fn new(part: Part) -> Self {
-        Self { part, positions: Mutex::default(), live: watch::Sender::new(None) }
+        Self { part, passed: Mutex::default(), live: watch::Sender::new(None) }
     }
 
-    /// The position after the message whose answer was just received.
-    pub fn position(&self) -> Option<Cursor> {
-        self.positions.lock().pop_front()
+    /// The message whose answer was just received; `None` when that answer is an error.
+    pub fn received(&self) -> Option<Passed> {
+        self.passed.lock().pop_front()
     }
 
     /// Becomes the position from which on all messages are told live.
@@ -63,10 +75,13 @@ impl Control {
         options: SubscriptionOptions,
     ) -> Messages {
         let Some(control) = control else {
-            let subscription = graph.subscribe(scope, options);
-            return Box::pin(stream::unfold(subscription, async |mut subscription| {
+            let state = (graph.subscribe(scope, options), graph.metrics().clone());
+            return Box::pin(stream::unfold(state, async |(mut subscription, metrics)| {
                 let message = subscription.next().await?;
-                Some((message, subscription))
+                if let Ok(message) = &message {
+                    metrics.subscription_message(message.kind());
+                }
+                Some((message, (subscription, metrics)))
             }));
         };
         match control.part {
@@ -108,7 +123,10 @@ impl Control {
     }
 
     fn passed(&self, message: &std::result::Result<Message, Error>) {
-        let cursor = message.as_ref().map_or(Cursor::ZERO, Message::cursor);
-        self.positions.lock().push_back(cursor);
+        // An error is the last of its stream, so nothing is received out of turn after it.
+        if let Ok(message) = message {
+            let passed = Passed { position: message.cursor(), kind: message.kind() };
+            self.passed.lock().push_back(passed);
+        }
     }
 }

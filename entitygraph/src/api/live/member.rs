@@ -11,9 +11,9 @@ use tokio::sync::{
 };
 
 use super::{
-    Frame, Live, Operation,
+    Frame, Live, Open, Operation,
     cohort::{Cohort, Shared},
-    control::{Control, Part},
+    control::{Control, Part, Passed},
 };
 
 /// See the module.
@@ -23,8 +23,29 @@ pub struct Member {
     cohort: Arc<Cohort>,
     answers: broadcast::Receiver<Shared>,
     phase: Phase,
+    gate: Gate,
+    _open: Open,
+}
+
+/// Which of the cohort's answers a member still needs.
+#[derive(Debug, Default, PartialEq)]
+struct Gate {
     /// Everything up to here was sent.
     position: Cursor,
+    /// Whether the cohort has come past the position at which the member joined it. Until then what it tells is known
+    /// to the member; from then on everything is sent, also a snapshot that is as old as the lag before it.
+    joined: bool,
+}
+
+impl Gate {
+    fn lets_pass(&mut self, passed: Option<Passed>) -> bool {
+        let Some(Passed { position, .. }) = passed else { return true };
+        if !self.joined && position <= self.position {
+            return false;
+        }
+        *self = Self { position, joined: true };
+        true
+    }
 }
 
 enum Phase {
@@ -48,8 +69,9 @@ impl Member {
     /// Joins the cohort of the operation.
     pub fn new(live: Live, operation: Operation) -> Self {
         let cohort = live.inner.cohorts.of(&live, &operation);
-        let answers = cohort.join();
-        Self { live, operation, cohort, answers, phase: Phase::Begin(None), position: Cursor::ZERO }
+        let (answers, open) = (cohort.join(), Open::new(&live.inner.metrics));
+        let (phase, gate) = (Phase::Begin(None), Gate::default());
+        Self { live, operation, cohort, answers, phase, gate, _open: open }
     }
 
     /// Its answers until it is over.
@@ -58,6 +80,12 @@ impl Member {
             let frame = member.next().await?;
             Some((frame, member))
         })
+    }
+
+    fn count(&self, passed: Option<Passed>) {
+        if let Some(Passed { kind, .. }) = passed {
+            self.live.inner.metrics.subscription_message(kind);
+        }
     }
 
     async fn next(&mut self) -> Option<Frame> {
@@ -79,17 +107,20 @@ impl Member {
                 }
                 Phase::Before(own) => match own.stream.next().await {
                     Some(response) => {
-                        let failed = response.is_err();
-                        self.position = own.control.position().unwrap_or(self.position);
-                        if failed {
+                        let passed = own.control.received();
+                        if let Some(Passed { position, .. }) = passed {
+                            self.gate.position = position;
+                        }
+                        if response.is_err() {
                             self.phase = Phase::Over;
                         }
+                        self.count(passed);
                         return Some(self.live.frame(response));
                     }
                     None => {
                         let live = *own.live.borrow();
                         self.phase = if let Some(position) = live {
-                            self.position = self.position.max(position);
+                            self.gate = Gate { position: self.gate.position.max(position), joined: false };
                             Phase::Live
                         } else {
                             Phase::Over
@@ -97,19 +128,51 @@ impl Member {
                     }
                 },
                 Phase::Live => match self.answers.recv().await {
-                    Ok(shared) if shared.position > self.position => {
-                        self.position = shared.position;
-                        return Some(shared.frame);
+                    Ok(shared) => {
+                        if self.gate.lets_pass(shared.passed) {
+                            self.count(shared.passed);
+                            return Some(shared.frame);
+                        }
                     }
-                    Ok(_) => {}
                     Err(RecvError::Lagged(_)) => {
                         self.answers = self.cohort.join();
-                        self.phase = Phase::Begin(Some(self.position));
+                        self.phase = Phase::Begin(Some(self.gate.position));
                     }
                     Err(RecvError::Closed) => self.phase = Phase::Over,
                 },
                 Phase::Over => return None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(position: u64, kind: &'static str) -> Option<Passed> {
+        Some(Passed { position: Cursor::from_number(position), kind })
+    }
+
+    #[test]
+    fn what_was_sent_before_joining_is_left_out() {
+        let mut gate = Gate { position: Cursor::from_number(7), joined: false };
+        let told = [5, 7, 8, 9].map(|position| gate.lets_pass(passed(position, "transaction")));
+        assert_eq!(told, [false, false, true, true]);
+        assert_eq!(gate.position, Cursor::from_number(9));
+    }
+
+    #[test]
+    fn a_snapshot_passes_that_is_as_old_as_the_lag_before_it() {
+        let mut gate = Gate { position: Cursor::from_number(7), joined: false };
+        assert!(gate.lets_pass(passed(8, "transaction")));
+        assert!(gate.lets_pass(passed(8, "lag")));
+        assert!(gate.lets_pass(passed(8, "snapshot")));
+        assert!(gate.lets_pass(passed(9, "transaction")));
+    }
+
+    #[test]
+    fn an_error_always_passes() {
+        assert!(Gate { position: Cursor::from_number(7), joined: false }.lets_pass(None));
     }
 }

@@ -13,10 +13,13 @@ pub mod ws;
 use std::sync::Arc;
 
 use async_graphql::{
-    Request, Response,
-    parser::types::{OperationDefinition, OperationType, Selection},
+    Name, Positioned, Request, Response, Variables,
+    parser::types::{Field, OperationDefinition, OperationType, Selection, VariableDefinition},
 };
+
+use async_graphql_value::Value;
 use futures_util::{Stream, StreamExt, future::Either, stream};
+use prometheus::IntGauge;
 
 pub use control::Control;
 
@@ -29,7 +32,7 @@ use super::{
         document::{Document, Documents},
     },
 };
-use crate::config::Limits;
+use crate::{Metrics, config::Limits};
 
 /// One answer of an operation, encoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,20 +54,62 @@ struct Inner {
     documents: Arc<Documents>,
     cohorts: Cohorts,
     limits: Limits,
+    metrics: Metrics,
+}
+
+/// Counts a subscription as open until it is dropped.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.subscriptions.inc();
+        Self(metrics.subscriptions.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// An operation with its parsed document, to be executed any number of times.
 struct Operation {
     query: String,
     operation_name: Option<String>,
-    variables: async_graphql::Variables,
+    variables: Variables,
     document: Arc<Document>,
 }
 
 impl Operation {
+    /// The variables without the one that says where the shared field resumes, if it may be absent and nothing else
+    /// depends on it.
+    fn shared_variables(&self) -> Variables {
+        let mut variables = self.variables.clone();
+        if let Some(resume) = self.resume_variable() {
+            variables.remove(resume);
+        }
+        variables
+    }
+
+    fn resume_variable(&self) -> Option<&Name> {
+        let operation = self.document.operation(self.operation_name.as_deref()).ok()?;
+        let argument = shared_field(operation)?.get_argument(Control::RESUME_ARGUMENT)?;
+        let Value::Variable(name) = &argument.node else { return None };
+        let declared = |variable: &&Positioned<VariableDefinition>| variable.node.name.node == *name;
+        let optional = operation.variable_definitions.iter().find(declared)?.node.var_type.node.nullable;
+        // Where it is declared and where it is used.
+        let mentions = self.query.match_indices(&format!("${name}")).count();
+        (optional && mentions == 2).then_some(name)
+    }
+
     /// A request for one execution.
     fn request(&self) -> Request {
-        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
+        self.request_with(self.variables.clone())
+    }
+
+    fn request_with(&self, variables: Variables) -> Request {
+        let mut request = Request::new(self.query.clone()).variables(variables);
         request.operation_name.clone_from(&self.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         request
@@ -73,8 +118,8 @@ impl Operation {
 
 impl Live {
     /// Runs operations of the schema within the limits.
-    pub fn new(schema: Schema, documents: Arc<Documents>, limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { schema, documents, cohorts: Cohorts::default(), limits }) }
+    pub fn new(schema: Schema, documents: Arc<Documents>, limits: Limits, metrics: Metrics) -> Self {
+        Self { inner: Arc::new(Inner { schema, documents, cohorts: Cohorts::default(), limits, metrics }) }
     }
 
     /// Runs an operation; the stream ends when the operation is complete.
@@ -101,7 +146,11 @@ impl Live {
             }))),
             Kind::Own => {
                 let answers = self.inner.schema.execute_stream(operation.request());
-                Either::Right(Either::Left(answers.map(move |response| live.frame(response))))
+                let open = Open::new(&self.inner.metrics);
+                Either::Right(Either::Left(answers.map(move |response| {
+                    let _ = &open;
+                    live.frame(response)
+                })))
             }
         }
     }
@@ -146,12 +195,17 @@ impl Kind {
         if operation.ty != OperationType::Subscription {
             return Self::Single;
         }
-        match operation.selection_set.node.items.as_slice() {
-            [only] => match &only.node {
-                Selection::Field(field) if field.node.name.node == Control::SHARED_FIELD => Self::Shared,
-                _ => Self::Own,
-            },
-            _ => Self::Own,
-        }
+        if shared_field(operation).is_some() { Self::Shared } else { Self::Own }
+    }
+}
+
+/// The shared field, when it is all that the operation selects.
+fn shared_field(operation: &OperationDefinition) -> Option<&Field> {
+    match operation.selection_set.node.items.as_slice() {
+        [only] => match &only.node {
+            Selection::Field(field) if field.node.name.node == Control::SHARED_FIELD => Some(&field.node),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use async_graphql::Request;
 use axum::response::{
     IntoResponse, Response,
-    sse::{Event, Sse},
+    sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{StreamExt, stream};
 
@@ -23,5 +23,6 @@ pub fn respond(live: &Live, request: Request) -> Response {
         Event::default().event("next").data(&*data)
     });
     let complete = stream::once(async { Event::default().event("complete").data("") });
-    Sse::new(next.chain(complete).map(Ok::<_, Infallible>)).into_response()
+    // Comments while nothing happens: proxies keep the connection, and one whose client is gone is found out.
+    Sse::new(next.chain(complete).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
 }
