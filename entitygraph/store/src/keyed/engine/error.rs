@@ -1,6 +1,12 @@
 //! What can go wrong below the keyed store.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::folder::free_bytes;
 
 /// A failure of an engine. The message says what, where and what to do; causes are in the source chain.
 #[derive(Debug, thiserror::Error)]
@@ -88,13 +94,15 @@ pub enum EngineError {
     /// An earlier failure left it open what is on the disk, so no more is written.
     #[error(
         "the {engine} store in {path:?} takes no more writes since one failed or the engine's own work did (see \
-         the log); mend the cause, then restart: everything that was acknowledged is there"
+         the log); {remedy}: everything that was acknowledged is there"
     )]
     Stopped {
         /// The data folder.
         path: PathBuf,
         /// The engine.
         engine: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
 
     /// A key that engines do not take.
@@ -107,7 +115,22 @@ pub enum EngineError {
     },
 }
 
+/// Below this a full disk is the likely cause of a failure: an engine writes tables and journals of up to this size, and
+/// gives the room of one that failed back.
+const SCARCE_BYTES: u64 = 64 << 20;
+
 impl EngineError {
+    /// The refusal of a store that stopped writing. Its engine may not say why, so this looks whether the disk is full.
+    pub(super) fn stopped(path: &Path, engine: &'static str) -> Self {
+        let scarce = free_bytes(path).is_ok_and(|free| free < SCARCE_BYTES);
+        let remedy = if scarce {
+            "the disk is full or nearly so: free some space, then restart"
+        } else {
+            "mend the cause, then restart"
+        };
+        Self::Stopped { path: path.to_owned(), engine, remedy }
+    }
+
     /// Whether a write that ended in this error may be found after a restart. If not, it certainly is not.
     pub fn may_have_been_applied(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Corrupt { .. })

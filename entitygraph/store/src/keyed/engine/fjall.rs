@@ -370,6 +370,6 @@ impl Place<'_> {
     }
 
     fn stopped(self) -> EngineError {
-        EngineError::Stopped { path: self.0.to_owned(), engine: NAME }
+        EngineError::stopped(self.0, NAME)
     }
 }

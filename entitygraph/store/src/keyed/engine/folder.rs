@@ -149,14 +149,15 @@ fn mark(path: &Path, engine: &str) -> io::Result<()> {
     fs::rename(draft, path.join(MARKER))
 }
 
+/// Room that this process may use on the disk of the path.
 #[cfg(unix)]
-fn free_bytes(path: &Path) -> io::Result<u64> {
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free_bytes(_: &Path) -> io::Result<u64> {
+pub(super) fn free_bytes(_: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
 }
 

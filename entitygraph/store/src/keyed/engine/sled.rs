@@ -96,7 +96,7 @@ impl SledEngine {
 
     fn refuse_if_stopped(&self) -> Result<(), EngineError> {
         if self.stopped.load(Ordering::Acquire) {
-            return Err(EngineError::Stopped { path: self.folder.path().to_owned(), engine: NAME });
+            return Err(EngineError::stopped(self.folder.path(), NAME));
         }
         Ok(())
     }
