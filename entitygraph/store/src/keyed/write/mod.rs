@@ -135,13 +135,14 @@ impl Handle {
 
     /// Serves the request here and now if nobody else waits; else gives it back.
     async fn serve_alone(&self, request: Request) -> Option<Request> {
+        let alone = || self.waiting.load(Ordering::Relaxed) == 1;
         let runtime = tokio::runtime::Handle::try_current();
-        if !runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
+        if !alone() || !runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
             return Some(request);
         }
         // Those that come at the same moment show now.
         tokio::task::yield_now().await;
-        if self.waiting.load(Ordering::Relaxed) > 1 {
+        if !alone() {
             return Some(request);
         }
         let Some(mut writer) = self.writer.try_lock() else { return Some(request) };
