@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // what helps a test may fail it
 
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
 
 mod catalog;
@@ -9,6 +11,7 @@ mod entity;
 mod examples;
 mod followers;
 mod limits;
+mod outcome;
 mod place;
 mod retry;
 mod sdl;
