@@ -6,6 +6,7 @@
 mod support;
 mod world;
 
+mod callers;
 mod catalog;
 mod entity;
 mod examples;
