@@ -56,17 +56,6 @@ impl OperationLabel {
     }
 }
 
-impl From<async_graphql::parser::types::OperationType> for OperationLabel {
-    fn from(ty: async_graphql::parser::types::OperationType) -> Self {
-        use async_graphql::parser::types::OperationType;
-        match ty {
-            OperationType::Query => Self::Query,
-            OperationType::Mutation => Self::Mutation,
-            OperationType::Subscription => Self::Subscription,
-        }
-    }
-}
-
 /// What came of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeLabel {

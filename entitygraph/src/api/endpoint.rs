@@ -63,6 +63,16 @@ impl From<Rejection> for Outcome {
     }
 }
 
+impl From<OperationType> for OperationLabel {
+    fn from(ty: OperationType) -> Self {
+        match ty {
+            OperationType::Query => Self::Query,
+            OperationType::Mutation => Self::Mutation,
+            OperationType::Subscription => Self::Subscription,
+        }
+    }
+}
+
 /// POST: any query or mutation.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
     let started = Instant::now();
