@@ -19,7 +19,8 @@ use super::{Api, error::Rejection};
 pub(super) async fn check(State(api): State<Api>, request: Request, next: Next) -> Response {
     match refused(request.uri(), request.headers(), &api.graph().config().server.hosts) {
         Some(rejection) => {
-            tracing::warn!(code = rejection.code(), reason = %rejection, "a request was refused");
+            // Not louder: a page can repeat it at will.
+            tracing::debug!(code = rejection.code(), reason = %rejection, "a request was refused");
             rejection.into_response()
         }
         None => next.run(request).await,
