@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use entitygraph::{
     Graph, Metrics,
     api::{Api, server},
 };
-use entitygraph_store::{Store, StoreOptions};
+use entitygraph_store::Store;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ pub struct App {
 /// Opens the store of the settings and says what it is, and what it does not survive.
 pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let url = config.store_url();
-    let store = entitygraph_store::open(&url, StoreOptions::default())
+    let store = entitygraph_store::open(&url, config.store.options())
         .await
         .with_context(|| format!("opening {url}"))?;
     let info = store.info();
@@ -66,8 +66,21 @@ impl App {
     }
 
     /// The same, and stops something else first.
-    pub async fn until_stopped_after(self, first: impl Future<Output = Result<()>>) -> Result<()> {
-        signal().await?;
+    ///
+    /// # Errors
+    /// At once when the server, what follows the store or what writes it ended of itself: a process without one of them
+    /// looks alive and is of no use. Everything acknowledged is stored.
+    pub async fn until_stopped_after(mut self, first: impl Future<Output = Result<()>>) -> Result<()> {
+        tokio::select! {
+            signalled = signal() => signalled?,
+            ended = &mut self.server => {
+                return Err(early("the server", ended.map_err(Into::into).and_then(|ended| Ok(ended.map(drop)?))));
+            }
+            ended = &mut self.follower => {
+                return Err(early("what follows the store", ended.map_err(Into::into)));
+            }
+            () = self.graph.store_stopped() => return Err(early("what writes the store", Ok(()))),
+        }
         tracing::info!(
             "stopping: open requests are finished, subscribers are told to come back; a second signal ends at once"
         );
@@ -93,6 +106,12 @@ impl App {
     }
 }
 
+/// The error of a part that ended before it was told to.
+fn early(what: &str, ended: Result<()>) -> anyhow::Error {
+    let reason = ended.err().unwrap_or_else(|| anyhow!("it gave no reason; the log may"));
+    reason.context(format!("{what} ended; everything acknowledged is stored, start again"))
+}
+
 /// Waits for the interrupt or terminate signal.
 async fn signal() -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -101,4 +120,41 @@ async fn signal() -> Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use entitygraph_store::MemoryStore;
+
+    use super::*;
+
+    async fn app() -> App {
+        let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+        App::start(&config, Arc::new(MemoryStore::new())).await.unwrap()
+    }
+
+    /// How the process ends after `what` ended, without a signal.
+    async fn end_without(what: impl FnOnce(&App)) -> String {
+        let app = app().await;
+        what(&app);
+        let ended = tokio::time::timeout(Duration::from_secs(5), app.until_stopped()).await;
+        format!("{:#}", ended.expect("the process ends").unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn the_process_ends_when_a_part_that_it_cannot_do_without_ends() {
+        let error = end_without(|app| app.server.abort()).await;
+        assert!(error.starts_with("the server ended"), "{error}");
+        let error = end_without(|app| app.follower.abort()).await;
+        assert!(error.starts_with("what follows the store ended"), "{error}");
+        let error = end_without(|app| app.follow.cancel()).await;
+        assert!(error.starts_with("what follows the store ended"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_everything_in_order() {
+        app().await.stop().await.unwrap();
+    }
 }

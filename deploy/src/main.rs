@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod telemetry;
+mod whole_file;
 mod world;
 
 use std::process::ExitCode;

@@ -1,28 +1,26 @@
 //! World data in and out: `entitygraph ingest` and `entitygraph export`.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use entitygraph_migrations::{
     eve::{self, Export as EveExport},
     export::{self, ExportOptions},
-    load::{LoadOptions, for_terminal},
+    load::{self, LoadOptions, for_terminal},
     world::{self, WorldFiles},
 };
 
 use crate::{
     app::open_store,
-    cli::{Export, Format, Ingest},
+    cli::{Existing, Export, Format, Ingest},
     config::Config,
+    whole_file::WholeFile,
 };
 
 /// Loads world data and prints what came of it. Problems with single items make the command fail after the rest is in.
 pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
-    let options = LoadOptions { dry_run: ingest.dry_run, ..LoadOptions::default() };
+    let existing = ingest.existing.into();
+    let options = LoadOptions { dry_run: ingest.dry_run, existing, ..LoadOptions::default() };
     let report = match ingest.format {
         Format::World => {
             let files = WorldFiles::open(&ingest.path)?;
@@ -45,18 +43,26 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     Ok(())
 }
 
-/// Writes the world, or a part of it.
+impl From<Existing> for load::Existing {
+    fn from(existing: Existing) -> Self {
+        match existing {
+            Existing::Update => Self::Update,
+            Existing::Keep => Self::Keep,
+        }
+    }
+}
+
+/// Writes the world, or a part of it. A file that was there is replaced when the new one is whole.
 pub async fn export(config: &Config, export: &Export) -> Result<()> {
     let store = open_store(config).await?;
     let options = ExportOptions { below: export.below };
     let exported = if export.path == Path::new("-") {
         export::export(store, std::io::stdout(), options, for_terminal()).await?
     } else {
-        let file =
-            File::create(&export.path).with_context(|| format!("creating {}", export.path.display()))?;
-        let mut out = BufWriter::new(file);
+        let path = export.path.display();
+        let mut out = WholeFile::create(&export.path).with_context(|| format!("creating {path}"))?;
         let exported = export::export(store, &mut out, options, for_terminal()).await?;
-        out.flush().with_context(|| format!("writing {}", export.path.display()))?;
+        out.finish().with_context(|| format!("writing {path}"))?;
         exported
     };
     eprintln!("{} entities and {} links in {}", exported.entities, exported.links, export.path.display());
@@ -67,4 +73,91 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn command(arguments: &[&str]) -> (Config, Command) {
+        let common = ["--log", "off"];
+        let all = ["entitygraph"].iter().chain(arguments).chain(&common);
+        let cli = <Cli as clap::Parser>::parse_from(all);
+        (Config::load(&cli.common).unwrap(), cli.command.unwrap())
+    }
+
+    async fn load(arguments: &[&str]) -> Result<()> {
+        let (config, Command::Ingest(ingest)) = command(arguments) else { panic!("no ingest") };
+        super::ingest(&config, &ingest).await
+    }
+
+    #[tokio::test]
+    async fn a_world_that_moved_on_is_kept_where_it_is_when_asked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let store = format!("fjall:{}", path("store"));
+        let source = |radius: f64, more: &str| {
+            let file = path("world.yaml");
+            let world = format!(
+                "format: 1\nworld: test\nentities:\n  - key: world\n    kind: world\n    zone: {{ cube: 9 }}\n    \
+                 radius: {radius}\n{more}"
+            );
+            std::fs::write(&file, world).unwrap();
+            file
+        };
+        let written = async || {
+            let out = path("out.yaml");
+            let (config, Command::Export(export)) = command(&["export", &out, "--store", &store]) else {
+                panic!("no export")
+            };
+            super::export(&config, &export).await.unwrap();
+            std::fs::read_to_string(out).unwrap()
+        };
+        load(&["ingest", "world", &source(5.0, ""), "--store", &store]).await.unwrap();
+        let more = "  - key: moon\n    kind: moon\n    parent: world\n";
+        load(&["ingest", "world", &source(7.0, more), "--store", &store, "--existing", "keep"])
+            .await
+            .unwrap();
+        let kept = written().await;
+        assert!(kept.contains(r#""radius": 5.0"#) && kept.contains("moon"), "{kept}");
+        load(&["ingest", "world", &source(7.0, more), "--store", &store]).await.unwrap();
+        assert!(written().await.contains(r#""radius": 7.0"#));
+    }
+
+    async fn run(path: &Path, below: Option<&str>) -> Result<()> {
+        let mut arguments = vec!["export", path.to_str().unwrap(), "--store", "memory:"];
+        arguments.extend(below.into_iter().flat_map(|below| ["--below", below]));
+        let (config, Command::Export(export)) = command(&arguments) else { panic!("no export") };
+        super::export(&config, &export).await
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_export_that_fails_leaves_the_file_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("world.yaml");
+        std::fs::write(&file, "the last export").unwrap();
+        let error = run(&file, Some("4711")).await.unwrap_err();
+        assert!(format!("{error:#}").contains("4711"), "{error:#}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last export");
+        assert_eq!(files(folder.path()), ["world.yaml"]);
+    }
+
+    #[tokio::test]
+    async fn an_export_takes_the_place_of_the_last_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("world.yaml");
+        std::fs::write(&file, "the last export").unwrap();
+        run(&file, None).await.unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap().contains("format"));
+        assert_eq!(files(folder.path()), ["world.yaml"]);
+        run(Path::new("/dev/null"), None).await.unwrap();
+        let device = std::fs::metadata("/dev/null").unwrap();
+        assert!(!device.is_file(), "what is no file is written to and stays what it is");
+    }
 }

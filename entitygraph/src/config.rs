@@ -12,14 +12,17 @@ pub struct Config {
     pub cache: CacheConfig,
     /// What one caller may ask for.
     pub limits: Limits,
-    /// How the server stops.
+    /// How the server is called, and how it stops.
     pub server: ServerConfig,
 }
 
-/// How the server stops.
+/// How the server is called, and how it stops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
+    /// Names under which the server may be called besides `localhost` and loopback addresses, such as that of a proxy in
+    /// front of it; without scheme and port.
+    pub hosts: Vec<String>,
     /// Milliseconds from `/readyz` going down to the closing of the listener, in which load balancers notice.
     pub notice_ms: u64,
     /// Longest time for requests under way, in milliseconds.
@@ -29,7 +32,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         // As long as a request may take.
-        Self { notice_ms: 0, drain_ms: 10_000 }
+        Self { hosts: Vec::new(), notice_ms: 0, drain_ms: 10_000 }
     }
 }
 
@@ -131,6 +134,12 @@ impl Config {
         for (name, value) in positive {
             if value == 0 {
                 return Err(ConfigError { name, value: value.to_string(), reason: "it must be at least 1" });
+            }
+        }
+        for host in &self.server.hosts {
+            if host.is_empty() || host.contains(|c: char| !(c.is_ascii_alphanumeric() || "-._".contains(c))) {
+                let reason = "it must be a host name without scheme and port, such as worlds.example";
+                return Err(ConfigError { name: "server.hosts", value: format!("`{host}`"), reason });
             }
         }
         let max = entitygraph_schema::query::PageRequest::MAX_FIRST as u64;

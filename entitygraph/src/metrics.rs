@@ -11,6 +11,23 @@ use prometheus::{
 const SECONDS: [f64; 12] =
     [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
 
+/// What the service asks a store.
+const QUESTIONS: [&str; 13] = [
+    "ancestors",
+    "children",
+    "counts",
+    "entities",
+    "find",
+    "links",
+    "named",
+    "near",
+    "owned",
+    "route",
+    "subtree",
+    "zone_links",
+    "zones_at",
+];
+
 /// What a request asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationLabel {
@@ -25,6 +42,9 @@ pub enum OperationLabel {
 }
 
 impl OperationLabel {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Query, Self::Mutation, Self::Subscription, Self::Unknown];
+
     /// The label's value.
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,17 +52,6 @@ impl OperationLabel {
             Self::Mutation => "mutation",
             Self::Subscription => "subscription",
             Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl From<async_graphql::parser::types::OperationType> for OperationLabel {
-    fn from(ty: async_graphql::parser::types::OperationType) -> Self {
-        use async_graphql::parser::types::OperationType;
-        match ty {
-            OperationType::Query => Self::Query,
-            OperationType::Mutation => Self::Mutation,
-            OperationType::Subscription => Self::Subscription,
         }
     }
 }
@@ -61,6 +70,9 @@ pub enum OutcomeLabel {
 }
 
 impl OutcomeLabel {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Refused, Self::Timeout, Self::Fault];
+
     /// The label's value.
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,7 +136,7 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
-        Ok(Self {
+        let metrics = Self {
             cache_lookups: counters(
                 "entitygraph_cache_lookups_total",
                 "Entities and subtrees asked for, by where they were found (hit, miss)",
@@ -171,7 +183,9 @@ impl Metrics {
                 "Messages sent to subscribers, by kind (snapshot, transaction, lag)",
                 &["kind"],
             )?,
-        })
+        };
+        metrics.touch();
+        Ok(metrics)
     }
 
     /// Counts and times a request to `/graphql`.
@@ -185,17 +199,21 @@ impl Metrics {
         self.subscription_messages.with_label_values(&[kind]).inc();
     }
 
-    /// Makes every series with labels appear with the value 0, so that dashboards and `docs/metrics.md` see it before its
-    /// first event.
-    pub fn touch(&self) {
+    /// Makes the series with labels appear with the value 0, so that dashboards see them before their first event. Codes of
+    /// refusals are the exception, of which there are many: one stands for all.
+    fn touch(&self) {
         for result in ["hit", "miss"] {
             self.cache_lookups.with_label_values(&[result]);
         }
-        for operation in [OperationLabel::Query, OperationLabel::Mutation, OperationLabel::Subscription] {
-            self.requests.with_label_values(&[operation.name(), OutcomeLabel::Ok.name()]);
+        for operation in OperationLabel::ALL {
+            for outcome in OutcomeLabel::ALL {
+                self.requests.with_label_values(&[operation.name(), outcome.name()]);
+            }
             self.request_seconds.with_label_values(&[operation.name()]);
         }
-        self.store_reads.with_label_values(&["entities"]);
+        for question in QUESTIONS {
+            self.store_reads.with_label_values(&[question]);
+        }
         self.refusals.with_label_values(&["STALE_REVISION"]);
         for kind in ["snapshot", "transaction", "lag"] {
             self.subscription_messages.with_label_values(&[kind]);

@@ -283,12 +283,6 @@ impl Delta {
         entity.epoch = self.epoch;
         true
     }
-
-    /// The delta that does this one, then the `next` of the same entity, which is later.
-    #[must_use]
-    pub fn merge(self, next: Self) -> Self {
-        Self { revision: next.revision, epoch: next.epoch, patch: self.patch.merge(next.patch) }
-    }
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub use id::{ComponentId, ContainerId, EntityId, IdRange, VariableId};
 pub use link::{Link, Route};
 pub use order::{ContainerVersion, Cursor, Epoch, Layer, Revision};
 pub use refusal::Refusal;
-pub use space::{Aabb, Pose, Sphere};
+pub use space::{Aabb, Pose};
 pub use text::{
     ChildName, ComponentName, ContainerName, EntityName, GroupName, Kind, Label, LinkKind, OperationId,
     OwnerId, PortName, VariableName,

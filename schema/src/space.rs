@@ -130,12 +130,6 @@ impl Pose {
         Conversion { up: &[*self], down: &[] }.pose(*inner)
     }
 
-    /// `outer` is given in the frame that this pose is in; the result is the same thing inside this pose.
-    #[must_use]
-    pub fn inside(&self, outer: &Self) -> Self {
-        Conversion { up: &[], down: &[*self] }.pose(*outer)
-    }
-
     /// Refuses a pose that a conversion made of numbers too large for floats.
     pub fn check(self) -> Result<Self, SpaceError> {
         Self::new(self.translation, self.rotation)
@@ -236,37 +230,9 @@ impl Aabb {
         (self.max - self.min).element_product()
     }
 
-    /// The smallest box around both.
-    #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
-        Self { min: self.min.min(other.min), max: self.max.max(other.max) }
-    }
-
-    /// The sphere around the box.
-    pub fn bounding_sphere(&self) -> Sphere {
-        let center = self.min * 0.5 + self.max * 0.5;
-        Sphere { center, radius: (self.max - center).max(center - self.min).length() }
-    }
-
     /// Radius of the smallest sphere around the frame's **origin** that holds the box.
     pub fn reach(&self) -> f64 {
         self.min.abs().max(self.max.abs()).length()
-    }
-}
-
-/// A ball in some zone.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sphere {
-    /// Metres in the zone.
-    pub center: DVec3,
-    /// Metres, not negative.
-    pub radius: f64,
-}
-
-impl Sphere {
-    /// Whether the two balls touch or overlap.
-    pub fn intersects(&self, other: &Self) -> bool {
-        self.center.distance(other.center) <= self.radius + other.radius
     }
 }
 

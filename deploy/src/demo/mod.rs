@@ -23,7 +23,7 @@ use crate::{
 pub async fn run(config: &Config) -> Result<()> {
     let mut config = config.clone();
     // Not the folder of `serve`: a world of one's own is not mixed with the demo's.
-    config.store.get_or_insert_with(|| format!("fjall:{}", config.data.join("demo").display()));
+    config.store.url.get_or_insert_with(|| format!("fjall:{}", config.data.join("demo").display()));
     let store = open_store(&config).await?;
     let loaded = load(store.clone()).await?;
     let app = App::start(&config, store).await?;

@@ -63,6 +63,16 @@ impl From<Rejection> for Outcome {
     }
 }
 
+impl From<OperationType> for OperationLabel {
+    fn from(ty: OperationType) -> Self {
+        match ty {
+            OperationType::Query => Self::Query,
+            OperationType::Mutation => Self::Mutation,
+            OperationType::Subscription => Self::Subscription,
+        }
+    }
+}
+
 /// POST: any query or mutation.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
     let started = Instant::now();
@@ -83,7 +93,7 @@ pub(super) async fn post_stream(State(api): State<Api>, headers: HeaderMap, body
         Err(rejection) => return rejection.into_response(),
     };
     match serde_json::from_slice::<Asked<'_>>(&body) {
-        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Ok(asked) => sse::respond(api.live(), asked.into(), api.drain()),
         Err(error) => Rejection::Body { reason: error.to_string() }.into_response(),
     }
 }
@@ -98,7 +108,7 @@ pub(super) async fn get_stream(State(api): State<Api>, uri: Uri) -> Response {
         }
     };
     match parameters(&uri).and_then(|asked| refused(&asked).map(|()| asked)) {
-        Ok(asked) => sse::respond(api.live(), asked.into()),
+        Ok(asked) => sse::respond(api.live(), asked.into(), api.drain()),
         Err(rejection) => rejection.into_response(),
     }
 }
@@ -219,13 +229,13 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
     let limits = api.limits();
     let execution =
         tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
-    let timeout = Rejection::Timeout { ms: limits.request_ms, writes: ty == OperationType::Mutation };
+    let writes = ty == OperationType::Mutation;
+    let timeout = Rejection::Timeout { ms: limits.request_ms, writes };
     let result = execution.await.map_err(|_| timeout).map(|mut answer| {
         if answer.errors.is_empty() {
             document.found_valid();
         }
-        let (depth, complexity) = (limits.query_depth, limits.query_complexity);
-        answer.errors.iter_mut().for_each(|error| error::complete(error, depth, complexity));
+        error::complete(&mut answer.errors, limits, writes);
         Answered::Executed(answer)
     });
     Outcome { operation, result }

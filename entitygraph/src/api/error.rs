@@ -2,7 +2,8 @@
 //! same request may succeed later, and what may have happened to a write.
 //!
 //! Refusals of mutations are data (`Refusal` in the payload). Everything else is an entry of `errors` with
-//! `extensions { code retryable outcome }`. Faults are logged here, once, with their whole chain.
+//! `extensions { code retryable outcome }`; the outcome is `NOT_APPLIED`, `UNKNOWN` (ask again with the same operation id)
+//! or `APPLIED`. Faults are logged here, once, with their whole chain.
 
 use std::{error::Error as _, sync::Arc};
 
@@ -16,21 +17,31 @@ use entitygraph_schema::{Refusal, space::SpaceError, text::TextError};
 use entitygraph_store::{Error, Outcome};
 use serde_json::json;
 
+use crate::config::Limits;
+
 /// A failed resolver: the error of a service, on its way to the `errors` of an answer. It is no `Display`, so that no `?`
 /// turns it into a GraphQL error past this table.
 #[derive(Debug, Clone)]
-pub struct Fault(Arc<Error>);
+pub struct Fault {
+    error: Arc<Error>,
+    applied: bool,
+}
 
 impl<E: Into<Error>> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self(Arc::new(error.into()))
+        Self { error: Arc::new(error.into()), applied: false }
     }
 }
 
 impl Fault {
     /// The error of the service.
     pub fn error(&self) -> &Error {
-        &self.0
+        &self.error
+    }
+
+    /// What failed after the write was done: its outcome is known.
+    pub fn after_commit(self) -> Self {
+        Self { applied: true, ..self }
     }
 
     /// The refusal of a text that came with the request.
@@ -45,11 +56,11 @@ impl Fault {
 }
 
 impl From<Fault> for async_graphql::Error {
-    fn from(Fault(error): Fault) -> Self {
+    fn from(Fault { error, applied }: Fault) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code());
         extensions.set("retryable", error.retryable());
-        extensions.set("outcome", outcome(&error));
+        extensions.set("outcome", if applied { APPLIED } else { outcome(&error) });
         let message = error.to_string();
         if !matches!(*error, Error::Refused(_)) {
             log(&error);
@@ -57,6 +68,9 @@ impl From<Fault> for async_graphql::Error {
         Self { message, source: None, extensions: Some(extensions) }
     }
 }
+
+/// The write is durable: only its answer is not whole.
+const APPLIED: &str = "APPLIED";
 
 fn outcome(error: &Error) -> &'static str {
     match error.outcome() {
@@ -167,6 +181,25 @@ pub enum Rejection {
         /// Whether something may have been written.
         writes: bool,
     },
+    /// A request under a name that is not ours: somebody pointed it at this machine.
+    #[error(
+        "this server is not called `{found}`: use localhost or a loopback address, or add the name to the setting server.hosts"
+    )]
+    Host {
+        /// The `Host` header.
+        found: String,
+    },
+    /// A page of another site.
+    #[error(
+        "pages of {found} may not call this server at {host}: open the page from the server itself, or have the proxy in \
+         front of both pass the Host header on"
+    )]
+    Origin {
+        /// The `Origin` header.
+        found: String,
+        /// The `Host` header.
+        host: String,
+    },
     /// A path that is not served.
     #[error(
         "there is nothing at {path}: the API is at /graphql, its schema at /schema.graphql, the playground at /playground"
@@ -203,6 +236,8 @@ impl Rejection {
             Self::NotAQuery => (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY"),
             Self::Subscription => (StatusCode::BAD_REQUEST, "NEEDS_A_STREAM"),
             Self::Timeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT"),
+            Self::Host { .. } => (StatusCode::MISDIRECTED_REQUEST, "FOREIGN_HOST"),
+            Self::Origin { .. } => (StatusCode::FORBIDDEN, "FOREIGN_ORIGIN"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "BAD_METHOD"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -235,8 +270,20 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// Gives the errors that the GraphQL library makes itself a code, and a next step where it has none.
-pub(super) fn complete(error: &mut ServerError, max_depth: usize, max_complexity: usize) {
+/// Completes the errors of an answer: see [`name`]. In a mutation, what failed below one of its fields failed after that
+/// one was committed, whatever the failure itself believes.
+pub(super) fn complete(errors: &mut [ServerError], limits: &Limits, writes: bool) {
+    for error in errors {
+        name(error, limits);
+        if writes && error.path.len() > 1 {
+            error.extensions.get_or_insert_default().set("outcome", APPLIED);
+        }
+    }
+}
+
+/// Gives an error that the GraphQL library makes itself a code, and a next step where it has none.
+fn name(error: &mut ServerError, limits: &Limits) {
+    let (max_depth, max_complexity) = (limits.query_depth, limits.query_complexity);
     if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
         return;
     }

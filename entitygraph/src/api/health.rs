@@ -31,15 +31,14 @@ pub(super) async fn alive(State(api): State<Api>) -> Response {
     }
 }
 
-/// New requests are welcome: not any more once the server was told to stop.
+/// New requests are welcome: not any more once the server was told to stop, or a part that it cannot do without ended.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
-    if api.is_ready() {
-        Json(json!({ "status": "ready" })).into_response()
-    } else {
-        let body =
-            json!({ "status": "stopping", "reason": "the server was told to stop: send requests elsewhere" });
-        (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
-    }
+    let (status, reason) = match api.graph().failure() {
+        Some(failure) => ("failed", failure.to_string()),
+        None if api.is_ready() => return Json(json!({ "status": "ready" })).into_response(),
+        None => ("stopping", "the server was told to stop: send requests elsewhere".to_owned()),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": status, "reason": reason }))).into_response()
 }
 
 /// Every figure, for Prometheus.

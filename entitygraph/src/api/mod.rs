@@ -1,8 +1,10 @@
 //! What the service offers to the outside: HTTP, GraphQL, web pages.
 //!
 //! [`router`](router::router) has every route, [`server`] serves it and stops it, `endpoint` takes one GraphQL request
-//! from bytes to bytes, [`graphql`] is the schema, [`error`] the table of everything that can go wrong on the way.
+//! from bytes to bytes, `callers` says whose requests are taken, [`graphql`] is the schema, [`error`] the table of
+//! everything that can go wrong on the way.
 
+mod callers;
 mod endpoint;
 pub mod error;
 pub mod graphql;

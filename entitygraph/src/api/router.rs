@@ -5,12 +5,13 @@ use std::any::Any;
 use axum::{
     Router,
     http::{Method, Uri},
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Api, endpoint, error::Rejection, health, web};
+use super::{Api, callers, endpoint, error::Rejection, health, web};
 
 /// Everything that is served on one address.
 pub fn router(api: Api) -> Router {
@@ -28,6 +29,8 @@ pub fn router(api: Api) -> Router {
         .merge(web::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(bad_method)
+        // Around all of it, what is not found included.
+        .layer(middleware::from_fn_with_state(api.clone(), callers::check))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(api)
 }

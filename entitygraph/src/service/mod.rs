@@ -26,6 +26,17 @@ pub use find::Filter;
 /// Result of a service call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A part that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// What writes the store.
+    #[error("the store writes no more: the log says why, start the server again")]
+    Writer,
+    /// What follows the store.
+    #[error("nobody tells the cache of commits any more: the log says why, start the server again")]
+    Follower,
+}
+
 /// Handle to the graph of one shard; cheap to clone, safe to share.
 #[derive(Clone)]
 pub struct Graph {
@@ -38,6 +49,8 @@ struct Inner {
     router: Arc<Router>,
     flights: Flights,
     applied: watch::Receiver<Cursor>,
+    /// Cancelled when the store says that it writes no more.
+    store_stopped: CancellationToken,
     config: Config,
     metrics: Metrics,
 }
@@ -56,7 +69,8 @@ impl Graph {
         let follower = Follower::new(store.clone(), cache.clone(), router.clone(), metrics.clone());
         let applied = follower.applied();
         let task = tokio::spawn(follower.run(cancel));
-        let inner = Inner { store, cache, router, flights: Flights::default(), applied, config, metrics };
+        let (flights, store_stopped) = (Flights::default(), CancellationToken::new());
+        let inner = Inner { store, cache, router, flights, applied, store_stopped, config, metrics };
         (Self { inner: Arc::new(inner) }, task)
     }
 
@@ -88,6 +102,30 @@ impl Graph {
     /// The newest commit that reads through this handle are sure to see.
     pub fn applied(&self) -> watch::Receiver<Cursor> {
         self.inner.applied.clone()
+    }
+
+    /// What ended that this handle cannot do without; it does not come back before a new start.
+    pub fn failure(&self) -> Option<Failure> {
+        if self.inner.store_stopped.is_cancelled() {
+            Some(Failure::Writer)
+        } else if self.inner.applied.has_changed().is_err() {
+            Some(Failure::Follower)
+        } else {
+            None
+        }
+    }
+
+    /// Waits for the store to say that it writes no more, which no store does of itself.
+    pub async fn store_stopped(&self) {
+        self.inner.store_stopped.cancelled().await;
+    }
+
+    /// The outcome of a write of the store; remembers that there will be no other.
+    fn written<T>(&self, outcome: Result<T>) -> Result<T> {
+        if matches!(outcome, Err(Error::Stopped)) {
+            self.inner.store_stopped.cancel();
+        }
+        outcome
     }
 
     /// Follows a part of the world; nothing is read before the first [`Subscription::next`].

@@ -23,7 +23,7 @@ impl Graph {
             .into());
         }
         let timer = self.inner.metrics.commit_seconds.start_timer();
-        let receipt = match self.inner.store.commit(transaction).await {
+        let receipt = match self.written(self.inner.store.commit(transaction).await) {
             Ok(receipt) => receipt.0,
             Err(error) => {
                 timer.stop_and_discard();
@@ -59,7 +59,7 @@ impl Graph {
 
     /// Leases entity ids.
     pub async fn lease_ids(&self, count: u64) -> Result<IdRange> {
-        self.inner.store.lease_ids(count).await
+        self.written(self.inner.store.lease_ids(count).await)
     }
 
     /// The newest version of a container, by name.

@@ -395,3 +395,43 @@ async fn the_introspection_of_the_playground_is_within_the_limits() {
     let types = data["__schema"]["types"].as_array().unwrap();
     assert!(types.iter().any(|ty| ty["name"] == "Entity"), "{} types", types.len());
 }
+
+#[tokio::test]
+async fn lists_of_unknown_length_multiply_what_is_asked_of_each_row() {
+    let world = World::small().await;
+    let page = "children(first: 2000) { nodes { id name } }";
+    let sol = world.id("Sol").await;
+    let documents = [
+        format!(
+            r#"{{ entity(id: "{sol}") {{ counts {{ containers {{ container {{ instances(first: 2000) {{ nodes {{ id }} }} }} }} }} }} }}"#
+        ),
+        format!(
+            r#"{{ entity(id: "{sol}") {{ counts {{ components {{ component {{ name }} }} containers {{ container {{
+               children {{ container {{ children {{ container {{ children {{ name }} }} }} }} }} }} }} }} }} }}"#
+        ),
+        format!(
+            r#"mutation {{ createEntity(input: {{ name: "x", kind: "rock", parent: "{sol}" }}) {{
+               ... on Committed {{ created {{ {page} }} }} }} }}"#
+        ),
+    ];
+    for document in documents {
+        assert_eq!(query(&world, &document).await.code(), "QUERY_TOO_COMPLEX", "{document}");
+    }
+    let follow = format!(
+        r#"subscription {{ changes(scope: {{ subtree: "{sol}" }}) {{ ... on Snapshot {{ entities {{ {page} }} }} }} }}"#
+    );
+    let request = Request::post("/graphql/stream").header(header::CONTENT_TYPE, "application/json");
+    let body = Body::from(json!({ "query": follow }).to_string());
+    // A stream that is not refused would not end.
+    let reply =
+        tokio::time::timeout(std::time::Duration::from_secs(5), world.send(request.body(body).unwrap()));
+    let text = reply.await.expect("the subscription is refused").text;
+    assert!(text.contains("QUERY_TOO_COMPLEX"), "{text}");
+
+    let modest = format!(
+        r#"{{ entity(id: "{sol}") {{ counts {{ total kinds {{ name count }} labels {{ name count }}
+           containers {{ container {{ name }} count }} components {{ component {{ name }} count }} }} }} }}"#
+    );
+    world.data(&modest).await;
+    still_up(&world).await;
+}

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // what helps a test may fail it
 
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
 
+mod callers;
 mod catalog;
 mod entity;
 mod examples;
 mod followers;
 mod limits;
+mod outcome;
 mod place;
 mod retry;
 mod sdl;

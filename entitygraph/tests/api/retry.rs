@@ -28,7 +28,7 @@ async fn a_retried_commit_names_the_same_created_entities() {
     let world = World::small().await;
     let sol = world.id("Sol").await;
     let query = "mutation ($operations: [OperationInput!]!) { commit(operations: $operations, operationId: \"batch\") {
-        ... on Committed { replayed created { id name } } ... on Refusal { code message } } }";
+        ... on Committed { replayed entity { id } created { id name } } ... on Refusal { code message } } }";
     let operations = json!([
         { "create": { "name": "one", "kind": "rock", "parent": sol } },
         { "instantiate": { "container": "ship/hauler", "name": "two", "parent": sol } },
@@ -38,6 +38,7 @@ async fn a_retried_commit_names_the_same_created_entities() {
     let again = world.ask(query, json!({ "operations": operations })).await;
     assert_eq!(first["commit"]["created"].as_array().unwrap().len(), 2);
     assert_eq!(again["commit"]["created"], first["commit"]["created"]);
+    assert_eq!((&first["commit"]["entity"], &again["commit"]["entity"]), (&json!(null), &json!(null)));
     assert_eq!((&first["commit"]["replayed"], &again["commit"]["replayed"]), (&json!(false), &json!(true)));
 }
 

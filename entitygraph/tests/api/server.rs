@@ -1,20 +1,26 @@
 //! A server on a socket: health, figures, and stopping.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use entitygraph::{
-    Config,
-    api::server::{Stopped, serve},
+    Config, Graph, Metrics,
+    api::{
+        Api,
+        router::router,
+        server::{Stopped, serve},
+    },
 };
+use entitygraph_store::MemoryStore;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
+use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
+use crate::{support::GatedStore, world::World};
 
 #[tokio::test]
 async fn health_readiness_and_status_tell_what_is_there() {
@@ -67,7 +73,7 @@ async fn the_pages_and_the_api_share_one_address() {
 async fn begin(address: std::net::SocketAddr, body: &str, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
         body.len(),
         &body[..sent]
     );
@@ -131,4 +137,79 @@ async fn a_body_that_does_not_come_is_answered_in_time() {
     let read = waiting.read(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer[..read]);
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("TIMEOUT"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_event_streams_and_does_not_call_them_complete() {
+    let mut config = Config::default();
+    config.server.drain_ms = 5_000;
+    let world = World::with(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server =
+        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
+    let body =
+        json!({ "query": "subscription { changes(scope: { label: \"x\" }) { __typename } }" }).to_string();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /graphql/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    while !text.contains("Snapshot") {
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        assert!(read > 0, "{text}");
+        text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    stop.send(()).unwrap();
+    assert_eq!(server.await.unwrap().unwrap(), Stopped::Drained);
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(!text.contains("event: complete"), "a client would not come back: {text}");
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_tells_of_commits_is_not_ready() {
+    let registry = prometheus::Registry::new();
+    let metrics = Metrics::register(&registry).unwrap();
+    let stop = CancellationToken::new();
+    let (graph, follower) =
+        Graph::start(Arc::new(MemoryStore::new()), Config::default(), metrics, stop.clone());
+    let api = Api::new(graph, registry);
+    let world = World { router: router(api.clone()), api };
+    assert_eq!(world.get("/readyz").await.status, StatusCode::OK);
+    stop.cancel();
+    follower.await.unwrap();
+    let reply = world.get("/readyz").await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.json()["status"], "failed", "{}", reply.text);
+}
+
+#[tokio::test]
+async fn a_server_whose_store_writes_no_more_is_not_ready() {
+    let store = GatedStore::closed();
+    store.open();
+    let world = World::over(store.clone(), Config::default());
+    world.data("mutation { leaseIds }").await;
+    assert_eq!(world.get("/readyz").await.status, StatusCode::OK);
+    store.stop();
+    assert_eq!(world.error("mutation { leaseIds }", json!({})).await.0, "STORE_STOPPED");
+    let reply = world.get("/readyz").await;
+    assert_eq!((reply.status, &reply.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("failed")));
+}
+
+#[tokio::test]
+async fn every_series_is_there_before_its_first_event() {
+    let metrics = World::empty().get("/metrics").await;
+    for line in [
+        r#"entitygraph_requests_total{operation="mutation",outcome="fault"} 0"#,
+        r#"entitygraph_requests_total{operation="unknown",outcome="refused"} 0"#,
+        r#"entitygraph_subscription_messages_total{kind="lag"} 0"#,
+        r#"entitygraph_cache_lookups_total{result="miss"} 0"#,
+    ] {
+        assert!(metrics.text.lines().any(|found| found == line), "{line} is not in\n{}", metrics.text);
+    }
 }

@@ -1,13 +1,16 @@
 //! A store that answers subtree reads only when it is told to, so that tests decide what happens meanwhile.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
     query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
 };
-use entitygraph_store::{Accepted, Durable, Feed, MemoryStore, Result, Store, StoreInfo};
+use entitygraph_store::{Accepted, Durable, Error, Feed, MemoryStore, Result, Store, StoreInfo};
 use glam::DVec3;
 use tokio::sync::{Semaphore, watch};
 
@@ -16,17 +19,29 @@ pub struct GatedStore {
     inner: MemoryStore,
     /// Subtree and entity reads that have read and wait to be let through.
     pub gate: Semaphore,
+    /// Whether its writer is gone.
+    stopped: AtomicBool,
 }
 
 impl GatedStore {
     /// A store whose gate is closed.
     pub fn closed() -> Arc<Self> {
-        Arc::new(Self { inner: MemoryStore::new(), gate: Semaphore::new(0) })
+        Arc::new(Self { inner: MemoryStore::new(), gate: Semaphore::new(0), stopped: AtomicBool::new(false) })
     }
 
     /// Lets every read through from now on.
     pub fn open(&self) {
         self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    /// Takes no more writes, as a store does whose writer ended.
+    #[allow(dead_code)] // not every test that uses this module stops it
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn writes(&self) -> Result<()> {
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 
     async fn pass(&self) {
@@ -43,9 +58,11 @@ impl Store for GatedStore {
         self.inner.disk_bytes().await
     }
     async fn lease_ids(&self, count: u64) -> Result<IdRange> {
+        self.writes()?;
         self.inner.lease_ids(count).await
     }
     async fn commit(&self, transaction: Transaction) -> Result<Durable<Receipt>> {
+        self.writes()?;
         self.inner.commit(transaction).await
     }
     async fn accept(&self, transaction: Transaction) -> Result<Accepted<Receipt>> {

@@ -103,7 +103,11 @@ pub async fn export(
     progress.stage("entities");
     let mut export = Export { store, catalog, progress, out, entities: 0, zones: Vec::new() };
     match options.below {
-        Some(below) => export.subtree(below).await?,
+        Some(below) => {
+            // What never was there is a mistake of the caller; what is retired from now on is not.
+            export.store.ancestors(below).await?;
+            export.subtree(below).await?;
+        }
         None => {
             for root in export.roots().await? {
                 export.subtree(root).await?;
@@ -126,6 +130,15 @@ pub async fn export(
     out.finish()?;
     let ended = *newest.borrow();
     Ok(Exported { entities, links, began, ended })
+}
+
+/// The answer about an entity that existed a moment ago, unless it was retired since.
+fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Error::Refused(Refusal::UnknownEntity { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 type Links = BTreeMap<(EntityId, EntityId, LinkKind), f64>;
@@ -157,10 +170,13 @@ impl<W: Write + Send> Export<W> {
         }
     }
 
+    /// Writes an entity and what is below it, until it is retired.
     async fn subtree(&mut self, root: EntityId) -> Result<(), ExportError> {
         let mut page = PageRequest::first(Self::PAGE);
         loop {
-            let answer = self.store.subtree(root, Extent::All, page.clone()).await?.value;
+            let answer = self.store.subtree(root, Extent::All, page.clone()).await;
+            let Some(answer) = unless_gone(answer)? else { return Ok(()) };
+            let answer = answer.value;
             page.after = answer.rows.last().map(|(_, cursor)| cursor.clone());
             self.page(answer.rows.into_iter().map(|(entity, _)| entity).collect())?;
             if !answer.more {
@@ -197,17 +213,12 @@ impl<W: Write + Send> Export<W> {
         let mut zones = self.zones.clone();
         if let Some(below) = below {
             // What is not in a zone of its own is in the one around it.
-            zones.extend(
-                self.store
-                    .ancestors(below)
-                    .await?
-                    .value
-                    .iter()
-                    .find(|above| above.zone.is_some())
-                    .map(|z| z.id),
-            );
+            let around = unless_gone(self.store.ancestors(below).await)?.map(|above| above.value);
+            let zone = around.iter().flatten().find(|above| above.zone.is_some());
+            zones.extend(zone.map(|zone| zone.id));
         }
         for zone in zones {
+            let before = links.len();
             let mut page = PageRequest::first(Self::PAGE);
             loop {
                 let answer = match self.store.zone_links(zone, page.clone()).await {
@@ -224,13 +235,15 @@ impl<W: Write + Send> Export<W> {
                     break;
                 }
             }
+            self.progress.items((links.len() - before) as u64);
         }
         if let Some(below) = below {
             let mut inside = HashMap::new();
             for end in links.keys().flat_map(|(a, b, _)| [*a, *b]) {
                 if let std::collections::hash_map::Entry::Vacant(unknown) = inside.entry(end) {
-                    let above = self.store.ancestors(end).await?.value;
-                    unknown.insert(end == below || above.iter().any(|above| above.id == below));
+                    let above = unless_gone(self.store.ancestors(end).await)?.map(|above| above.value);
+                    let is_inside = |above: &[Arc<Entity>]| above.iter().any(|above| above.id == below);
+                    unknown.insert(above.is_some_and(|above| end == below || is_inside(&above)));
                 }
             }
             links.retain(|(a, b, _), _| inside[a] && inside[b]);

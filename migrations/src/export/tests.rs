@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use entitygraph_schema::{
     ComponentDraft, Components, ContainerDraft, Entity, EntityId, Link, NewEntity, Operation, Placement,
@@ -7,6 +7,7 @@ use entitygraph_schema::{
     testing::{component_drafts, container_drafts, entity_id, item, name, new_entities, values, world, zone},
 };
 use entitygraph_store::{MemoryStore, Store};
+use futures_util::FutureExt;
 use proptest::{collection, prelude::*};
 
 use super::*;
@@ -163,6 +164,63 @@ proptest! {
             }
             assert!(ingested(&first, &text).await.changed_nothing());
         });
+    }
+}
+
+/// Buries an entity when the export gets to a stage, and with `begun` when it has counted something there.
+struct Burial {
+    store: Arc<MemoryStore>,
+    entity: EntityId,
+    stage: &'static str,
+    begun: bool,
+    at: Mutex<String>,
+}
+
+impl Burial {
+    fn bury(&self) {
+        let burial = Operation::Bury { entity: self.entity, subtree: true };
+        // The memory store never waits. A second burial is refused.
+        assert!(commit(&self.store, burial).now_or_never().is_some());
+    }
+}
+
+impl Progress for Burial {
+    fn stage(&self, name: &str) {
+        name.clone_into(&mut self.at.lock().unwrap());
+        if name == self.stage && !self.begun {
+            self.bury();
+        }
+    }
+    fn items(&self, more: u64) {
+        if *self.at.lock().unwrap() == self.stage && self.begun && more > 0 {
+            self.bury();
+        }
+    }
+    fn total_bytes(&self, _: u64) {}
+    fn bytes(&self, _: u64) {}
+    fn finish(&self) {}
+}
+
+#[tokio::test]
+async fn what_is_buried_while_the_world_is_written_ends_no_export() {
+    let cases = [
+        // The end of a link, when the link is known.
+        (Some(1), 6, "links", true, (8, 3)),
+        // What is exported, when it is written.
+        (Some(4), 4, "links", false, (2, 0)),
+        // A second root, when the first is written.
+        (None, 20, "entities", true, (8, 4)),
+    ];
+    for (below, entity, stage, begun, expected) in cases {
+        let store = small_world().await;
+        assert!(commit(&store, Operation::Create(world(20, 1e9))).await);
+        let burial =
+            Burial { store: store.clone(), entity: entity_id(entity), stage, begun, at: Mutex::default() };
+        let options = ExportOptions { below: below.map(entity_id) };
+        let exported = export(store, Vec::new(), options, Arc::new(burial)).await;
+        let exported = exported.unwrap_or_else(|error| panic!("{entity} {stage}: {error:?}"));
+        assert_eq!((exported.entities, exported.links), expected, "{entity} {stage}");
+        assert!(!exported.at_rest());
     }
 }
 

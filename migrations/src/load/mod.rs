@@ -27,8 +27,7 @@
 //! again after everything before it has settled, then in halves, until the bad items stand alone.
 //!
 //! Reading order: [`item`] is what goes in, [`report`] what comes out, [`progress`] what is shown meanwhile; [`loader`]
-//! makes batches ([`publish`]
-//! what comes before them), [`compare`] decides what each item needs, [`writer`] asks the store, [`pipeline`] keeps the order.
+//! makes batches ([`publish`] what comes before them, [`seen`] what is given twice), [`compare`] decides what each item needs, [`writer`] asks the store, [`pipeline`] keeps the order.
 
 pub mod item;
 pub mod report;
@@ -40,6 +39,7 @@ pub mod loader;
 mod compare;
 mod pipeline;
 mod publish;
+mod seen;
 mod writer;
 
 #[cfg(test)]

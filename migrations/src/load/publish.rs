@@ -31,11 +31,11 @@ impl Loader {
             let known = catalog.registry.by_name(draft.name.as_str()).map(|known| known.version);
             match catalog.registry.publish(&draft) {
                 Ok(published) => {
-                    let changed = count(&mut tally, known, published.version);
-                    catalog.registry.insert(published);
-                    if changed {
-                        accepted.push(Sourced::new(origin, Operation::PublishComponent(draft)));
+                    if let Some(counter) = count(&mut tally, known, published.version) {
+                        let operation = Sourced::new(origin, Operation::PublishComponent(draft));
+                        accepted.push(Publication { operation, counter });
                     }
+                    catalog.registry.insert(published);
                 }
                 Err(refusal) => {
                     tally.refused += 1;
@@ -60,11 +60,11 @@ impl Loader {
             let known = catalog.container_by_name(draft.name.as_str()).map(|known| known.version);
             match catalog.publish(&draft) {
                 Ok(published) => {
-                    let changed = count(&mut tally, known, published.version);
-                    catalog.insert(published);
-                    if changed {
-                        accepted.push(Sourced::new(origin, Operation::PublishContainer(draft)));
+                    if let Some(counter) = count(&mut tally, known, published.version) {
+                        let operation = Sourced::new(origin, Operation::PublishContainer(draft));
+                        accepted.push(Publication { operation, counter });
                     }
+                    catalog.insert(published);
                 }
                 Err(refusal) => {
                     tally.refused += 1;
@@ -81,23 +81,23 @@ impl Loader {
     async fn publish(
         &mut self,
         expected: Catalog,
-        operations: Vec<Sourced<Operation>>,
+        publications: Vec<Publication>,
         tally: &mut Tally,
     ) -> Result<(), LoadError> {
         if self.options.dry_run {
             self.catalog = Arc::new(expected);
             return Ok(());
         }
-        for chunk in operations.chunks(Self::PUBLISH_CHUNK) {
-            let all: Vec<_> = chunk.iter().map(|operation| operation.value.clone()).collect();
+        for chunk in publications.chunks(Self::PUBLISH_CHUNK) {
+            let all = chunk.iter().map(|publication| publication.operation.value.clone()).collect();
             if self.publish_once(all).await?.is_none() {
                 continue;
             }
             // Someone else published meanwhile, or this side's own check let something through: one by one.
-            for Sourced { origin, value } in chunk {
+            for Publication { operation: Sourced { origin, value }, counter } in chunk {
                 if let Some(refusal) = self.publish_once(vec![value.clone()]).await? {
                     tally.refused += 1;
-                    tally.created = tally.created.saturating_sub(1);
+                    *counter(tally) -= 1;
                     self.problem(Problem::new(origin.clone(), refusal));
                 }
             }
@@ -118,17 +118,26 @@ impl Loader {
     }
 }
 
-/// Counts a publication; says whether it changes anything.
-fn count<V: PartialEq>(tally: &mut Tally, known: Option<V>, now: V) -> bool {
-    match known {
-        None => tally.created += 1,
-        Some(known) if known != now => tally.updated += 1,
+/// Something to publish, and where it was counted before the store agreed.
+struct Publication {
+    operation: Sourced<Operation>,
+    counter: Counter,
+}
+
+type Counter = fn(&mut Tally) -> &mut u64;
+
+/// Counts a publication; says where, if it changes anything.
+fn count<V: PartialEq>(tally: &mut Tally, known: Option<V>, now: V) -> Option<Counter> {
+    let counter: Counter = match known {
+        None => |tally| &mut tally.created,
+        Some(known) if known != now => |tally| &mut tally.updated,
         Some(_) => {
             tally.unchanged += 1;
-            return false;
+            return None;
         }
-    }
-    true
+    };
+    *counter(tally) += 1;
+    Some(counter)
 }
 
 /// The draft with the variables that the type has in the store and the draft does not speak of.

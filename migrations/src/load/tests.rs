@@ -265,6 +265,43 @@ async fn a_container_that_is_refused_is_a_problem_and_others_are_published() {
 }
 
 #[tokio::test]
+async fn a_refused_update_is_counted_as_refused_and_not_taken_off_what_was_created() {
+    let store = Arc::new(MemoryStore::new());
+    load(&store, source(0)).await;
+    let mut loader = Loader::open(store.clone(), small_batches(), Arc::new(Silent)).await.unwrap();
+    let ship = |fuel: Value| ComponentDraft {
+        name: name("ship"),
+        variables: [("hull", Value::Float(1.0)), ("fuel", fuel)]
+            .map(|(n, value)| VariableDraft::new(name(n), value))
+            .into(),
+    };
+    // Somebody else was first: the loader's own check does not know of it.
+    let theirs = Operation::PublishComponent(ship(Value::Float(1.0)));
+    store.commit(Transaction::of(vec![theirs])).await.unwrap();
+    let dock = ComponentDraft { name: name("dock"), variables: vec![] };
+    let drafts = [dock, ship(Value::Int(1))].map(|draft| Sourced::new(origin(&draft.name), draft)).into();
+    loader.components(drafts).await.unwrap();
+    let report = loader.finish().await.unwrap();
+    let expected = Tally { created: 1, refused: 1, ..Tally::default() };
+    assert_eq!((report.components, report.problem_count), (expected, 1), "{report}");
+}
+
+#[tokio::test]
+async fn a_refused_publication_is_taken_off_what_it_was_counted_as() {
+    let store = Arc::new(MemoryStore::new());
+    let mut loader = Loader::open(store.clone(), small_batches(), Arc::new(Silent)).await.unwrap();
+    let dock = |size: Value| ComponentDraft {
+        name: name("dock"),
+        variables: vec![VariableDraft::new(name("size"), size)],
+    };
+    let theirs = Operation::PublishComponent(dock(Value::Float(1.0)));
+    store.commit(Transaction::of(vec![theirs])).await.unwrap();
+    loader.components(vec![Sourced::new(origin("dock"), dock(Value::Int(1)))]).await.unwrap();
+    let report = loader.finish().await.unwrap();
+    assert_eq!(report.components, Tally { refused: 1, ..Tally::default() }, "{report}");
+}
+
+#[tokio::test]
 async fn producers_on_other_threads_are_drained() {
     let store = Arc::new(MemoryStore::new());
     let mut loader = Loader::open(store.clone(), small_batches(), Arc::new(Silent)).await.unwrap();

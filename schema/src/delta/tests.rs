@@ -48,7 +48,7 @@ fn coalesced(deltas: &[Delta], cuts: &[bool]) -> Vec<Delta> {
     let mut merged: Vec<Delta> = Vec::new();
     for (delta, cut) in deltas.iter().cloned().zip(cuts) {
         match merged.pop() {
-            Some(last) if !cut => merged.push(last.merge(delta)),
+            Some(last) if !cut => merged.push(Delta { patch: last.patch.merge(delta.patch), ..delta }),
             last => merged.extend(last.into_iter().chain([delta])),
         }
     }

@@ -98,7 +98,7 @@ proptest! {
     fn conversions_turn_as_well_as_move((zone, pose, point) in (poses(1e6), poses(1e6), points(1e3))) {
         let outside = zone.then(&pose);
         assert_close(outside.transform_point(point), zone.transform_point(pose.transform_point(point)), 1e-6);
-        assert_same_place(zone.inside(&outside), pose, 1e-6);
+        assert_same_place(Conversion { up: &[], down: &[zone] }.pose(outside), pose, 1e-6);
         // The plain arithmetic of the library, good enough near the origin.
         assert_close(zone.transform_point(point), zone.rotation() * point + zone.translation(), 1e-6);
     }
@@ -110,23 +110,10 @@ proptest! {
     }
 
     #[test]
-    fn a_box_is_within_its_sphere_and_its_reach((one, point) in (boxes(1e9), [0.0..=1.0, 0.0..=1.0, 0.0..=1.0])) {
+    fn a_box_is_within_its_reach((one, point) in (boxes(1e9), [0.0..=1.0, 0.0..=1.0, 0.0..=1.0])) {
         let inside = one.min() + (one.max() - one.min()) * DVec3::from_array(point);
         prop_assert!(one.contains(inside.clamp(one.min(), one.max())));
-        let sphere = one.bounding_sphere();
-        prop_assert!(inside.distance(sphere.center) <= sphere.radius + 1e-6);
         prop_assert!(inside.length() <= one.reach() + 1e-6);
-        let grain = Sphere { center: inside, radius: 1e-6 };
-        prop_assert!(sphere.intersects(&grain));
-    }
-
-    #[test]
-    fn a_union_holds_both_boxes((one, other) in (boxes(1e9), boxes(1e9))) {
-        let both = one.union(&other);
-        for corner in [one.min(), one.max(), other.min(), other.max()] {
-            prop_assert!(both.contains(corner));
-        }
-        prop_assert_eq!(both, other.union(&one));
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub(super) fn cost(first: Option<i32>, per_row: usize) -> usize {
     rows.saturating_mul(per_row).saturating_add(1).min(u32::MAX as usize)
 }
 
-/// Complexity of a whole tree, whose size is not known before: as if it were a large page.
+/// Complexity of a whole tree or another list whose size is not known before: as if it were a large page.
 pub(super) fn tree_cost(per_row: usize) -> usize {
     cost(Some(500), per_row)
 }

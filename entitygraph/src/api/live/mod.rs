@@ -134,12 +134,12 @@ impl Live {
         let live = self.clone();
         match kind {
             Kind::Shared => Either::Left(Either::Left(member::Member::new(live, operation).frames())),
-            Kind::Single => Either::Left(Either::Right(stream::once(async move {
+            Kind::Single { writes } => Either::Left(Either::Right(stream::once(async move {
                 let time = live.inner.limits.request_time();
                 match tokio::time::timeout(time, live.inner.schema.execute(operation.request())).await {
-                    Ok(response) => live.frame(response),
+                    Ok(response) => live.answer(response, writes),
                     Err(_) => {
-                        let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes: true };
+                        let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes };
                         Frame::Error(format!("[{}]", timeout.entry()).into())
                     }
                 }
@@ -155,18 +155,30 @@ impl Live {
         }
     }
 
-    fn prepare(&self, request: Request) -> Result<(Kind, Operation), Rejection> {
+    /// Whether a request goes on until somebody ends it.
+    fn is_subscription(&self, request: &Request) -> bool {
+        self.kind(request).is_ok_and(|(kind, _)| !matches!(kind, Kind::Single { .. }))
+    }
+
+    fn kind(&self, request: &Request) -> Result<(Kind, Arc<Document>), Rejection> {
         let document = self.inner.documents.get(&request.query)?;
-        let kind = Kind::of(document.operation(request.operation_name.as_deref())?);
+        Ok((Kind::of(document.operation(request.operation_name.as_deref())?), document))
+    }
+
+    fn prepare(&self, request: Request) -> Result<(Kind, Operation), Rejection> {
+        let (kind, document) = self.kind(&request)?;
         let Request { query, operation_name, variables, .. } = request;
         Ok((kind, Operation { query, operation_name, variables, document }))
     }
 
+    /// Encodes a message of a subscription.
+    fn frame(&self, response: Response) -> Frame {
+        self.answer(response, false)
+    }
+
     /// Encodes a response. One with errors of the whole request and no data was not executed.
-    fn frame(&self, mut response: Response) -> Frame {
-        let limits = &self.inner.limits;
-        let complete = |error| error::complete(error, limits.query_depth, limits.query_complexity);
-        response.errors.iter_mut().for_each(complete);
+    fn answer(&self, mut response: Response, writes: bool) -> Frame {
+        error::complete(&mut response.errors, &self.inner.limits, writes);
         let refused = response.is_err() && response.data == async_graphql::Value::Null;
         let encoded =
             if refused { serde_json::to_string(&response.errors) } else { serde_json::to_string(&response) };
@@ -183,7 +195,7 @@ impl Live {
 
 enum Kind {
     /// A query or mutation: one answer.
-    Single,
+    Single { writes: bool },
     /// A subscription whose field shares its work.
     Shared,
     /// Any other subscription.
@@ -192,10 +204,12 @@ enum Kind {
 
 impl Kind {
     fn of(operation: &OperationDefinition) -> Self {
-        if operation.ty != OperationType::Subscription {
-            return Self::Single;
+        match operation.ty {
+            OperationType::Query => Self::Single { writes: false },
+            OperationType::Mutation => Self::Single { writes: true },
+            OperationType::Subscription if shared_field(operation).is_some() => Self::Shared,
+            OperationType::Subscription => Self::Own,
         }
-        if shared_field(operation).is_some() { Self::Shared } else { Self::Own }
     }
 }
 

@@ -8,12 +8,25 @@ use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    future::{self, Either},
+    stream,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{Frame, Live};
 
 /// Answers an operation as an event stream: `next` for each result, then `complete`.
-pub fn respond(live: &Live, request: Request) -> Response {
+///
+/// When `stop` is cancelled a subscription ends without `complete`, so that its client comes back; queries and mutations
+/// are finished.
+pub fn respond(live: &Live, request: Request, stop: CancellationToken) -> Response {
+    let stop = if live.is_subscription(&request) {
+        Either::Left(stop.cancelled_owned())
+    } else {
+        Either::Right(future::pending())
+    };
     let next = live.run(request).map(|frame| {
         let data = match frame {
             Frame::Next(result) => result,
@@ -24,5 +37,6 @@ pub fn respond(live: &Live, request: Request) -> Response {
     });
     let complete = stream::once(async { Event::default().event("complete").data("") });
     // Comments while nothing happens: proxies keep the connection, and one whose client is gone is found out.
-    Sse::new(next.chain(complete).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
+    let events = next.chain(complete).take_until(stop);
+    Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response()
 }

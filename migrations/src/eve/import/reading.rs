@@ -107,10 +107,29 @@ impl Account {
             let origin = if problem.field.is_empty() { origin } else { origin.part(&*problem.field) };
             loader.problem(Problem::new(origin, &problem.message));
         }
-        let unlisted = self.report.problem_count() - self.report.problems().len() as u64;
-        for _ in 0..unlisted {
-            let origin = Origin::file("the export");
-            loader.problem(Problem::new(origin, "one more problem, like those listed before"));
+        loader.unlisted_problems(self.report.problem_count() - self.report.problems().len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entitygraph_store::MemoryStore;
+
+    use super::*;
+    use crate::load::{LoadOptions, Silent};
+
+    #[tokio::test]
+    async fn problems_beyond_those_listed_are_counted_and_make_no_lines() {
+        let mut account = Account::default();
+        for line in 0..1_000 {
+            account.problem(&At { file: "types.yaml".into(), line }, "mass", "is no number");
         }
+        let listed = account.report.problems().len();
+        let options = LoadOptions { problems_max: 10_000, ..LoadOptions::default() };
+        let mut loader = Loader::open(Arc::new(MemoryStore::new()), options, Arc::new(Silent)).await.unwrap();
+        account.settle(&mut loader);
+        let report = loader.finish().await.unwrap();
+        assert_eq!((report.problems.len(), report.problem_count), (listed, 1_000));
+        assert!(report.to_string().contains(&format!("and {} more problems", 1_000 - listed)), "{report}");
     }
 }

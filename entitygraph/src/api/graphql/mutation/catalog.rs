@@ -3,11 +3,12 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use entitygraph_schema::{
     Aabb, Child, ChildName, ComponentDraft, ComponentName, ContainerDraft, ContainerName, GroupName, Kind,
-    Label, Operation, Port, PortName, Pose, Refusal, Value, VariableDraft, VariableName,
+    Operation, Port, PortName, Pose, Refusal, Value, VariableDraft, VariableName,
 };
 
 use super::{
     commit::{OperationInput, PreconditionInput},
+    labels,
     plan::{Plan, Refused, answer, commit},
 };
 use crate::api::{
@@ -155,10 +156,6 @@ impl VariableTypeInput {
             precision: self.precision,
         })
     }
-}
-
-fn labels<T: FromIterator<Label>>(names: Vec<String>) -> Result<T, Fault> {
-    names.into_iter().map(Label::new).collect::<Result<T, _>>().map_err(Fault::text)
 }
 
 impl ContainerInput {

@@ -10,7 +10,7 @@ use super::{
     },
     link::{LinkInput, UnlinkInput},
     place::{AttachInput, DetachInput, MoveInput, ReparentInput},
-    plan::{CommitResult, Plan, run},
+    plan::{CommitResult, Committed, Plan, answer, commit},
 };
 use crate::api::{
     error::Fault,
@@ -166,6 +166,7 @@ impl CommitMutation {
         operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, operations).await
+        let outcome = commit(ctx, operation_id, expect, operations).await.map(Committed::of_many);
+        answer(outcome, CommitResult::Committed, CommitResult::Refused)
     }
 }

@@ -2,12 +2,13 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use entitygraph_schema::{
-    Aabb, ComponentPatch, Components, EntityName, Kind, Label, Layer, NewEntity, Operation, OwnerId, Patch,
+    Aabb, ComponentPatch, Components, EntityName, Kind, Layer, NewEntity, Operation, OwnerId, Patch,
     Placement, PortName, Pose, Refusal,
 };
 
 use super::{
     commit::{OperationInput, PreconditionInput},
+    labels,
     plan::{CommitResult, Plan, run},
 };
 use crate::api::{
@@ -170,10 +171,6 @@ pub struct BuryInput {
     pub subtree: bool,
 }
 
-fn labels<T: FromIterator<Label>>(names: Vec<String>) -> Result<T, Fault> {
-    names.into_iter().map(Label::new).collect::<Result<T, _>>().map_err(Fault::text)
-}
-
 fn owner(name: Option<String>) -> Result<Option<OwnerId>, Fault> {
     name.map(OwnerId::new).transpose().map_err(Fault::text)
 }
@@ -328,7 +325,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Instantiate(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Instantiate(input)).await
     }
 
     /// Makes an entity that is an instance of nothing.
@@ -339,7 +336,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Create(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Create(input)).await
     }
 
     /// Changes an entity: anything but its parent.
@@ -350,7 +347,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Change(Box::new(input))]).await
+        run(ctx, operation_id, expect, OperationInput::Change(Box::new(input))).await
     }
 
     /// Sets values of an entity.
@@ -361,7 +358,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::SetVariables(input)]).await
+        run(ctx, operation_id, expect, OperationInput::SetVariables(input)).await
     }
 
     /// Sets labels and takes labels away.
@@ -372,7 +369,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Label(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Label(input)).await
     }
 
     /// Retires an entity for good; its id is never given out again and its links go with it.
@@ -383,7 +380,7 @@ impl EntityMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Bury(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Bury(input)).await
     }
 
     /// Leases ids that nobody else is given, for entities that are created and named in one commit; gives the first of

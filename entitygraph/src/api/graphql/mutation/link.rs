@@ -66,7 +66,7 @@ impl LinkMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Link(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Link(input)).await
     }
 
     /// Takes a link away.
@@ -77,6 +77,6 @@ impl LinkMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Unlink(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Unlink(input)).await
     }
 }

@@ -8,6 +8,9 @@ mod place;
 mod plan;
 
 use async_graphql::MergedObject;
+use entitygraph_schema::Label;
+
+use crate::api::error::Fault;
 
 /// Everything that can be changed.
 #[derive(MergedObject, Default)]
@@ -18,3 +21,8 @@ pub struct Mutation(
     link::LinkMutation,
     catalog::CatalogMutation,
 );
+
+/// Labels of an input.
+fn labels<T: FromIterator<Label>>(names: Vec<String>) -> Result<T, Fault> {
+    names.into_iter().map(Label::new).collect::<Result<T, _>>().map_err(Fault::text)
+}

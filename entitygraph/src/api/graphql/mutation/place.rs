@@ -137,7 +137,7 @@ impl PlaceMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Move(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Move(input)).await
     }
 
     /// Moves an entity with all below it under another parent, in one step: no reader sees two parents or none.
@@ -148,7 +148,7 @@ impl PlaceMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Reparent(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Reparent(input)).await
     }
 
     /// Attaches an entity to a port. Of two that are attached to one port at the same time, one is refused.
@@ -159,7 +159,7 @@ impl PlaceMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Attach(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Attach(input)).await
     }
 
     /// Takes an entity off its parent; it stays where it is, in the zone around it.
@@ -170,6 +170,6 @@ impl PlaceMutation {
         #[graphql(desc = "Makes a retry safe.")] operation_id: Option<String>,
         expect: Option<Vec<PreconditionInput>>,
     ) -> Result<CommitResult, Fault> {
-        run(ctx, operation_id, expect, vec![OperationInput::Detach(input)]).await
+        run(ctx, operation_id, expect, OperationInput::Detach(input)).await
     }
 }

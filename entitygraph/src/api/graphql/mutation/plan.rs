@@ -20,6 +20,7 @@ use crate::{
         graphql::{
             context::{Reach, graph},
             object::entity::{Node, nodes},
+            page::tree_cost,
             scalar::{ChangeCursor, Int64},
         },
     },
@@ -72,6 +73,13 @@ pub struct Committed {
     created: Vec<EntityId>,
 }
 
+impl Committed {
+    /// Of a transaction that is about no entity in particular.
+    pub(super) fn of_many(self) -> Self {
+        Self { entity: None, ..self }
+    }
+}
+
 /// A committed transaction, durable and seen by every later request to this server.
 #[Object]
 impl Committed {
@@ -92,6 +100,7 @@ impl Committed {
     }
 
     /// The created entities in order: of an instance its first one, not the children that it came with.
+    #[graphql(complexity = "tree_cost(child_complexity)")]
     async fn created(&self, ctx: &Context<'_>) -> Result<Vec<Node>, Fault> {
         nodes(ctx, &self.created).await
     }
@@ -137,18 +146,15 @@ pub(super) fn answer<T, R>(
     }
 }
 
-/// Commits operations as one transaction.
+/// Commits one operation as a transaction.
 pub(super) async fn run(
     ctx: &Context<'_>,
     operation_id: Option<String>,
     expect: Option<Vec<PreconditionInput>>,
-    operations: Vec<OperationInput>,
+    operation: OperationInput,
 ) -> Result<CommitResult, Fault> {
-    answer(
-        commit(ctx, operation_id, expect, operations).await,
-        CommitResult::Committed,
-        CommitResult::Refused,
-    )
+    let outcome = commit(ctx, operation_id, expect, vec![operation]).await;
+    answer(outcome, CommitResult::Committed, CommitResult::Refused)
 }
 
 /// Commits operations as one transaction; a refusal is the error that it is.
@@ -169,7 +175,8 @@ pub(super) async fn commit(
     let receipt = graph.commit(transaction).await?;
     if receipt.replayed && !created.is_empty() {
         // The first attempt created others: their ids stand in its commit.
-        let created = graph.created_by(receipt.cursor).await?;
+        let created =
+            graph.created_by(receipt.cursor).await.map_err(|error| Fault::from(error).after_commit())?;
         return Ok(Committed { receipt, entity: entity.and(created.last().copied()), created });
     }
     Ok(Committed { receipt, entity, created })

@@ -4,7 +4,11 @@ use async_graphql::{Context, Object, SimpleObject};
 use entitygraph_schema::query::Facet;
 
 use super::{component::ComponentType, container::Container};
-use crate::api::graphql::{context::graph, scalar::Int64};
+use crate::api::graphql::{
+    context::graph,
+    page::{cost, tree_cost},
+    scalar::Int64,
+};
 
 /// How many entities there are below a node, not counting itself.
 pub struct Counts(pub Vec<(Facet, u64)>);
@@ -58,16 +62,19 @@ impl Counts {
     }
 
     /// By kind.
+    #[graphql(complexity = "cost(None, child_complexity)")]
     async fn kinds(&self) -> Vec<NamedCount> {
         self.named(|facet| if let Facet::Kind(kind) = facet { Some(kind.as_str()) } else { None })
     }
 
     /// By label.
+    #[graphql(complexity = "cost(None, child_complexity)")]
     async fn labels(&self) -> Vec<NamedCount> {
         self.named(|facet| if let Facet::Label(label) = facet { Some(label.as_str()) } else { None })
     }
 
     /// By container.
+    #[graphql(complexity = "tree_cost(child_complexity)")]
     async fn containers(&self, ctx: &Context<'_>) -> Vec<ContainerCount> {
         let catalog = graph(ctx).catalog();
         let rows = self.0.iter().filter_map(|(facet, count)| match facet {
@@ -81,6 +88,7 @@ impl Counts {
     }
 
     /// By component, of those with own values of it.
+    #[graphql(complexity = "tree_cost(child_complexity)")]
     async fn components(&self, ctx: &Context<'_>) -> Vec<ComponentCount> {
         let catalog = graph(ctx).catalog();
         let rows = self.0.iter().filter_map(|(facet, count)| match facet {

@@ -59,9 +59,14 @@ impl ExtentName {
     }
 }
 
-/// Entities that were read at once.
+/// Those of the entities that exist, in a read for every `limits.page_rows` of them.
 pub(in crate::api::graphql) async fn nodes(ctx: &Context<'_>, ids: &[EntityId]) -> Result<Vec<Node>, Fault> {
-    Ok(graph(ctx).existing(ids).await?.into_iter().map(Node).collect())
+    let graph = graph(ctx);
+    let mut nodes = Vec::with_capacity(ids.len());
+    for page in ids.chunks(graph.config().limits.page_rows) {
+        nodes.extend(graph.existing(page).await?.into_iter().map(Node));
+    }
+    Ok(nodes)
 }
 
 /// A page of entities from a page of ids, in one read. What was buried meanwhile is left out.

@@ -11,6 +11,7 @@ use crate::{
         error::Fault,
         graphql::{
             context::{Reach, graph},
+            page::tree_cost,
             scalar::{ChangeCursor, Id, Int64, PoseObject, Value},
             value::to_json,
         },
@@ -57,6 +58,7 @@ impl Snapshot {
     }
 
     /// Parents first.
+    #[graphql(complexity = "tree_cost(child_complexity)")]
     async fn entities(&self) -> Vec<Node> {
         self.entities.iter().cloned().map(Node).collect()
     }
@@ -94,6 +96,7 @@ impl Transaction {
     }
 
     /// In order.
+    #[graphql(complexity = "tree_cost(child_complexity)")]
     async fn changes(&self) -> Vec<EntityChange> {
         self.0.changes.iter().cloned().map(EntityChange::from).collect()
     }

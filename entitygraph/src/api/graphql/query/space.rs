@@ -1,10 +1,12 @@
 //! Entities by where they are.
 
+use std::collections::BTreeSet;
+
 use async_graphql::{Context, InputObject, Object};
 use entitygraph_schema::{
     EntityId, Kind, Layer, LinkKind,
     query::{Near, PageRequest},
-    space::{finite, finite_vector, radius as checked_radius},
+    space::{SpaceError, finite, finite_vector, radius as checked_radius},
 };
 
 use crate::api::{
@@ -37,9 +39,29 @@ pub struct NearInput {
     kinds: Option<Vec<String>>,
 }
 
-/// Questions about places.
-#[derive(Default)]
-pub struct SpaceQuery;
+impl NearInput {
+    /// The question to the store; the kinds are asked of its answer.
+    fn near(&self, zone: EntityId) -> Result<Near, Fault> {
+        checked_near(zone, self.point, self.radius, self.min_angular_size, self.layer).map_err(Fault::space)
+    }
+}
+
+/// "What is around here" with numbers that can be: of the query and of the subscription.
+pub(in crate::api::graphql) fn checked_near(
+    zone: EntityId,
+    point: Vector,
+    radius: Option<f64>,
+    min_angular_size: Option<f64>,
+    layer: u32,
+) -> Result<Near, SpaceError> {
+    Ok(Near {
+        zone,
+        point: finite_vector("the point", point.0)?,
+        radius: radius.map(|radius| checked_radius("the radius", radius)).transpose()?,
+        min_angular_size: min_angular_size.map(|angle| finite("the angular size", angle)).transpose()?,
+        layer: Layer::from_number(layer),
+    })
+}
 
 /// A page of what is around a point of a zone.
 pub(in crate::api::graphql) async fn near(
@@ -48,26 +70,9 @@ pub(in crate::api::graphql) async fn near(
     input: NearInput,
     request: PageRequest,
 ) -> Result<Rows<Hit>, Fault> {
-    let NearInput { point, radius, min_angular_size, layer, kinds } = input;
-    let near = Near {
-        zone,
-        point: finite_vector("the point", point.0).map_err(Fault::space)?,
-        radius: radius
-            .map(|radius| checked_radius("the radius", radius))
-            .transpose()
-            .map_err(Fault::space)?,
-        min_angular_size: min_angular_size
-            .map(|angle| finite("the angular size", angle))
-            .transpose()
-            .map_err(Fault::space)?,
-        layer: Layer::from_number(layer),
-    };
-    let kinds = kinds
-        .unwrap_or_default()
-        .into_iter()
-        .map(Kind::new)
-        .collect::<Result<_, _>>()
-        .map_err(Fault::text)?;
+    let near = input.near(zone)?;
+    let kinds = input.kinds.unwrap_or_default().into_iter().map(Kind::new);
+    let kinds = kinds.collect::<Result<BTreeSet<_>, _>>().map_err(Fault::text)?;
     let page = graph(ctx).near_entities(&near, &kinds, request.clone()).await?;
     Ok(page::rows(&request, page, |(hit, entity)| Hit {
         entity: Node(entity),
@@ -75,6 +80,10 @@ pub(in crate::api::graphql) async fn near(
         radius: hit.radius,
     }))
 }
+
+/// Questions about places.
+#[derive(Default)]
+pub struct SpaceQuery;
 
 #[Object]
 impl SpaceQuery {

@@ -3,11 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, InputObject, OneofObject, Subscription};
-use entitygraph_schema::{
-    Label, Layer, Refusal,
-    query::Near,
-    space::{finite, finite_vector, radius as checked_radius},
-};
+use entitygraph_schema::{Label, Refusal, query::Near};
 use futures_util::{Stream, StreamExt};
 
 use crate::{
@@ -17,6 +13,7 @@ use crate::{
         graphql::{
             context::graph,
             object::message::Told,
+            query::space::checked_near,
             scalar::{ChangeCursor, Id, Vector},
         },
         live::Control,
@@ -78,15 +75,8 @@ impl ScopeInput {
 
 impl SphereInput {
     fn near(&self) -> Result<Near, Fault> {
-        let radius = self.radius.map(|radius| checked_radius("the radius", radius)).transpose();
-        let angle = self.min_angular_size.map(|angle| finite("the angular size", angle)).transpose();
-        Ok(Near {
-            zone: self.zone.0,
-            point: finite_vector("the point", self.point.0).map_err(Fault::space)?,
-            radius: radius.map_err(Fault::space)?,
-            min_angular_size: angle.map_err(Fault::space)?,
-            layer: Layer::from_number(self.layer),
-        })
+        checked_near(self.zone.0, self.point, self.radius, self.min_angular_size, self.layer)
+            .map_err(Fault::space)
     }
 }
 

@@ -1,0 +1,183 @@
+//! Settings of the store: where the world is kept, and within which limits. Reasons of the defaults stand with the options
+//! of the store itself.
+
+use entitygraph::config::{Config as ServiceConfig, ConfigError};
+use entitygraph_store::{
+    MemoryConfig as MemoryOptions, StoreOptions,
+    keyed::{
+        engine::EngineOptions,
+        options::{KeyedOptions, Retention, WriterOptions},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// Where the world is kept, and within which limits. What the chosen store does not have is not looked at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// `fjall:PATH`, `sled:PATH` or `memory:`; none is `fjall:` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What the engine underneath may use.
+    pub engine: EngineConfig,
+    /// How writes are taken together.
+    pub writer: WriterConfig,
+    /// How much of the change sequence is kept.
+    pub retention: RetentionConfig,
+    /// Of `memory:` alone.
+    pub memory: MemoryConfig,
+}
+
+/// What the engine underneath may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Memory for cached blocks, in bytes.
+    pub cache_bytes: u64,
+    /// Free bytes of the disk below which writes that add data are refused.
+    pub reserve_bytes: u64,
+}
+
+/// How writes are taken together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WriterConfig {
+    /// Requests in the writer's queue; more callers than that wait outside it.
+    pub queue: usize,
+    /// Callers that may wait, in the queue or outside it; the next one is told that the store is busy.
+    pub waiting: usize,
+    /// Most transactions of one batch.
+    pub batch_transactions: usize,
+    /// No more transactions join a batch that has this many operations.
+    pub batch_operations: usize,
+    /// Most operations of one transaction.
+    pub transaction_operations: usize,
+    /// Most entities that one transaction may touch beyond those it names.
+    pub touched: usize,
+    /// Memory of the writer's cache of entities, in bytes.
+    pub cache_bytes: usize,
+    /// Rows in the writer's cache of tallies.
+    pub cache_tallies: usize,
+}
+
+/// How much of the change sequence is kept. A reader that falls further behind takes a snapshot; an operation id is
+/// remembered as long as its commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Most commits on disk.
+    pub commits: u64,
+    /// Most bytes of commits on disk.
+    pub bytes: u64,
+    /// Most recent commits kept decoded in memory.
+    pub recent_commits: usize,
+    /// Most bytes of commits kept decoded in memory.
+    pub recent_bytes: usize,
+}
+
+/// Limits of the memory store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryConfig {
+    /// Commits that the change sequence keeps.
+    pub retained_commits: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        let EngineOptions { cache_bytes, reserve_bytes, .. } = EngineOptions::default();
+        Self { cache_bytes, reserve_bytes }
+    }
+}
+
+impl Default for WriterConfig {
+    fn default() -> Self {
+        let options = WriterOptions::default();
+        Self {
+            queue: options.queue,
+            waiting: options.waiting,
+            batch_transactions: options.batch_transactions,
+            batch_operations: options.batch_operations,
+            transaction_operations: options.transaction_operations,
+            touched: options.touched,
+            cache_bytes: options.cache_bytes,
+            cache_tallies: options.cache_tallies,
+        }
+    }
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        let Retention { commits, bytes, recent_commits, recent_bytes } = Retention::default();
+        Self { commits, bytes, recent_commits, recent_bytes }
+    }
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self { retained_commits: MemoryOptions::default().retained_commits }
+    }
+}
+
+impl StoreConfig {
+    /// What the store is opened with.
+    pub fn options(&self) -> StoreOptions {
+        let Self { engine, writer, retention, memory, .. } = self;
+        StoreOptions {
+            keyed: KeyedOptions {
+                engine: EngineOptions {
+                    cache_bytes: engine.cache_bytes,
+                    reserve_bytes: engine.reserve_bytes,
+                    ..EngineOptions::default()
+                },
+                writer: WriterOptions {
+                    queue: writer.queue,
+                    waiting: writer.waiting,
+                    batch_transactions: writer.batch_transactions,
+                    batch_operations: writer.batch_operations,
+                    transaction_operations: writer.transaction_operations,
+                    touched: writer.touched,
+                    cache_bytes: writer.cache_bytes,
+                    cache_tallies: writer.cache_tallies,
+                },
+                retention: Retention {
+                    commits: retention.commits,
+                    bytes: retention.bytes,
+                    recent_commits: retention.recent_commits,
+                    recent_bytes: retention.recent_bytes,
+                },
+            },
+            memory: MemoryOptions { retained_commits: memory.retained_commits },
+        }
+    }
+
+    /// Refuses limits that cannot work, by themselves or with those of the service.
+    pub fn validate(&self, service: &ServiceConfig) -> Result<(), ConfigError> {
+        let Self { writer, retention, memory, .. } = self;
+        let positive = [
+            ("store.writer.queue", writer.queue as u64),
+            ("store.writer.waiting", writer.waiting as u64),
+            ("store.writer.batch_transactions", writer.batch_transactions as u64),
+            ("store.writer.batch_operations", writer.batch_operations as u64),
+            ("store.writer.transaction_operations", writer.transaction_operations as u64),
+            ("store.writer.touched", writer.touched as u64),
+            ("store.retention.commits", retention.commits),
+            ("store.retention.bytes", retention.bytes),
+            ("store.memory.retained_commits", memory.retained_commits as u64),
+        ];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(ConfigError { name, value: value.to_string(), reason: "it must be at least 1" });
+            }
+        }
+        let asked = service.limits.transaction_operations;
+        if asked > writer.transaction_operations {
+            return Err(ConfigError {
+                name: "service.limits.transaction_operations",
+                value: asked.to_string(),
+                reason: "the store takes fewer: it must be at most store.writer.transaction_operations",
+            });
+        }
+        Ok(())
+    }
+}
