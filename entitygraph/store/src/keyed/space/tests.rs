@@ -17,6 +17,7 @@ use proptest::{
 };
 
 use super::*;
+use crate::error::Outcome;
 
 /// A world with its index in a sorted map, kept like a writer would.
 #[derive(Default)]
@@ -46,7 +47,7 @@ impl Rows for World {
     }
 
     fn corrupt(&self, what: String) -> Error {
-        Error::Corrupt { location: "memory".to_owned(), what }
+        Error::Corrupt { location: "memory".to_owned(), what, outcome: Outcome::NotApplied }
     }
 }
 
