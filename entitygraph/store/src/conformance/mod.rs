@@ -159,7 +159,9 @@ macro_rules! conformance {
                     labels_are_found_once_set_and_not_once_cleared,
                     instances_are_found_by_container_and_own_values_by_component,
                     counts_are_sorted_and_leave_the_node_itself_out,
-                    counts_follow_every_move_and_burial;
+                    counts_follow_every_move_and_burial,
+                    one_question_has_a_limit_of_facets,
+                    facets_are_counted_by_name_too;
                 names:
                     names_are_found_by_prefix_in_any_case_and_in_order,
                     of_one_name_the_lower_id_comes_first,
