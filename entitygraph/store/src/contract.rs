@@ -65,7 +65,8 @@ pub enum Feed {
 ///   refused transaction is free again.
 /// - **Indexed.** At a fixed size of the answer no read costs more in a larger world.
 /// - **Bounded.** Every list is paged, every queue inside has a limit; at the limit callers wait or get
-///   [`crate::Error::Busy`].
+///   [`crate::Error::Busy`]. Nothing is made or put under an entity that has [`Entity::MAX_ANCESTORS`] above it.
+/// - **Only what is to be kept.** Values of variables that are not persisted are refused on entities.
 ///
 /// # Cancellation
 ///
