@@ -30,6 +30,49 @@ async fn a_refused_transaction_does_not_spoil_the_batch() {
     assert_eq!(*store.newest().borrow(), Cursor::from_number(3));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_is_alone_writes_itself_and_several_share_a_write() {
+    let engine = gate::GatedEngine::over(map());
+    let store = over(engine.clone());
+    let (writes, by_callers) = (engine.writes().len(), engine.writes_by_callers());
+    store.commit(root()).await.unwrap();
+    store.commit(child(2)).await.unwrap();
+    assert_eq!((engine.writes().len() - writes, engine.writes_by_callers() - by_callers), (2, 2));
+    let together = (3..35).map(|id| store.commit(child(id)));
+    for outcome in futures_util::future::join_all(together).await {
+        outcome.unwrap();
+    }
+    assert_eq!(engine.writes_by_callers() - by_callers, 2);
+    let shared = engine.writes().len() - writes - 2;
+    assert!(shared < 10, "32 callers made {shared} writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_below_costs_only_those_it_hits() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(over(engine.clone()));
+    store.commit(root()).await.unwrap();
+    for by_the_thread in [false, true] {
+        engine.fail_behind_next(|| panic!("a bug"));
+        let number = 2 + u64::from(by_the_thread);
+        let outcome = if by_the_thread {
+            futures_util::future::join(store.commit(child(number)), store.sync()).await.0
+        } else {
+            store.commit(child(number)).await
+        };
+        let error = outcome.unwrap_err();
+        assert_eq!(error.outcome(), crate::error::Outcome::Unknown, "{error}");
+        // It was written before the panic, so readers see it; its cursor is published without another request.
+        let published = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+            store.newest().wait_for(|newest| newest.number() == number).await.map(drop)
+        });
+        published.await.expect("published in time").unwrap();
+        assert!(store.entities(&[id(number)]).await.unwrap().value[0].is_some());
+    }
+    assert_eq!(store.commit(child(9)).await.unwrap().0.cursor.number(), 4);
+    assert!(store.check().await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn only_what_must_be_durable_waits_for_the_disk() {
     let engine = gate::GatedEngine::over(map());

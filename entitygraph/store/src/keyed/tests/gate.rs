@@ -23,6 +23,8 @@ struct Gate {
     /// Writes before it, the failure, and whether the write is done all the same.
     failure: Option<(usize, Failure, bool)>,
     writes: Vec<Durability>,
+    /// How many of the writes were not the writer's thread's.
+    by_callers: usize,
     syncs: usize,
 }
 
@@ -126,6 +128,11 @@ impl GatedEngine {
         self.scanned.load(Ordering::Relaxed)
     }
 
+    /// How many writes callers did themselves.
+    pub fn writes_by_callers(&self) -> usize {
+        self.gate.lock().by_callers
+    }
+
     /// How often everything was synced.
     pub fn syncs(&self) -> usize {
         self.gate.lock().syncs
@@ -158,6 +165,7 @@ impl GatedEngine {
         }
         gate.waits = false;
         gate.writes.push(durability);
+        gate.by_callers += usize::from(std::thread::current().name() != Some("store-writer"));
         match gate.failure.take() {
             Some((0, failure, done)) => Some((failure, done)),
             later => {

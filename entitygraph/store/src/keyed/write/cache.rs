@@ -2,13 +2,15 @@
 //!
 //! The writer is the only one who changes rows, so its caches are written through and always agree with the store.
 
-use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+use std::{borrow::Borrow, hash::Hash};
 
-/// Entries by key, forgotten by generations.
+use hashbrown::HashMap;
+
+/// Entries by key with their weights, forgotten by generations.
 #[derive(Debug)]
 pub struct Cache<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, (V, usize)>,
+    old: HashMap<K, (V, usize)>,
     weight: usize,
     limit: usize,
 }
@@ -19,13 +21,18 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         Self { young: HashMap::new(), old: HashMap::new(), weight: 0, limit: limit / 2 }
     }
 
-    /// The value, if it is cached.
-    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    /// The value, if it is cached; it is young again.
+    pub fn get<Q>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.young.get(key).or_else(|| self.old.get(key)).cloned()
+        if let Some((value, _)) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, (value, weight)) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone(), weight);
+        Some(value)
     }
 
     /// Keeps a value.
@@ -36,13 +43,17 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
             self.weight = weight;
         }
         self.old.remove(&key);
-        self.young.insert(key, value);
+        if let Some((_, replaced)) = self.young.insert(key, (value, weight)) {
+            self.weight -= replaced;
+        }
     }
 
     /// Forgets a value.
     pub fn remove(&mut self, key: &K) {
-        self.young.remove(key);
         self.old.remove(key);
+        if let Some((_, weight)) = self.young.remove(key) {
+            self.weight -= weight;
+        }
     }
 
     /// Forgets everything.
@@ -65,6 +76,17 @@ mod tests {
         }
         assert_eq!(cache.get(&999), Some(999));
         assert_eq!(cache.get(&0), None);
+        assert!(cache.young.len() + cache.old.len() <= 100);
+    }
+
+    #[test]
+    fn what_is_used_again_stays() {
+        let mut cache = Cache::new(100);
+        cache.insert(0, 0, 1);
+        for key in 1..1_000 {
+            cache.insert(key, key, 1);
+            assert_eq!(cache.get(&0), Some(0), "after {key}");
+        }
         assert!(cache.young.len() + cache.old.len() <= 100);
     }
 

@@ -1,11 +1,9 @@
 //! What a transaction, or a batch of them, would change: nothing of it is in the store yet.
 
-use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use entitygraph_schema::{Catalog, ComponentType, Container, Cursor, Entity, EntityId, OperationId};
+use hashbrown::{HashMap, hash_map::Entry};
 
 /// An entity before and after.
 #[derive(Debug, Clone)]

@@ -1,14 +1,11 @@
 //! The world as the transaction being planned sees it: the store, under the batch's earlier transactions, under what the
 //! transaction itself did so far.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap, hash_map::Entry},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, ops::Bound, sync::Arc};
 
 use entitygraph_schema::{Catalog, Change, Entity, EntityId, Epoch, LinkKind, Refusal};
+
+use hashbrown::{HashMap, hash_map::Entry};
 
 use super::{
     cache::Cache,
@@ -43,7 +40,7 @@ impl Tree for Base<'_> {
         if id.get() > self.highest {
             return Ok(None);
         }
-        if let Some(entity) = self.cache.borrow().get(&id) {
+        if let Some(entity) = self.cache.borrow_mut().get(&id) {
             return Ok(Some(entity));
         }
         let found = self.snapshot.entity(id)?;

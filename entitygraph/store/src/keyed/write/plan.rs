@@ -109,7 +109,7 @@ fn outcome(graph: &mut Graph<'_>) -> Result<Vec<Change>> {
 
 fn created(graph: &Graph<'_>, order: &[EntityId], changes: &mut Vec<Change>) -> Result<()> {
     let is_new =
-        |id: &&EntityId| graph.draft.entities.get(id).is_some_and(|touched| touched.before.is_none());
+        |id: &&EntityId| graph.draft.entities.get(*id).is_some_and(|touched| touched.before.is_none());
     let mut to_tell: HashSet<EntityId> = order.iter().filter(is_new).copied().collect();
     if to_tell.is_empty() {
         return Ok(());

@@ -1,23 +1,22 @@
-//! The writer's thread: takes requests together, has them planned, writes, publishes, answers.
+//! Takes requests together, has them planned, writes, publishes, answers.
 
-use std::{cell::RefCell, sync::Arc};
-
-use entitygraph_schema::{Commit, Cursor, IdRange, OperationId, Receipt, Refusal, Transaction, codec};
-use tokio::sync::mpsc;
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use super::{
-    Reply, Request,
+    Request,
+    batch::{Batch, Lowered},
     cache::Cache,
-    draft::{self, Draft},
-    graph::{Base, EntityCache, Graph},
-    index, lease, plan, spatial,
-    tally::{self, TallyCache},
+    graph::{Base, EntityCache},
+    tally::TallyCache,
 };
 use crate::{
-    error::{Error, Outcome, Result},
+    error::{Outcome, Result},
     keyed::{
         engine::{Durability, WriteBatch},
-        keys, log,
         open::State,
         recent::Recent,
         shared::Shared,
@@ -37,35 +36,6 @@ pub struct Writer {
     stale: bool,
 }
 
-/// Requests planned together, to be written together.
-struct Batch {
-    draft: Draft,
-    /// Commits with what their rows hold.
-    commits: Vec<(Arc<Commit>, Vec<u8>)>,
-    /// The newest cursor, and the bytes of the log, as the batch leaves them.
-    newest: Cursor,
-    log_end: u64,
-    /// The next id to lease, if some were leased.
-    lease: Option<u64>,
-    /// Whether a caller waits for the disk.
-    durable: bool,
-    operations: usize,
-    answers: Vec<Answer>,
-}
-
-/// What a caller is told once the batch is written.
-enum Answer {
-    Receipt(Reply<Receipt>, Result<Receipt>),
-    Lease(Reply<IdRange>, Result<IdRange>),
-    Sync(Reply<Cursor>),
-}
-
-/// Rows to be written, and what they mean for the caches.
-struct Lowered {
-    rows: WriteBatch,
-    tallies: Vec<(Vec<u8>, u64)>,
-}
-
 impl Writer {
     /// The writer of a store in the given state.
     pub fn new(shared: Arc<Shared>, state: State) -> Self {
@@ -75,34 +45,48 @@ impl Writer {
         Self { shared, state, entities, tallies, unsynced: false, stale: false }
     }
 
-    /// Works until all callers are gone.
-    pub fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(first) = requests.blocking_recv() {
-            self.take(first, &mut requests);
-            if let Err(error) = self.trim() {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the change log could not be trimmed; trying again later"
-                );
-            }
-        }
-        if self.unsynced
-            && let Err(error) = self.shared.engine.sync()
-        {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "what was accepted last could not be made durable"
-            );
-        }
-    }
-
-    /// Takes a request and those that wait behind it.
-    fn take(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
+    /// Takes a request with those that wait behind it, writes them, and tells their callers.
+    ///
+    /// A panic in it ends nothing but the requests it took: their callers are told that the outcome is unknown.
+    pub fn turn(&mut self, first: Request, more: impl FnMut() -> Option<Request>) {
         if self.stale
             && let Err(error) = self.reload()
         {
             return first.refuse(error);
         }
+        let work = || {
+            let certain = self.take(first, more);
+            if certain && let Err(error) = self.trim() {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the change log could not be trimmed; trying again later");
+            }
+            certain
+        };
+        self.stale = !catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            tracing::error!("the store's writer panicked; going on with what is stored");
+            false
+        });
+        // At once, not with the next request: readers may see what was written, and wait for it to be published.
+        if self.stale
+            && let Err(error) = self.reload()
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the store cannot be read again after a failed write; trying again later");
+        }
+    }
+
+    /// Makes durable what was accepted last, when all callers are gone.
+    pub fn finish(&mut self) {
+        if self.unsynced
+            && let Err(error) = self.shared.engine.sync()
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "what was accepted last could not be made durable");
+        }
+    }
+
+    /// Says false when it is open what the store holds now.
+    fn take(&mut self, first: Request, mut more: impl FnMut() -> Option<Request>) -> bool {
         let mut batch = Batch::new(&self.state);
         let shared = self.shared.clone();
         let lowered = {
@@ -117,15 +101,22 @@ impl Writer {
             while let Some(request) = next.take() {
                 batch.add(&base, &self.state, request);
                 if batch.has_room(&base) {
-                    next = requests.try_recv().ok();
+                    next = more();
                 }
             }
             batch.lower(&base, &mut self.tallies)
         };
         // The view is gone: an engine may wait for it when it writes.
         match lowered.and_then(|lowered| self.write(&batch, lowered)) {
-            Ok(()) => batch.answer(),
-            Err(error) => batch.refuse(error),
+            Ok(()) => {
+                batch.answer();
+                true
+            }
+            Err(error) => {
+                let certain = error.outcome() == Outcome::NotApplied;
+                batch.refuse(error);
+                certain
+            }
         }
     }
 
@@ -143,7 +134,6 @@ impl Writer {
         if let Err(error) = engine.write(rows, durability) {
             let error = self.shared.place.fault("writing", error);
             tracing::error!(error = &error as &dyn std::error::Error, "a batch of writes failed");
-            self.stale = error.outcome() == Outcome::Unknown;
             return Err(error);
         }
         self.unsynced = !batch.durable;
@@ -186,7 +176,7 @@ impl Writer {
     fn trim(&mut self) -> Result<()> {
         let shared = self.shared.clone();
         let keep = &shared.options.retention;
-        if self.stale || !self.state.log.needs_trim(keep) {
+        if !self.state.log.needs_trim(keep) {
             return Ok(());
         }
         let mut rows = WriteBatch::new();
@@ -212,150 +202,5 @@ impl Writer {
         self.shared.newest.send_replace(state.log.newest);
         (self.state, self.stale) = (state, false);
         Ok(())
-    }
-}
-
-impl Batch {
-    fn new(state: &State) -> Self {
-        Self {
-            draft: Draft::default(),
-            commits: Vec::new(),
-            newest: state.log.newest,
-            log_end: state.log.end,
-            lease: None,
-            durable: false,
-            operations: 0,
-            answers: Vec::new(),
-        }
-    }
-
-    fn has_room(&self, base: &Base<'_>) -> bool {
-        self.answers.len() < base.options.batch_transactions
-            && self.operations < base.options.batch_operations
-    }
-
-    fn add(&mut self, base: &Base<'_>, state: &State, request: Request) {
-        match request {
-            Request::Apply { transaction, durable, reply } => {
-                if reply.is_closed() {
-                    // The caller went away before anything was done: it asks again with the same operation id.
-                    return;
-                }
-                self.operations += transaction.operations.len();
-                let outcome = self.apply(base, state, *transaction);
-                self.durable |= durable && outcome.is_ok();
-                self.answers.push(Answer::Receipt(reply, outcome));
-            }
-            Request::Lease { count, reply } => {
-                let next = self.lease.unwrap_or(state.lease);
-                let outcome = lease::lease(base, &self.draft, next, count).map(|(range, next)| {
-                    self.lease = Some(next);
-                    self.durable = true;
-                    range
-                });
-                self.answers.push(Answer::Lease(reply, outcome));
-            }
-            Request::Sync { reply } => {
-                self.durable = true;
-                self.answers.push(Answer::Sync(reply));
-            }
-        }
-    }
-
-    fn apply(&mut self, base: &Base<'_>, state: &State, transaction: Transaction) -> Result<Receipt> {
-        let operation =
-            transaction.operation_id.as_ref().map(|id| (id.clone(), codec::fingerprint(&transaction)));
-        if let Some((id, fingerprint)) = &operation
-            && let Some(first) = self.outcome(base, id)?
-        {
-            if first.fingerprint != *fingerprint {
-                return Err(Refusal::OperationReused { operation_id: id.clone() }.into());
-            }
-            return Ok(Receipt { cursor: first.cursor, replayed: true });
-        }
-        let mut graph = Graph::new(base, &self.draft, &state.catalog);
-        let changes = plan::transaction(&mut graph, &transaction)?;
-        let draft = graph.draft;
-        let idle = changes.is_empty();
-        if !idle {
-            self.draft.absorb(draft);
-            self.newest = self.newest.next();
-            let operation_id = transaction.operation_id;
-            let commit = Arc::new(Commit { cursor: self.newest, operation_id, changes });
-            let value = log::value(&commit, self.log_end);
-            self.log_end += value.len() as u64;
-            self.commits.push((commit, value));
-        }
-        if let Some((id, fingerprint)) = operation {
-            self.draft.operations.insert(id, draft::Outcome { fingerprint, cursor: self.newest, idle });
-        }
-        Ok(Receipt { cursor: self.newest, replayed: false })
-    }
-
-    /// What an operation id did before.
-    fn outcome(&self, base: &Base<'_>, id: &OperationId) -> Result<Option<draft::Outcome>> {
-        if let Some(outcome) = self.draft.operations.get(id) {
-            return Ok(Some(*outcome));
-        }
-        let Some(value) = base.snapshot.get(&keys::operation(id))? else { return Ok(None) };
-        let read = || {
-            let (fingerprint, cursor) = value.split_first_chunk::<32>()?;
-            let cursor = Cursor::from_number(u64::from_be_bytes(cursor.try_into().ok()?));
-            Some(draft::Outcome { fingerprint: *fingerprint, cursor, idle: false })
-        };
-        let outcome = read()
-            .ok_or_else(|| base.snapshot.place.corrupt(format!("the outcome of operation {id} is cut")))?;
-        Ok(Some(outcome))
-    }
-
-    /// Turns the batch into rows.
-    fn lower(&self, base: &Base<'_>, tallies: &mut TallyCache) -> Result<Lowered> {
-        let mut rows = WriteBatch::new();
-        index::lower(&self.draft, &mut rows);
-        let updates = tally::lower(base, &self.draft, tallies, &mut rows)?;
-        spatial::lower(base, &self.draft, tallies, &mut rows)?;
-        for (id, outcome) in &self.draft.operations {
-            let mut value = [0; 40];
-            value[..32].copy_from_slice(&outcome.fingerprint);
-            value[32..].copy_from_slice(&outcome.cursor.number().to_be_bytes());
-            rows.put(&keys::operation(id), &value);
-            if outcome.idle {
-                rows.put(&keys::idle_operation(outcome.cursor, id), &[]);
-            }
-        }
-        for (commit, value) in &self.commits {
-            rows.put(&keys::commit(commit.cursor), value);
-        }
-        if !self.commits.is_empty() {
-            rows.put(&keys::newest(), &self.newest.number().to_be_bytes());
-        }
-        if let Some(next) = self.lease {
-            rows.put(&keys::lease(), &next.to_be_bytes());
-        }
-        Ok(Lowered { rows, tallies: updates })
-    }
-
-    /// Tells the callers; one that went away is not missed.
-    fn answer(self) {
-        for answer in self.answers {
-            match answer {
-                Answer::Receipt(reply, outcome) => drop(reply.send(outcome)),
-                Answer::Lease(reply, outcome) => drop(reply.send(outcome)),
-                Answer::Sync(reply) => drop(reply.send(Ok(self.newest))),
-            }
-        }
-    }
-
-    /// Tells the callers that the batch failed. What would have been refused may have been so because of another
-    /// transaction of the batch, so it is not said.
-    fn refuse(self, error: Error) {
-        let error = Arc::new(error);
-        for answer in self.answers {
-            match answer {
-                Answer::Receipt(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
-                Answer::Lease(reply, _) => drop(reply.send(Err(Error::Shared(error.clone())))),
-                Answer::Sync(reply) => drop(reply.send(Err(Error::Shared(error.clone())))),
-            }
-        }
     }
 }
