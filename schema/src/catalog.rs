@@ -3,6 +3,8 @@
 //! A [`Catalog`] is a snapshot like the [`Registry`] in it: publishing says what the next version would be, [`Catalog::insert`]
 //! puts it in.
 
+mod bringing;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -27,6 +29,7 @@ pub struct Catalog {
     containers: HashMap<ContainerId, Arc<Container>>,
     by_name: HashMap<ContainerName, ContainerId>,
     last_id: u32,
+    bringing: bringing::Bringing,
 }
 
 impl Catalog {
@@ -47,6 +50,7 @@ impl Catalog {
 
     /// Puts in a version that was published before (read from a store or a change feed).
     pub fn insert(&mut self, container: Arc<Container>) {
+        self.bringing = bringing::Bringing::default();
         self.last_id = self.last_id.max(container.id.get());
         self.by_name.insert(container.draft.name.clone(), container.id);
         self.containers.insert(container.id, container);

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
 
 use crate::{
-    id::{ComponentId, VariableId},
+    id::{ComponentId, EntityId, VariableId},
     refusal::Refusal,
     text::{ComponentName, GroupName, VariableName},
     value::{Value, ValueKind},
@@ -45,7 +45,8 @@ pub struct VariableDraft {
     pub group: Option<GroupName>,
     /// When it is sent.
     pub send: SendPolicy,
-    /// Whether it reaches the store at all.
+    /// Whether it reaches the store at all. If not, its values live in the replication layer: no entity is stored with
+    /// one, and only containers may state one, as a default.
     pub persisted: bool,
     /// Who may be told.
     pub visibility: Visibility,
@@ -307,6 +308,37 @@ impl Registry {
             variable: known.draft.name.clone(),
             source,
         })
+    }
+
+    /// As [`Self::check`], for an entity's own values: those of variables that are not persisted are refused, because the
+    /// store would keep them.
+    pub fn check_own(&self, entity: EntityId, components: &Components) -> Result<(), Refusal> {
+        for (id, values) in &components.0 {
+            let component = self.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
+            for (variable, value) in values {
+                self.check_own_value(entity, component, *variable, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::check_value`], for an entity's own value.
+    pub fn check_own_value(
+        &self,
+        entity: EntityId,
+        component: &ComponentType,
+        variable: VariableId,
+        value: &Value,
+    ) -> Result<(), Refusal> {
+        self.check_value(component, variable, value)?;
+        match component.variable_by_id(variable) {
+            Some(known) if !known.draft.persisted => Err(Refusal::NotPersisted {
+                entity,
+                component: component.name.clone(),
+                variable: known.draft.name.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Every variable of every component in `components`, defaults filled in: a full snapshot.

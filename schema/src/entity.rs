@@ -6,6 +6,7 @@ use crate::{
     component::Components,
     id::{ContainerId, EntityId},
     order::{Epoch, Layer, Revision},
+    refusal::Refusal,
     space::{Aabb, Pose},
     text::{ChildName, EntityName, Kind, Label, OwnerId, PortName},
 };
@@ -106,6 +107,17 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// Most entities above one when it is made or put under another: so that the way to it is walked and named (in page
+    /// cursors) at a bounded cost. Worlds have ten to thirty levels. What is below a moved entity comes along at any
+    /// depth.
+    pub const MAX_ANCESTORS: usize = 1_024;
+
+    /// Refuses a place with more above it than [`Self::MAX_ANCESTORS`].
+    pub fn check_ancestors(count: usize) -> Result<(), Refusal> {
+        let (count, max) = (count as u64, Self::MAX_ANCESTORS as u64);
+        if count > max { Err(Refusal::TooMany { what: "entities above one", count, max }) } else { Ok(()) }
+    }
+
     /// The entity as it is right after its creation.
     pub fn created(new: NewEntity, epoch: Epoch) -> Self {
         let NewEntity {

@@ -38,6 +38,23 @@ pub struct Page<T> {
     pub rows: Vec<(T, PageCursor)>,
     /// Whether there is at least one more row.
     pub more: bool,
+    /// Where the next page goes on: behind the last row, or farther when rows at the end were left out; none for a list
+    /// without any.
+    pub end: Option<PageCursor>,
+}
+
+impl<T> Page<T> {
+    /// A page that ends with its last row.
+    pub fn of(rows: Vec<(T, PageCursor)>, more: bool) -> Self {
+        let end = rows.last().map(|(_, cursor)| cursor.clone());
+        Self { rows, more, end }
+    }
+
+    /// The page with other rows; those that become none are left out, and the next page begins where it did.
+    pub fn filter_map<N>(self, mut row: impl FnMut(T) -> Option<N>) -> Page<N> {
+        let rows = self.rows.into_iter().filter_map(|(one, cursor)| Some((row(one)?, cursor))).collect();
+        Page { rows, more: self.more, end: self.end }
+    }
 }
 
 /// An answer and the moment it is true for.
@@ -83,6 +100,12 @@ pub enum Facet {
     Component(ComponentId),
     /// Entities with this label.
     Label(Label),
+}
+
+impl Facet {
+    /// Most facets that one search may look for: each costs a seek at each node on the way. Longer lists are searched
+    /// one after the other.
+    pub const MAX_ANY_OF: usize = 64;
 }
 
 /// "What is around here", asked at a point of a zone (AC 2.11.1-2.11.4). Found are the entities with a pose, in this

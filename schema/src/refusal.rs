@@ -70,6 +70,11 @@ pub enum Refusal {
     NotOfKind { component: ComponentName, variable: VariableName, expected: ValueKind, reason: String },
     #[error("variable `{component}.{variable}`: {source}")]
     Value { component: ComponentName, variable: VariableName, source: ValueError },
+    #[error(
+        "variable `{component}.{variable}` of entity {entity} is not persisted: its values live in the replication layer \
+         only. A container may state one as its default"
+    )]
+    NotPersisted { entity: EntityId, component: ComponentName, variable: VariableName },
     #[error("entity {entity} has no own component {component} to take away")]
     NoOwnComponent { entity: EntityId, component: ComponentName },
     #[error("there is no `{kind}` link between {a} and {b}")]
@@ -123,6 +128,7 @@ impl Refusal {
             Self::VariableKindChanged { .. } => "VARIABLE_KIND_CHANGED",
             Self::WrongKind { .. } | Self::NotOfKind { .. } => "WRONG_KIND",
             Self::Value { .. } => "BAD_VALUE",
+            Self::NotPersisted { .. } => "NOT_PERSISTED",
             Self::NoOwnComponent { .. } => "NO_OWN_COMPONENT",
             Self::UnknownLink { .. } => "UNKNOWN_LINK",
             Self::BadLink { .. } => "BAD_LINK",

@@ -1,220 +1,183 @@
 //! Finding entities below a node by several properties at once.
 //!
-//! A store finds by one list of facets. Here the rarest of the asked properties is looked up and the others are checked
-//! on what it brings, so a page may cost more than its rows; how much more is bounded ([`SCAN_ROWS`]), and a page that
-//! reaches the bound is shorter than asked, with `more` set.
+//! A store finds by facets. One of the asked properties leads, the one that the fewest entities below the node have: each
+//! of its facets that is there is looked up, one after the other, and the others are checked on what it brings. So a
+//! component that thousands of containers bring costs a page no more than the containers that fill it. A page may cost
+//! more than its rows where few candidates match; how much more is bounded ([`SCAN_ROWS`]), and a page that reaches the
+//! bound is shorter than asked, even empty, with `more` set and a cursor to go on from.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod filter;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use entitygraph_schema::{
-    Catalog, ComponentId, ContainerId, Entity, EntityId, Kind, Label, Refusal,
-    query::{Facet, Page, PageCursor, PageRequest},
+    Catalog, Entity, EntityId, Refusal,
+    query::{Facet, Page, PageRequest},
 };
 
+pub use self::filter::Filter;
+use self::{
+    filter::{Lead, Sought},
+    place::Place,
+};
 use super::{Graph, Result};
-
-/// What is looked for. Lists are alternatives, the four of them must hold together; an empty one says nothing.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Filter {
-    /// One of these kinds.
-    pub kinds: BTreeSet<Kind>,
-    /// An instance of one of these containers.
-    pub containers: BTreeSet<ContainerId>,
-    /// With one of these components, its own or from its container.
-    pub components: BTreeSet<ComponentId>,
-    /// With one of these labels.
-    pub labels: BTreeSet<Label>,
-}
 
 /// Candidates that one page of results may look through.
 const SCAN_ROWS: usize = 20_000;
 
-/// Which property is looked up in the index; the others are checked on the rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Lead {
-    Kinds,
-    Containers,
-    Components,
-    Labels,
-}
-
-impl Lead {
-    const ALL: [Self; 4] = [Self::Kinds, Self::Containers, Self::Components, Self::Labels];
-}
-
-/// A search as its page cursor repeats it, so that counts and containers that change between two pages change neither
-/// the index nor the order it is read in.
-struct Search {
-    lead: Lead,
-    /// Containers that bring one of the components and were below the node on the first page.
-    bringing: Vec<ContainerId>,
-    after: Option<PageCursor>,
-}
+/// Facets that are first asked for at once; four times as many each time after.
+const FACETS: usize = 64;
 
 impl Graph {
     /// Entities below a node (not itself) that the filter describes; without a node in the whole world. An empty filter
-    /// is refused.
+    /// is refused. A page may be shorter than asked, and empty: go on from its end while there is more.
     pub async fn find_entities(
         &self,
         below: Option<EntityId>,
         filter: &Filter,
         page: PageRequest,
     ) -> Result<Page<Arc<Entity>>> {
+        self.find_within(SCAN_ROWS, below, filter, page).await
+    }
+
+    async fn find_within(
+        &self,
+        scan_rows: usize,
+        below: Option<EntityId>,
+        filter: &Filter,
+        page: PageRequest,
+    ) -> Result<Page<Arc<Entity>>> {
         self.check_rows("rows in one page", page.first)?;
         let catalog = self.catalog();
-        let mut search = match &page.after {
-            Some(cursor) => Search::decode(cursor)?,
-            None => self.plan_search(below, filter, &catalog).await?,
+        let (lead, begin) = match &page.after {
+            Some(cursor) => Place::decode(cursor, filter).map(|(lead, place)| (lead, Some(place)))?,
+            None => (self.choose_lead(below, filter, &catalog).await?, None),
         };
-        let any_of = search.facets(filter);
-        if any_of.is_empty() {
-            return Ok(Page { rows: Vec::new(), more: false });
-        }
-        let mut rows = Vec::new();
-        let mut chunk = page.first;
-        let mut scanned = 0;
-        while scanned < SCAN_ROWS {
-            let request = PageRequest { first: chunk, after: search.after.take() };
-            let candidates = self.find(below, &any_of, request).await?;
-            scanned += candidates.rows.len();
+        let sought = Sought { filter, catalog: &catalog, lead };
+        let mut present = Present::new(begin.as_ref().map(|place| place.facet.clone()));
+        let mut next = match begin {
+            Some(place) => Some(place),
+            None => self.next_place(below, &sought, &mut present).await?,
+        };
+        let (mut rows, mut scanned, mut chunk) = (Vec::new(), 0, page.first);
+        while let Some(mut place) = next.take() {
+            if scanned >= scan_rows {
+                return Ok(Page { rows, more: true, end: Some(place.encode(lead)) });
+            }
+            let request = PageRequest { first: chunk, after: place.after.take() };
+            let candidates = self.find(below, std::slice::from_ref(&place.facet), request).await?;
+            // A facet without any counts too: it was looked up.
+            scanned += candidates.rows.len().max(1);
             let ids: Vec<_> = candidates.rows.iter().map(|(id, _)| *id).collect();
-            let entities = self.entities(&ids).await?;
-            for (entity, (_, cursor)) in entities.into_iter().zip(candidates.rows) {
+            for (entity, (_, cursor)) in self.entities(&ids).await?.into_iter().zip(candidates.rows) {
                 if rows.len() == page.first {
-                    return Ok(Page { rows, more: true });
+                    return Ok(Page::of(rows, true));
                 }
-                search.after = Some(cursor);
-                if let Some(entity) = entity.filter(|entity| filter.describes(entity, &catalog)) {
-                    rows.push((entity, search.encode()));
+                place.after = Some(cursor);
+                let wanted = |entity: &Arc<Entity>| {
+                    sought.first_of(entity).as_ref() == Some(&place.facet)
+                        && filter.describes(entity, &catalog)
+                };
+                if let Some(entity) = entity.filter(wanted) {
+                    rows.push((entity, place.encode(lead)));
                 }
             }
-            if rows.len() == page.first || !candidates.more {
-                return Ok(Page { rows, more: candidates.more });
+            next = match candidates.more {
+                true => Some(place),
+                false => self.next_place(below, &sought, &mut present).await?,
+            };
+            if rows.len() == page.first {
+                return Ok(Page::of(rows, next.is_some()));
             }
             // Few candidates match: look through more of them at once.
             chunk = (chunk * 4).min(self.config().limits.page_rows);
         }
-        match rows.last_mut() {
-            // The next page goes on behind the last candidate, not behind the last match.
-            Some((_, cursor)) => *cursor = search.encode(),
-            None => {
-                let reason = format!(
-                    "none of {scanned} candidates has all of it: ask below a smaller node, or for less"
-                );
-                return Err(Refusal::Invalid { what: "the search", reason }.into());
-            }
-        }
-        Ok(Page { rows, more: true })
+        Ok(Page::of(rows, false))
     }
 
-    async fn plan_search(
-        &self,
-        below: Option<EntityId>,
-        filter: &Filter,
-        catalog: &Catalog,
-    ) -> Result<Search> {
-        let asked: Vec<_> = Lead::ALL.into_iter().filter(|lead| filter.asks(*lead)).collect();
-        if asked.is_empty() {
+    /// The property that the fewest entities have.
+    async fn choose_lead(&self, below: Option<EntityId>, filter: &Filter, catalog: &Catalog) -> Result<Lead> {
+        let mut asked = Lead::ALL.into_iter().filter(|lead| filter.asks(*lead));
+        let Some(mut best) = asked.next() else {
             let reason =
                 "name at least one kind, container, component or label; `descendants` lists everything"
                     .to_owned();
             return Err(Refusal::Invalid { what: "the search", reason }.into());
-        }
-        let mut search = Search { lead: asked[0], bringing: Vec::new(), after: None };
-        if asked == [Lead::Kinds] || asked == [Lead::Containers] || asked == [Lead::Labels] {
-            return Ok(search);
-        }
-        let counts = self.counts(below).await?;
-        if filter.asks(Lead::Components) {
-            let bringing = bringing(&filter.components, catalog);
-            let present = counts.iter().filter_map(|(facet, _)| match facet {
-                Facet::Container(container) => Some(*container),
-                _ => None,
-            });
-            search.bringing = present.filter(|container| bringing.contains(container)).collect();
-        }
-        let cost = |lead: Lead| {
-            let facets = Search { lead, bringing: search.bringing.clone(), after: None }.facets(filter);
-            counts.iter().filter(|(facet, _)| facets.contains(facet)).map(|(_, count)| count).sum::<u64>()
         };
-        search.lead = asked.into_iter().min_by_key(|lead| cost(*lead)).unwrap_or(search.lead);
-        Ok(search)
-    }
-}
-
-/// Containers whose instances may have one of the components without own values: by the container itself, or by the
-/// overrides of a slot that holds one.
-fn bringing(components: &BTreeSet<ComponentId>, catalog: &Catalog) -> BTreeSet<ContainerId> {
-    let has = |brought: &entitygraph_schema::Components| brought.0.keys().any(|id| components.contains(id));
-    let mut bringing = BTreeSet::new();
-    for container in catalog.containers() {
-        if has(&container.draft.components) {
-            bringing.insert(container.id);
+        let mut least = None;
+        for lead in asked {
+            let limit = match least {
+                Some(least) => least,
+                None => self.count(below, &Sought { filter, catalog, lead: best }, u64::MAX).await?,
+            };
+            let count = self.count(below, &Sought { filter, catalog, lead }, limit).await?;
+            if count < limit {
+                best = lead;
+            }
+            least = Some(count.min(limit));
         }
-        for child in container.draft.children.iter().filter(|child| has(&child.overrides)) {
-            bringing.extend(catalog.container_by_name(child.container.as_str()).map(|target| target.id));
+        Ok(best)
+    }
+
+    /// How many entities the facets of a property have, some twice; counts no further than the limit.
+    async fn count(&self, below: Option<EntityId>, sought: &Sought<'_>, limit: u64) -> Result<u64> {
+        let (mut sum, mut last, mut step) = (0, None, FACETS);
+        while sum < limit {
+            let facets = sought.facets(last.as_ref(), step);
+            if facets.is_empty() {
+                break;
+            }
+            sum += self.counts_of(below, &facets).await?.iter().map(|(_, count)| count).sum::<u64>();
+            (last, step) = (facets.last().cloned(), next_step(step));
         }
-    }
-    bringing
-}
-
-impl Filter {
-    fn asks(&self, lead: Lead) -> bool {
-        match lead {
-            Lead::Kinds => !self.kinds.is_empty(),
-            Lead::Containers => !self.containers.is_empty(),
-            Lead::Components => !self.components.is_empty(),
-            Lead::Labels => !self.labels.is_empty(),
-        }
+        Ok(sum)
     }
 
-    /// Whether all that is asked holds for the entity.
-    pub fn describes(&self, entity: &Entity, catalog: &Catalog) -> bool {
-        let container = entity.source.as_ref().map(|source| source.container);
-        (self.kinds.is_empty() || self.kinds.contains(&entity.kind))
-            && (self.containers.is_empty() || container.is_some_and(|id| self.containers.contains(&id)))
-            && (self.labels.is_empty() || entity.labels.iter().any(|label| self.labels.contains(label)))
-            && (self.components.is_empty()
-                || catalog.effective(entity).0.keys().any(|component| self.components.contains(component)))
-    }
-}
-
-impl Search {
-    fn facets(&self, filter: &Filter) -> Vec<Facet> {
-        match self.lead {
-            Lead::Kinds => filter.kinds.iter().cloned().map(Facet::Kind).collect(),
-            Lead::Containers => filter.containers.iter().copied().map(Facet::Container).collect(),
-            Lead::Labels => filter.labels.iter().cloned().map(Facet::Label).collect(),
-            Lead::Components => {
-                let own = filter.components.iter().copied().map(Facet::Component);
-                own.chain(self.bringing.iter().copied().map(Facet::Container)).collect()
+    /// The next facet of the property that leads that something below the node has.
+    async fn next_place(
+        &self,
+        below: Option<EntityId>,
+        sought: &Sought<'_>,
+        present: &mut Present,
+    ) -> Result<Option<Place>> {
+        while present.facets.is_empty() {
+            let asked = sought.facets(present.last.as_ref(), present.step);
+            let Some(last) = asked.last() else { return Ok(None) };
+            (present.last, present.step) = (Some(last.clone()), next_step(present.step));
+            match asked.len() {
+                // To count it would cost as much as to look.
+                1 => present.facets.extend(asked),
+                _ => {
+                    let counts = self.counts_of(below, &asked).await?;
+                    present.facets.extend(counts.into_iter().map(|(facet, _)| facet));
+                }
             }
         }
+        Ok(present.facets.pop_front().map(|facet| Place { facet, after: None }))
     }
 
-    /// One byte for the lead, two for the number of containers, four for each, then the store's own cursor.
-    fn encode(&self) -> PageCursor {
-        let lead = Lead::ALL.iter().position(|lead| *lead == self.lead).unwrap_or_default();
-        let mut bytes = vec![lead as u8];
-        bytes.extend((self.bringing.len() as u16).to_be_bytes());
-        bytes.extend(self.bringing.iter().flat_map(|container| container.get().to_be_bytes()));
-        bytes.extend(self.after.iter().flat_map(|cursor| cursor.0.iter().copied()));
-        PageCursor(bytes)
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<Vec<(Facet, u64)>> {
+        Ok(self.ask("counts_of", self.inner.store.counts_of(below, facets)).await?.value)
     }
+}
 
-    fn decode(cursor: &PageCursor) -> Result<Self, Refusal> {
-        let parse = || {
-            let (&lead, rest) = cursor.0.split_first()?;
-            let (count, mut rest) = rest.split_first_chunk::<2>()?;
-            let mut bringing = Vec::new();
-            for _ in 0..u16::from_be_bytes(*count) {
-                let (container, tail) = rest.split_first_chunk::<4>()?;
-                bringing.push(ContainerId::new(u32::from_be_bytes(*container))?);
-                rest = tail;
-            }
-            let lead = *Lead::ALL.get(usize::from(lead))?;
-            Some(Self { lead, bringing, after: Some(PageCursor(rest.to_vec())) })
-        };
-        parse().ok_or(Refusal::BadPageCursor)
+/// Facets that are known to be there and not looked up yet.
+struct Present {
+    facets: VecDeque<Facet>,
+    /// The last one that was asked for.
+    last: Option<Facet>,
+    step: usize,
+}
+
+impl Present {
+    fn new(last: Option<Facet>) -> Self {
+        Self { facets: VecDeque::new(), last, step: FACETS }
     }
+}
+
+fn next_step(step: usize) -> usize {
+    (step * 4).min(PageRequest::MAX_FIRST)
 }

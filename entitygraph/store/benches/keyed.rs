@@ -266,12 +266,22 @@ fn cpu_seconds() -> f64 {
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
+/// Adds the entries of a batch behind those of another.
+fn add(together: &mut WriteBatch, batch: &WriteBatch) {
+    for (key, value) in batch.changes() {
+        match value {
+            Some(value) => together.put(key, value),
+            None => together.delete(key),
+        }
+    }
+}
+
 /// Writes recorded batches to an engine, so many taken together; returns the seconds.
 fn replay(engine: &dyn Engine, batches: &[(WriteBatch, Durability)], group: f64) -> Result<f64> {
     let start = Instant::now();
     let (mut together, mut due) = (WriteBatch::new(), 0.0);
     for (batch, durability) in batches {
-        together.append(batch);
+        add(&mut together, batch);
         due += 1.0;
         if due >= group {
             due -= group;

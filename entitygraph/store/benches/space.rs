@@ -44,7 +44,7 @@ impl Rows for Reader<'_> {
     }
 
     fn corrupt(&self, what: String) -> Error {
-        Error::Corrupt { location: "benchmark".to_owned(), what }
+        Error::Corrupt { location: "benchmark".to_owned(), what, outcome: Outcome::NotApplied }
     }
 }
 

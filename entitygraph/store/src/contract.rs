@@ -65,7 +65,8 @@ pub enum Feed {
 ///   refused transaction is free again.
 /// - **Indexed.** At a fixed size of the answer no read costs more in a larger world.
 /// - **Bounded.** Every list is paged, every queue inside has a limit; at the limit callers wait or get
-///   [`crate::Error::Busy`].
+///   [`crate::Error::Busy`]. Nothing is made or put under an entity that has [`Entity::MAX_ANCESTORS`] above it.
+/// - **Only what is to be kept.** Values of variables that are not persisted are refused on entities.
 ///
 /// # Cancellation
 ///
@@ -131,8 +132,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<At<Page<Arc<Entity>>>>;
 
     /// Entities below a node (not itself) that have at least one of the facets, each once, in an order that is stable but
-    /// not specified; without a node in the whole world, its roots included. No facets find nothing. An unknown node is
-    /// refused.
+    /// not specified; without a node in the whole world, its roots included. No facets find nothing. An unknown node and
+    /// more than [`Facet::MAX_ANY_OF`] facets are refused.
     async fn find(
         &self,
         below: Option<EntityId>,
@@ -143,6 +144,10 @@ pub trait Store: Send + Sync + 'static {
     /// How many entities below a node (not itself) there are with each facet; without a node in the whole world.
     /// Sorted by facet, none with zero. Cost does not depend on how many entities there are. An unknown node is refused.
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>>;
+
+    /// As [`Store::counts`], of these facets only, at most [`PageRequest::MAX_FIRST`]. Costs no more than the facets asked
+    /// for or those that are there, whichever are fewer.
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>>;
 
     /// Entities of an owner by id.
     async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>>;

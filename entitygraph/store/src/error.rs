@@ -67,6 +67,8 @@ pub enum Error {
         location: String,
         /// What does not fit.
         what: String,
+        /// What may have happened to the write on which it was found.
+        outcome: Outcome,
     },
     /// No room left.
     #[error("there is no room left at {location}: free some, writes go on by themselves then")]
@@ -123,7 +125,7 @@ impl Error {
         match self {
             Self::Stopped => Outcome::Unknown,
             Self::Shared(error) => error.outcome(),
-            Self::Backend { outcome, .. } => *outcome,
+            Self::Backend { outcome, .. } | Self::Corrupt { outcome, .. } => *outcome,
             _ => Outcome::NotApplied,
         }
     }

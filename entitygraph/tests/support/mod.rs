@@ -117,6 +117,9 @@ impl Store for GatedStore {
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
         self.inner.counts(below).await
     }
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {
+        self.inner.counts_of(below, facets).await
+    }
     async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>> {
         self.inner.owned(owner, page).await
     }

@@ -413,3 +413,21 @@ fn drafts_that_make_no_sense_are_refused_with_the_reason() {
     let made = instance(&catalog, &fits, placed(Pose::IDENTITY)).unwrap();
     assert_eq!(made[1].placement.port, Some(name("p")));
 }
+
+#[test]
+fn a_component_is_brought_by_containers_and_by_the_slots_that_hold_them() {
+    let mut catalog = catalog();
+    let hull = component_id(1);
+    assert!(catalog.bringing(hull).is_empty());
+    let plain = published(&mut catalog, &container_draft("plain", "thing"));
+    let own = ContainerDraft { components: components(1, []), ..container_draft("own", "thing") };
+    let own = published(&mut catalog, &own);
+    assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [own.id]);
+    let slot = Child { overrides: components(1, []), ..child("left", "plain") };
+    published(&mut catalog, &with_children("ship", [slot]));
+    assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [plain.id, own.id]);
+    let before = catalog.clone();
+    published(&mut catalog, &ContainerDraft { components: Components::default(), ..own.draft.clone() });
+    assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [plain.id]);
+    assert_eq!(before.bringing(hull).len(), 2, "a snapshot does not change");
+}

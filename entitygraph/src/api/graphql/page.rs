@@ -20,6 +20,7 @@ pub struct Rows<T> {
     rows: Vec<(T, PageCursor)>,
     begins_later: bool,
     more: bool,
+    end: Option<PageCursor>,
 }
 
 /// Where a page stands in its list.
@@ -31,7 +32,8 @@ pub struct PageInfo {
     has_next_page: bool,
     /// Cursor of its first row.
     start_cursor: Option<String>,
-    /// Cursor of its last row: the next page is asked for with it as `after`.
+    /// Where the next page goes on, asked for with it as `after`: the cursor of its last row, or one farther on when rows
+    /// were left out. So a page without rows can have one.
     end_cursor: Option<String>,
 }
 
@@ -57,17 +59,23 @@ fn text(cursor: &PageCursor) -> String {
     RowCursor(cursor.clone()).encode_cursor()
 }
 
+impl<T> Rows<T> {
+    fn info(&self) -> PageInfo {
+        PageInfo {
+            has_previous_page: self.begins_later,
+            has_next_page: self.more,
+            start_cursor: self.rows.first().map(|(_, cursor)| text(cursor)),
+            end_cursor: self.end.as_ref().map(text),
+        }
+    }
+}
+
 /// A page of a list.
 #[Object(name_type)]
 impl<T: Row> Rows<T> {
     /// Where the page stands in its list.
     async fn page_info(&self) -> PageInfo {
-        PageInfo {
-            has_previous_page: self.begins_later,
-            has_next_page: self.more,
-            start_cursor: self.rows.first().map(|(_, cursor)| text(cursor)),
-            end_cursor: self.rows.last().map(|(_, cursor)| text(cursor)),
-        }
+        self.info()
     }
 
     /// Its rows, each with a cursor.
@@ -119,8 +127,8 @@ pub(super) fn request(
 
 /// The connection of a page.
 pub(super) fn rows<T, N: Row>(request: &PageRequest, page: Page<T>, mut node: impl FnMut(T) -> N) -> Rows<N> {
-    let rows = page.rows.into_iter().map(|(row, cursor)| (node(row), cursor)).collect();
-    Rows { rows, begins_later: request.after.is_some(), more: page.more }
+    let Page { rows, more, end } = page.filter_map(|row| Some(node(row)));
+    Rows { rows, begins_later: request.after.is_some(), more, end }
 }
 
 /// Complexity of a page: its size times what is asked of each row. Bounded, so that sums cannot overflow.
@@ -132,4 +140,19 @@ pub(super) fn cost(first: Option<i32>, per_row: usize) -> usize {
 /// Complexity of a whole tree or another list whose size is not known before: as if it were a large page.
 pub(super) fn tree_cost(per_row: usize) -> usize {
     cost(Some(500), per_row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::object::entity::Node, *};
+
+    #[test]
+    fn a_page_whose_rows_are_all_gone_can_be_continued() {
+        let cursor = |byte| PageCursor(vec![byte]);
+        let ids = Page::of(vec![(1, cursor(1)), (2, cursor(2))], true);
+        let gone = ids.filter_map(|_| None::<Node>);
+        let info = rows(&PageRequest::first(2), gone, |node| node).info();
+        assert!(info.has_next_page && info.start_cursor.is_none());
+        assert_eq!(info.end_cursor, Some(text(&cursor(2))));
+    }
 }

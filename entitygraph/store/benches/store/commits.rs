@@ -127,7 +127,12 @@ async fn record(store: &Arc<dyn Store>, meter: &Meter, world: World) -> Result<V
 
 fn merge(batches: &[WriteBatch]) -> WriteBatch {
     let mut merged = WriteBatch::new();
-    batches.iter().for_each(|batch| merged.append(batch));
+    for (key, value) in batches.iter().flat_map(WriteBatch::changes) {
+        match value {
+            Some(value) => merged.put(key, value),
+            None => merged.delete(key),
+        }
+    }
     merged
 }
 

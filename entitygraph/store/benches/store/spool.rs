@@ -20,11 +20,8 @@ impl Writer {
         Ok(Self(BufWriter::new(File::create(path)?)))
     }
 
-    /// Appends a batch. One that deletes ranges is refused: a load writes none.
+    /// Appends a batch.
     pub fn push(&mut self, batch: &WriteBatch) -> io::Result<()> {
-        if !batch.ranges().is_empty() {
-            return Err(io::Error::other("a load deletes no ranges"));
-        }
         self.0.write_all(&(batch.len() as u32).to_le_bytes())?;
         for (key, value) in batch.changes() {
             self.0.write_all(&(key.len() as u32).to_le_bytes())?;

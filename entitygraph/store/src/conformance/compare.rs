@@ -79,6 +79,9 @@ async fn below(one: &Shared, other: &Shared, snapshot: &Snapshot, node: Option<E
     }
     let counts = value(one.counts(node).await);
     let facets: Vec<_> = counts.iter().map(|(facet, _)| facet.clone()).collect();
+    let half: Vec<_> = facets.iter().rev().step_by(2).cloned().collect();
+    let counted = value(one.counts_of(node, &half).await);
+    same(&format!("counts of {half:?} below {node:?}"), counted, value(other.counts_of(node, &half).await));
     same(&format!("counts below {node:?}"), counts, value(other.counts(node).await));
     let mut asked: Vec<_> = facets.iter().map(|facet| vec![facet.clone()]).collect();
     asked.extend(facets.chunks(3).map(<[Facet]>::to_vec));

@@ -1,8 +1,8 @@
 //! Single entities: making, reading and changing them.
 
 use entitygraph_schema::{
-    Change, ComponentId, ComponentPatch, Layer, NewEntity, Operation, Patch, Placement, Refusal, Revision,
-    Value, ValueKind, VariableId, query::PageRequest, space::SpaceError,
+    Change, ComponentId, ComponentPatch, ContainerDraft, Layer, NewEntity, Operation, Patch, Placement,
+    Refusal, Revision, Value, ValueKind, VariableId, query::PageRequest, space::SpaceError,
 };
 
 use super::{build::*, snapshot::Snapshot};
@@ -308,4 +308,26 @@ pub async fn every_kind_of_value_is_kept_to_the_last_bit(store: Shared) {
         assert_eq!(entity.components.get(all.id, all.variable(name).unwrap().id), Some(value));
         assert_eq!(&all.variable(name).unwrap().draft.default, value);
     }
+}
+
+pub async fn values_that_are_not_persisted_are_refused_by_name(store: Shared) {
+    let mut draft = component("engine", &[("fuel", Value::Int(9)), ("heat", Value::Int(0))]);
+    draft.variables[1].persisted = false;
+    let engine = publish_component(&store, draft).await;
+    let heat = values_of(&engine, &[("heat", Value::Int(5))]);
+    // What every instance has is no state of one.
+    let part = ContainerDraft { components: heat.clone(), ..container("part", "part") };
+    let part = publish_container(&store, part).await;
+    create(&store, [world_root(id(1)), thing(id(2), id(1)).instance_of(&part).with(&engine, &[])]).await;
+    let refusal = Refusal::NotPersisted { component: text("engine"), variable: text("heat"), entity: id(3) };
+    let hot = thing(id(3), id(1)).with(&engine, &[("fuel", Value::Int(1)), ("heat", Value::Int(1))]);
+    assert_eq!(refused(&store, [Operation::Create(hot)]).await, refusal);
+    let set = |value: Option<Value>| {
+        let values = [(engine.variable("heat").unwrap().id, value)].into();
+        let patch = ComponentPatch { variables: values, ..ComponentPatch::default() };
+        Operation::Change(id(2), Patch { components: [(engine.id, patch)].into(), ..Patch::default() })
+    };
+    let refusal = Refusal::NotPersisted { component: text("engine"), variable: text("heat"), entity: id(2) };
+    assert_eq!(refused(&store, [set(Some(Value::Int(1)))]).await, refusal);
+    apply(&store, [set(None)]).await;
 }

@@ -1,6 +1,9 @@
 //! Finding and counting by kind, container, component and label.
 
-use entitygraph_schema::{ComponentPatch, EntityId, NewPose, Operation, Patch, Value, query::Facet};
+use entitygraph_schema::{
+    ComponentPatch, EntityId, NewPose, Operation, Patch, Refusal, Value,
+    query::{Facet, PageRequest},
+};
 
 use super::build::*;
 
@@ -140,4 +143,40 @@ pub async fn counts_follow_every_move_and_burial(store: Shared) {
     assert_eq!(counts(&store, Some(6)).await, [(kind("ship"), 1), (label("red"), 1)]);
     let home = [(kind("crate"), 1), (kind("ship"), 1), (label("big"), 1), (label("red"), 1)];
     assert_eq!(counts(&store, Some(1)).await, home);
+}
+
+pub async fn one_question_has_a_limit_of_facets(store: Shared) {
+    fleet(&store).await;
+    let labels = |count: usize| (0..count).map(|number| label(&format!("l{number}"))).collect::<Vec<_>>();
+    assert_eq!(find(&store, None, &labels(Facet::MAX_ANY_OF)).await, []);
+    let refusal = denied(store.find(None, &labels(Facet::MAX_ANY_OF + 1), everything()).await);
+    assert!(matches!(refusal, Refusal::TooMany { max: 64, .. }), "{refusal:?}");
+}
+
+pub async fn facets_are_counted_by_name_too(store: Shared) {
+    fleet(&store).await;
+    let asked = [label("red"), label("blue"), kind("crate"), label("home"), kind("ship"), kind("ship")];
+    let counted = async |below: Option<u64>| store.counts_of(below.map(id), &asked).await.unwrap().value;
+    assert_eq!(counted(Some(1)).await, [(kind("crate"), 2), (kind("ship"), 2), (label("red"), 2)]);
+    assert_eq!(
+        counted(None).await,
+        [(kind("crate"), 2), (kind("ship"), 3), (label("home"), 1), (label("red"), 3)]
+    );
+    assert_eq!(counted(Some(5)).await, []);
+    assert_eq!(store.counts_of(None, &[]).await.unwrap().value, []);
+    // Many that are asked for and not there, and many that are there and not asked for.
+    let marks: Vec<_> = (0..2_000).map(|number| format!("mark-{number:04}")).collect();
+    let many = thing(id(10), id(1)).labelled(&marks.iter().map(String::as_str).collect::<Vec<_>>());
+    create(&store, [many]).await;
+    for step in [2, 7, 500, 1_999] {
+        let asked: Vec<_> =
+            (0..4_000).step_by(step).map(|number| label(&format!("mark-{number:04}"))).collect();
+        let there: Vec<_> =
+            (0..2_000).step_by(step).map(|number| (label(&format!("mark-{number:04}")), 1)).collect();
+        assert_eq!(store.counts_of(Some(id(1)), &asked).await.unwrap().value, there, "each {step}th");
+    }
+    let unknown = denied(store.counts_of(Some(id(99)), &asked).await);
+    assert_eq!(unknown, Refusal::UnknownEntity { entity: id(99) });
+    let asked: Vec<_> = (0..=PageRequest::MAX_FIRST).map(|number| label(&format!("l{number}"))).collect();
+    assert_eq!(denied(store.counts_of(None, &asked).await).code(), "TOO_MANY");
 }

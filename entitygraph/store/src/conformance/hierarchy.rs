@@ -1,7 +1,7 @@
 //! Parents, children and what is below; burying.
 
 use entitygraph_schema::{
-    Change, Entity, Operation, Patch, Refusal, Revision,
+    Change, Entity, NewPose, Operation, Patch, Refusal, Revision, Transaction,
     query::{ChildOrder, Extent, PageRequest},
 };
 
@@ -201,4 +201,26 @@ pub async fn an_emptied_entity_can_be_buried_in_the_same_transaction(store: Shar
     assert_eq!(below(&store, 1, Extent::All).await, [1, 3, 6, 7]);
     let entity: Entity = Entity::clone(&*get(&store, id(7)).await);
     assert_eq!(entity.revision, Revision::from_number(1), "what rides with the moved one is not touched");
+}
+
+pub async fn a_tree_has_a_limit_of_levels(store: Shared) {
+    let levels = Entity::MAX_ANCESTORS as u64;
+    let below = |number: u64| Operation::Create(thing(id(number), id(number - 1)));
+    let chain = [Operation::Create(world_root(id(1)))].into_iter().chain((2..=levels + 1).map(below));
+    apply(&store, chain.collect::<Vec<_>>()).await;
+    let deepest = levels + 1;
+    assert_eq!(store.ancestors(id(deepest)).await.unwrap().value.len(), Entity::MAX_ANCESTORS);
+    let max = levels;
+    let what = "entities above one";
+    let too_deep = Refusal::TooMany { what, count: max + 1, max };
+    assert_eq!(denied(store.commit(Transaction::of([below(deepest + 1)])).await), too_deep);
+    create(&store, [thing(id(9_000), id(1)), thing(id(9_001), id(9_000))]).await;
+    let under = |parent| Transaction::of([reparent(id(9_000), id(parent), NewPose::Ride)]);
+    assert_eq!(denied(store.commit(under(deepest)).await), too_deep);
+    // What is below it comes along, however deep.
+    store.commit(under(deepest - 1)).await.unwrap();
+    assert_eq!(
+        denied(store.commit(Transaction::of([Operation::Create(thing(id(9_002), id(9_001)))])).await).code(),
+        "TOO_MANY"
+    );
 }

@@ -106,7 +106,8 @@ macro_rules! conformance {
                     a_zone_with_something_below_stays_one,
                     values_are_set_reset_and_taken_away,
                     values_that_the_registry_does_not_know_are_refused_by_name,
-                    every_kind_of_value_is_kept_to_the_last_bit;
+                    every_kind_of_value_is_kept_to_the_last_bit,
+                    values_that_are_not_persisted_are_refused_by_name;
                 container:
                     four_hundred_component_types_are_taken_and_one_more_rewrites_nothing,
                     a_component_type_grows_and_keeps_its_numbers,
@@ -130,7 +131,8 @@ macro_rules! conformance {
                     a_chain_of_a_thousand_levels_is_no_trouble,
                     an_entity_with_children_is_buried_with_them_or_not_at_all,
                     the_dead_are_gone_from_every_question_and_their_ids_never_come_back,
-                    an_emptied_entity_can_be_buried_in_the_same_transaction;
+                    an_emptied_entity_can_be_buried_in_the_same_transaction,
+                    a_tree_has_a_limit_of_levels;
                 reparent:
                     the_place_in_the_world_is_kept_from_zone_to_zone,
                     within_one_zone_the_pose_stays_to_the_last_bit,
@@ -159,7 +161,9 @@ macro_rules! conformance {
                     labels_are_found_once_set_and_not_once_cleared,
                     instances_are_found_by_container_and_own_values_by_component,
                     counts_are_sorted_and_leave_the_node_itself_out,
-                    counts_follow_every_move_and_burial;
+                    counts_follow_every_move_and_burial,
+                    one_question_has_a_limit_of_facets,
+                    facets_are_counted_by_name_too;
                 names:
                     names_are_found_by_prefix_in_any_case_and_in_order,
                     of_one_name_the_lower_id_comes_first,

@@ -23,7 +23,7 @@ impl Place {
             EngineError::OtherEngine { found, .. } => {
                 Error::Foreign { location, found: format!("a store of {found}") }
             }
-            EngineError::Corrupt { what, .. } => Error::Corrupt { location, what },
+            EngineError::Corrupt { what, .. } => Error::Corrupt { location, what, outcome },
             error @ EngineError::Full { .. } => Error::Full { location, source: error.into() },
             error => Error::Backend { operation, location, outcome, source: error.into() },
         }
@@ -31,17 +31,16 @@ impl Place {
 
     /// The failure of a read, which applies nothing.
     pub fn read_fault(&self, error: EngineError) -> Error {
-        match self.fault("reading", error) {
-            Error::Backend { operation, location, source, .. } => {
-                Error::Backend { operation, location, outcome: Outcome::NotApplied, source }
-            }
-            other => other,
+        let mut fault = self.fault("reading", error);
+        if let Error::Backend { outcome, .. } | Error::Corrupt { outcome, .. } = &mut fault {
+            *outcome = Outcome::NotApplied;
         }
+        fault
     }
 
     /// Rows that do not fit together.
     pub fn corrupt(&self, what: impl Into<String>) -> Error {
-        Error::Corrupt { location: self.location.clone(), what: what.into() }
+        Error::Corrupt { location: self.location.clone(), what: what.into(), outcome: Outcome::NotApplied }
     }
 
     /// Decodes a stored record.

@@ -21,7 +21,6 @@
 //! | 41 | zone link | zone, kind (text), lower end, higher end | cost (8, IEEE 754 bits), zones of the two ends (8, 8) | zone links, route |
 //! | 50 | component | component id (4) | component type | open |
 //! | 51 | container | container id (4) | newest container | open |
-//! | 52 | container version | container id (4), version (4) | container | history |
 //! | 60 | placed | see `space::row` | position, radius | near |
 //! | 61 | host | see `space::row` | pose, reach, bounds | near, zones at a point |
 //! | 62 | reach | zone | radius in metres that holds all inside (8, IEEE 754 bits) | the writer |
@@ -31,11 +30,12 @@
 //!
 //! A facet is a tag byte and its value: 0 everything (tallies only), 1 kind (text), 2 container (4), 3 component (4),
 //! 4 label (text), 5 zone hosts without a pose of their own (the writer moves their rows when their carrier moves).
-//! Kinds from 70 on are a change log: written in order, deleted in order.
+//! Kinds from 70 on are a change log: written in order, deleted in order. 52 is not for a new row: older stores have the
+//! versions of their containers there, which nobody reads.
 
 use entitygraph_schema::{
-    ComponentId, ContainerId, ContainerVersion, Cursor, Entity, EntityId, LinkKind, OperationId, OwnerId,
-    Placement, PortName, query::Facet,
+    ComponentId, ContainerId, Cursor, Entity, EntityId, LinkKind, OperationId, OwnerId, Placement, PortName,
+    query::Facet,
 };
 
 /// The first byte of a key: its row in the table above.
@@ -57,7 +57,6 @@ pub enum Row {
     ZoneLink = 0x41,
     Component = 0x50,
     Container = 0x51,
-    ContainerVersion = 0x52,
     Placed = 0x60,
     Host = 0x61,
     Reach = 0x62,
@@ -274,11 +273,6 @@ pub fn component(id: ComponentId) -> Vec<u8> {
 /// The newest version of a container.
 pub fn container(id: ContainerId) -> Vec<u8> {
     Parts::of(Row::Container, 4).raw(&id.get().to_be_bytes()).0
-}
-
-/// One version of a container.
-pub fn container_version(id: ContainerId, version: ContainerVersion) -> Vec<u8> {
-    Parts::of(Row::ContainerVersion, 8).raw(&id.get().to_be_bytes()).raw(&version.number().to_be_bytes()).0
 }
 
 /// A commit of the change log.

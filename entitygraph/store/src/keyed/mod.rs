@@ -36,7 +36,7 @@ use self::{
     engine::{Engine, EngineKind},
     fault::Place,
     options::KeyedOptions,
-    read::{feed, find, links, lists, subtree},
+    read::{counts, feed, find, links, lists, subtree},
     recent::Recent,
     shared::Shared,
     snapshot::Snapshot,
@@ -208,7 +208,13 @@ impl Store for KeyedStore {
     }
 
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
-        self.ask(move |snapshot| lists::counts(snapshot, below)).await
+        self.ask(move |snapshot| counts::counts(snapshot, below)).await
+    }
+
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {
+        counts::check(facets)?;
+        let facets = facets.to_vec();
+        self.ask(move |snapshot| counts::counts_of(snapshot, below, &facets)).await
     }
 
     async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>> {

@@ -29,8 +29,8 @@ pub struct WriterOptions {
     pub batch_operations: usize,
     /// Most operations of one transaction. Default 20,000: two of the largest instances.
     pub transaction_operations: usize,
-    /// Most entities that one transaction may touch beyond those it names: below a buried subtree, or in a re-parented
-    /// one whose frame changes. Default 100,000: about 100 MB while it is planned.
+    /// Most entities and links that one transaction may touch beyond those it names: in a buried subtree, or in a
+    /// re-parented one whose frame changes. Default 100,000: about 100 MB while it is planned.
     pub touched: usize,
     /// Memory of the writer's cache of entities, in bytes. Default 32 MiB: the ancestors and hot entities.
     pub cache_bytes: usize,

@@ -63,28 +63,29 @@ pub fn check(page: &PageRequest) -> Result<(), Refusal> {
 #[derive(Debug)]
 pub struct Filling<T> {
     first: usize,
-    page: Page<T>,
+    rows: Vec<(T, PageCursor)>,
+    more: bool,
 }
 
 impl<T> Filling<T> {
     /// An empty page of at most `first` rows.
     pub fn new(first: usize) -> Self {
-        Self { first, page: Page { rows: Vec::new(), more: false } }
+        Self { first, rows: Vec::new(), more: false }
     }
 
     /// Adds a row; false when it did not fit and the page is done.
     pub fn push(&mut self, row: impl FnOnce() -> (T, PageCursor)) -> bool {
-        if self.page.rows.len() == self.first {
-            self.page.more = true;
+        if self.rows.len() == self.first {
+            self.more = true;
             return false;
         }
-        self.page.rows.push(row());
+        self.rows.push(row());
         true
     }
 
     /// The page.
     pub fn done(self) -> Page<T> {
-        self.page
+        Page::of(self.rows, self.more)
     }
 }
 

@@ -42,12 +42,13 @@ impl Recent {
         self.oldest = oldest;
     }
 
-    /// At most `limit` commits after `after`; none when they have to be read from the log.
+    /// At most `limit` commits after `after`; none when they have to be read from the log. So does a cursor that is not
+    /// here yet: a reader may have seen rows that the writer has stored and not published.
     pub fn after(&self, after: Cursor, limit: usize) -> Option<Feed> {
-        if after > self.newest || after < self.oldest {
+        if after < self.oldest {
             return Some(Feed::Resync { oldest: self.oldest, newest: self.newest });
         }
-        let missing = (self.newest.number() - after.number()) as usize;
+        let missing = usize::try_from(self.newest.number().checked_sub(after.number())?).ok()?;
         let skip = self.commits.len().checked_sub(missing)?;
         Some(Feed::Commits(
             self.commits.iter().skip(skip).take(limit).map(|(commit, _)| commit.clone()).collect(),
@@ -80,8 +81,11 @@ mod tests {
         let ring = ring(Retention::default(), 5);
         assert_eq!(cursors(ring.after(Cursor::from_number(2), 2)), [3, 4]);
         assert_eq!(cursors(ring.after(Cursor::from_number(5), 9)), [0u64; 0]);
-        let resync = Feed::Resync { oldest: Cursor::ZERO, newest: Cursor::from_number(5) };
-        assert_eq!(ring.after(Cursor::from_number(6), 9), Some(resync));
+    }
+
+    #[test]
+    fn of_a_cursor_ahead_of_the_ring_the_log_decides() {
+        assert_eq!(ring(Retention::default(), 5).after(Cursor::from_number(6), 9), None);
     }
 
     #[test]

@@ -71,7 +71,8 @@ pub(super) fn create(world: &World, new: &NewEntity) -> Result<(), Refusal> {
     }
     match new.placement.parent {
         Some(parent) => {
-            world.known(parent)?;
+            let above = world.known(parent)?;
+            Entity::check_ancestors(world.ancestors(above).count() + 1)?;
             if let Some(name) = &new.placement.port {
                 port(world, parent, name, entity, &new.kind)?;
             }
@@ -81,7 +82,7 @@ pub(super) fn create(world: &World, new: &NewEntity) -> Result<(), Refusal> {
         }
         None => {}
     }
-    world.catalog.registry.check(&new.components)
+    world.catalog.registry.check_own(entity, &new.components)
 }
 
 fn instance(world: &World, source: &Source, kind: &Kind) -> Result<(), Refusal> {
@@ -124,7 +125,7 @@ pub(super) fn change(world: &World, entity: &Entity, patch: &Patch) -> Result<()
         let known = registry.get(*component).ok_or(Refusal::UnknownComponentId { component: *component })?;
         for (variable, value) in &values.variables {
             match value {
-                Some(value) => registry.check_value(known, *variable, value)?,
+                Some(value) => registry.check_own_value(id, known, *variable, value)?,
                 None if known.variable_by_id(*variable).is_some() => {}
                 None => {
                     let (component, variable) = (known.name.clone(), variable.to_string());

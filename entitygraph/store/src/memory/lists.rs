@@ -16,10 +16,7 @@ use super::{
 };
 
 pub(super) fn entities(world: &World, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>, Refusal> {
-    if ids.len() > PageRequest::MAX_FIRST {
-        let (count, max) = (ids.len() as u64, PageRequest::MAX_FIRST as u64);
-        return Err(Refusal::TooMany { what: "ids in one question", count, max });
-    }
+    at_most("ids in one question", ids.len(), PageRequest::MAX_FIRST)?;
     Ok(ids.iter().map(|id| world.get(*id).cloned()).collect())
 }
 
@@ -72,6 +69,7 @@ pub(super) fn find(
     page: &PageRequest,
 ) -> Result<Page<EntityId>, Refusal> {
     known(world, below)?;
+    at_most("facets in one question", any_of.len(), Facet::MAX_ANY_OF)?;
     let any_of: BTreeSet<_> = any_of.iter().collect();
     let found = world
         .below(below, |_| true)
@@ -88,6 +86,16 @@ pub(super) fn counts(world: &World, below: Option<EntityId>) -> Result<Vec<(Face
         *counts.entry(facet).or_insert(0) += 1;
     }
     Ok(counts.into_iter().collect())
+}
+
+pub(super) fn counts_of(
+    world: &World,
+    below: Option<EntityId>,
+    facets: &[Facet],
+) -> Result<Vec<(Facet, u64)>, Refusal> {
+    at_most("facets to be counted", facets.len(), PageRequest::MAX_FIRST)?;
+    let asked: BTreeSet<_> = facets.iter().collect();
+    Ok(counts(world, below)?.into_iter().filter(|(facet, _)| asked.contains(facet)).collect())
 }
 
 pub(super) fn owned(world: &World, owner: &OwnerId, page: &PageRequest) -> Result<Page<EntityId>, Refusal> {
@@ -123,6 +131,11 @@ fn facets(entity: &Entity) -> Vec<Facet> {
     facets.extend(entity.components.0.keys().map(|component| Facet::Component(*component)));
     facets.extend(entity.labels.iter().map(|label| Facet::Label(label.clone())));
     facets
+}
+
+fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), Refusal> {
+    let (count, max) = (count as u64, max as u64);
+    if count > max { Err(Refusal::TooMany { what, count, max }) } else { Ok(()) }
 }
 
 fn known(world: &World, node: Option<EntityId>) -> Result<(), Refusal> {

@@ -217,6 +217,10 @@ impl Store for MemoryStore {
         self.read(|world| lists::counts(world, below))
     }
 
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {
+        self.read(|world| lists::counts_of(world, below, facets))
+    }
+
     async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>> {
         self.read(|world| lists::owned(world, owner, &page))
     }

@@ -45,7 +45,7 @@ pub(super) fn cut<T>(list: String, mut rows: Vec<(Key, T)>, page: &PageRequest) 
     let more = rows.len() > page.first;
     rows.truncate(page.first);
     let with_cursor = |(key, row)| Ok((row, Place { list: list.clone(), key }.encode()?));
-    Ok(Page { rows: rows.into_iter().map(with_cursor).collect::<Result<_, Refusal>>()?, more })
+    Ok(Page::of(rows.into_iter().map(with_cursor).collect::<Result<_, Refusal>>()?, more))
 }
 
 fn check(page: &PageRequest) -> Result<(), Refusal> {

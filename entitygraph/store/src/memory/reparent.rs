@@ -1,6 +1,6 @@
 //! Moving an entity with all below it under another parent.
 
-use entitygraph_schema::{EntityId, NewPose, PortName, Pose, Refusal, space::Conversion};
+use entitygraph_schema::{Entity, EntityId, NewPose, PortName, Pose, Refusal, space::Conversion};
 
 use super::{checks, draft::Draft, world::World};
 
@@ -17,6 +17,7 @@ pub(super) fn reparent(
     if parent == entity || world.ancestors(target).any(|above| above.id == entity) {
         return Err(Refusal::Cycle { entity, parent });
     }
+    Entity::check_ancestors(world.ancestors(target).count() + 1)?;
     if let Some(port) = port {
         checks::port(world, parent, port, entity, &moved.kind)?;
     }

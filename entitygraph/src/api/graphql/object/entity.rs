@@ -69,20 +69,17 @@ pub(in crate::api::graphql) async fn nodes(ctx: &Context<'_>, ids: &[EntityId]) 
     Ok(nodes)
 }
 
-/// A page of entities from a page of ids, in one read. What was buried meanwhile is left out.
+/// A page of entities from a page of ids, in one read. What was buried meanwhile is left out; the next page begins where
+/// it would have.
 pub(in crate::api::graphql) async fn rows(
     ctx: &Context<'_>,
     request: &entitygraph_schema::query::PageRequest,
     page: entitygraph_schema::query::Page<EntityId>,
 ) -> Result<Rows<Node>, Fault> {
     let ids: Vec<_> = page.rows.iter().map(|(id, _)| *id).collect();
-    let found = graph(ctx).entities(&ids).await?;
-    let rows = found
-        .into_iter()
-        .zip(page.rows)
-        .filter_map(|(entity, (_, cursor))| Some((entity?, cursor)))
-        .collect();
-    Ok(page::rows(request, entitygraph_schema::query::Page { rows, more: page.more }, Node))
+    let mut found = graph(ctx).entities(&ids).await?.into_iter();
+    let page = page.filter_map(|_| found.next().flatten());
+    Ok(page::rows(request, page, Node))
 }
 
 /// A node of the world.

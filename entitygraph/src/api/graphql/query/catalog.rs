@@ -36,7 +36,7 @@ fn by_name<T>(mut all: Vec<(String, T)>, request: &PageRequest) -> Result<Page<T
     });
     let rows =
         rest.by_ref().take(request.first).map(|(name, row)| (row, PageCursor(name.into_bytes()))).collect();
-    Ok(Page { rows, more: rest.next().is_some() })
+    Ok(Page::of(rows, rest.next().is_some()))
 }
 
 #[Object]

@@ -4,15 +4,13 @@ use std::ops::Range;
 
 /// Puts and deletes that are applied together or not at all.
 ///
-/// Ranges are deleted first, as they stood before the batch; then puts and deletes follow in order, the last
-/// one of a key wins. Keys and values are copied into one buffer, so that merging batches for a group commit
-/// is one copy and no allocation per entry.
+/// They follow in order, the last one of a key wins. Keys and values are copied into one buffer, so that an entry
+/// costs no allocation.
 #[derive(Debug, Default, Clone)]
 pub struct WriteBatch {
     /// Each put is `key, value, WHOLE`, each delete is `key`.
     buffer: Vec<u8>,
     ops: Vec<Op>,
-    ranges: Vec<(Vec<u8>, Vec<u8>)>,
     puts: usize,
 }
 
@@ -60,27 +58,9 @@ impl WriteBatch {
         self.ops.push(Op { key, value_end: None });
     }
 
-    /// Removes every key with `from <= key < to` that existed before this batch.
-    /// Costs time and memory for each of them, so a long range is best removed in steps.
-    pub fn delete_range(&mut self, from: &[u8], to: &[u8]) {
-        self.ranges.push((from.to_vec(), to.to_vec()));
-    }
-
-    /// Adds the entries of `other` after those of this batch.
-    pub fn append(&mut self, other: &Self) {
-        let offset = self.buffer.len();
-        self.buffer.extend_from_slice(&other.buffer);
-        self.ops.extend(other.ops.iter().map(|op| Op {
-            key: op.key.start + offset..op.key.end + offset,
-            value_end: op.value_end.map(|end| end + offset),
-        }));
-        self.ranges.extend(other.ranges.iter().cloned());
-        self.puts += other.puts;
-    }
-
-    /// Number of puts, deletes and ranges.
+    /// Number of puts and deletes.
     pub fn len(&self) -> usize {
-        self.ops.len() + self.ranges.len()
+        self.ops.len()
     }
 
     /// Whether the batch changes nothing.
@@ -93,15 +73,7 @@ impl WriteBatch {
         self.buffer.len() - self.puts
     }
 
-    /// Empties the batch and keeps its memory for the next one.
-    pub fn clear(&mut self) {
-        self.buffer.clear();
-        self.ops.clear();
-        self.ranges.clear();
-        self.puts = 0;
-    }
-
-    /// Puts (key and value) and deletes (key alone) in order, without the ranges: for tools that record or count.
+    /// Puts (key and value) and deletes (key alone) in order: for tools that record or count.
     pub fn changes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         self.entries().map(|entry| match entry {
             Entry::Put { key, stored } => (key, Some(&stored[..stored.len() - 1])),
@@ -117,11 +89,6 @@ impl WriteBatch {
                 None => Entry::Delete { key },
             }
         })
-    }
-
-    /// Ranges to be deleted: from each first key up to, not including, the second.
-    pub fn ranges(&self) -> &[(Vec<u8>, Vec<u8>)] {
-        &self.ranges
     }
 
     pub(super) fn only_deletes(&self) -> bool {
@@ -140,25 +107,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn appending_keeps_the_order_of_both_batches() {
-        let mut first = WriteBatch::new();
-        first.put(b"a", b"1");
-        first.delete(b"b");
-        let mut second = WriteBatch::new();
-        second.put(b"c", b"");
-        second.delete_range(b"x", b"y");
-        first.append(&second);
+    fn entries_keep_their_order_and_are_counted() {
+        let mut batch = WriteBatch::new();
+        assert!(batch.is_empty() && batch.only_deletes());
+        batch.delete(b"b");
+        assert!(batch.only_deletes());
+        batch.put(b"a", b"1");
+        batch.put(b"c", b"");
         assert_eq!(
-            first.entries().collect::<Vec<_>>(),
+            batch.entries().collect::<Vec<_>>(),
             [
-                Entry::Put { key: b"a", stored: b"1\0" },
                 Entry::Delete { key: b"b" },
+                Entry::Put { key: b"a", stored: b"1\0" },
                 Entry::Put { key: b"c", stored: b"\0" }
             ]
         );
-        assert_eq!((first.len(), first.byte_len()), (4, 4));
-        assert!(!first.only_deletes());
-        first.clear();
-        assert!(first.is_empty() && first.only_deletes());
+        assert_eq!((batch.len(), batch.byte_len()), (3, 4));
+        assert!(!batch.only_deletes());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    ops::ControlFlow,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -20,7 +19,7 @@ use super::{
     Durability, Engine, EngineError, EngineOptions, RESERVED_KEY_BYTE, View, Visitor, WriteBatch,
     folder::Folder,
     panics::caught,
-    pieces::{self, PiecedKeys, Stored},
+    pieces::{self, Pairs, PiecedKeys},
 };
 
 const NAME: &str = "fjall";
@@ -88,24 +87,16 @@ impl FjallEngine {
         Place(self.folder.path())
     }
 
+    fn snapshot(&self) -> FjallView<'_> {
+        FjallView { engine: self, snapshot: self.db.snapshot() }
+    }
+
     /// Remembers that the engine cannot go on writing.
     fn stop(&self, error: EngineError) -> EngineError {
         if !self.stopped.swap(true, Ordering::AcqRel) {
             tracing::error!(error = &error as &dyn std::error::Error, "the store takes no more writes");
         }
         error
-    }
-
-    fn deleted_keys(&self, batch: &WriteBatch) -> Result<Vec<Vec<u8>>, EngineError> {
-        let mut keys = Vec::new();
-        let view = self.view();
-        for (from, to) in batch.ranges() {
-            view.scan(from, to, &mut |key, _| {
-                keys.push(key.to_vec());
-                ControlFlow::Continue(())
-            })?;
-        }
-        Ok(keys)
     }
 
     /// Writes all memtables to tables and waits for that.
@@ -141,7 +132,7 @@ impl Engine for FjallEngine {
     }
 
     fn view(&self) -> Box<dyn View + '_> {
-        Box::new(FjallView { engine: self, snapshot: self.db.snapshot() })
+        Box::new(self.snapshot())
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), EngineError> {
@@ -151,7 +142,6 @@ impl Engine for FjallEngine {
             return Err(self.place().stopped());
         }
         self.folder.admit(batch.only_deletes())?;
-        let deleted = self.deleted_keys(&batch)?;
         let mode = match durability {
             Durability::Buffered => PersistMode::Buffer,
             Durability::Synced => PersistMode::SyncData,
@@ -160,7 +150,7 @@ impl Engine for FjallEngine {
             parts: &self.parts,
             batch: OwnedWriteBatch::with_capacity(self.db.clone(), batch.len()).durability(Some(mode)),
         };
-        let changes = pieced.lower(&deleted, &batch, &mut sink);
+        let changes = pieced.lower(&batch, &self.snapshot(), &mut sink)?;
         drop(batch);
         caught(
             || sink.batch.commit().map_err(|error| self.place().fault("writing", error)),
@@ -202,18 +192,22 @@ struct FjallView<'a> {
     snapshot: Snapshot,
 }
 
-impl FjallView<'_> {
-    fn raw(&self, key: &[u8]) -> Result<Option<::fjall::Slice>, EngineError> {
+impl Pairs for FjallView<'_> {
+    type Stored = ::fjall::Slice;
+
+    fn get_stored(&self, key: &[u8]) -> Result<Option<::fjall::Slice>, EngineError> {
         let at = self.engine.place();
         let get =
             || self.snapshot.get(self.engine.parts.of(key), key).map_err(|error| at.fault("reading", error));
         caught(get, |what| at.corrupt(what, None))
     }
 
-    fn pieces(&self, key: &[u8], count: u32) -> Result<Bytes, EngineError> {
-        pieces::assemble(key, count, |key| self.raw(key), |what| self.engine.place().corrupt(what, None))
+    fn corrupt(&self, what: &'static str) -> EngineError {
+        self.engine.place().corrupt(what, None)
     }
+}
 
+impl FjallView<'_> {
     /// Visits what `next` takes from the range in each keyspace, in the order of `parts`.
     fn visit<'p>(
         &self,
@@ -232,12 +226,7 @@ impl FjallView<'_> {
                     |what| at.corrupt(what, None),
                 )?;
                 let Some((key, stored)) = pair else { break };
-                let flow = match pieces::read(&stored) {
-                    Some(Stored::Whole(value)) => visit(&key, value),
-                    Some(Stored::Pieces(count)) => visit(&key, &self.pieces(&key, count)?),
-                    None => return Err(at.corrupt("a value has no tag", None)),
-                };
-                if flow.is_break() {
+                if self.visit_stored(&key, &stored, visit)?.is_break() {
                     return Ok(());
                 }
             }
@@ -251,12 +240,7 @@ impl View for FjallView<'_> {
         if key.is_empty() {
             return Ok(None);
         }
-        let Some(stored) = self.raw(key)? else { return Ok(None) };
-        match pieces::read(&stored) {
-            Some(Stored::Whole(value)) => Ok(Some(Bytes::copy_from_slice(value))),
-            Some(Stored::Pieces(count)) => self.pieces(key, count).map(Some),
-            None => Err(self.engine.place().corrupt("a value has no tag", None)),
-        }
+        self.get_value(key)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), EngineError> {

@@ -25,9 +25,6 @@ impl Engine for MapEngine {
     fn write(&self, batch: WriteBatch, _: Durability) -> Result<(), EngineError> {
         let mut map = self.0.write();
         let map = Arc::make_mut(&mut map);
-        for (from, to) in batch.ranges() {
-            map.retain(|key, _| key < from || key >= to);
-        }
         for entry in batch.entries() {
             match entry {
                 Entry::Put { key, stored } => {

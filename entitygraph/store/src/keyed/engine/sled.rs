@@ -21,7 +21,7 @@ use super::{
     Durability, Engine, EngineError, EngineOptions, View, Visitor, WriteBatch, barrier,
     folder::Folder,
     panics::caught,
-    pieces::{self, PiecedKeys, Stored},
+    pieces::{self, Pairs, PiecedKeys},
 };
 
 const NAME: &str = "sled";
@@ -110,17 +110,6 @@ impl SledEngine {
         })
     }
 
-    fn deleted_keys(&self, batch: &WriteBatch) -> Result<Vec<Vec<u8>>, EngineError> {
-        let mut keys = Vec::new();
-        for (from, to) in batch.ranges() {
-            let Some((from, to)) = pieces::bounds(from, to) else { continue };
-            for key in self.db.range(from..to).keys() {
-                keys.push(key.map_err(|error| self.place().fault("reading", error))?.to_vec());
-            }
-        }
-        Ok(keys)
-    }
-
     fn flush(&self) -> Result<(), EngineError> {
         self.db.flush().map_err(|error| self.place().fault("syncing", error))?;
         if !self.honest_sync {
@@ -147,9 +136,8 @@ impl Engine for SledEngine {
         let mut pieced = self.writer.lock();
         self.refuse_if_stopped()?;
         self.folder.admit(batch.only_deletes())?;
-        let deleted = self.deleted_keys(&batch)?;
         let mut sink = Sink::default();
-        let changes = pieced.lower(&deleted, &batch, &mut sink);
+        let changes = pieced.lower(&batch, self, &mut sink)?;
         drop(batch);
         self.changing(|| {
             let applied = self.applied.write();
@@ -189,22 +177,26 @@ impl Engine for SledEngine {
     }
 }
 
+impl Pairs for SledEngine {
+    type Stored = IVec;
+
+    fn get_stored(&self, key: &[u8]) -> Result<Option<IVec>, EngineError> {
+        let at = self.place();
+        let get = || self.db.get(key).map_err(|error| at.fault("reading", error));
+        caught(get, |what| at.corrupt(what, None))
+    }
+
+    fn corrupt(&self, what: &'static str) -> EngineError {
+        self.place().corrupt(what, None)
+    }
+}
+
 struct SledView<'a> {
     engine: &'a SledEngine,
     _applied: RwLockReadGuard<'a, ()>,
 }
 
 impl SledView<'_> {
-    fn raw(&self, key: &[u8]) -> Result<Option<IVec>, EngineError> {
-        let at = self.engine.place();
-        let get = || self.engine.db.get(key).map_err(|error| at.fault("reading", error));
-        caught(get, |what| at.corrupt(what, None))
-    }
-
-    fn pieces(&self, key: &[u8], count: u32) -> Result<Bytes, EngineError> {
-        pieces::assemble(key, count, |key| self.raw(key), |what| self.engine.place().corrupt(what, None))
-    }
-
     fn visit(
         &self,
         (from, to): (&[u8], &[u8]),
@@ -219,12 +211,7 @@ impl SledView<'_> {
                 |what| at.corrupt(what, None),
             )?;
             let Some((key, stored)) = pair else { return Ok(()) };
-            let flow = match pieces::read(&stored) {
-                Some(Stored::Whole(value)) => visit(&key, value),
-                Some(Stored::Pieces(count)) => visit(&key, &self.pieces(&key, count)?),
-                None => return Err(at.corrupt("a value has no tag", None)),
-            };
-            if flow.is_break() {
+            if self.engine.visit_stored(&key, &stored, visit)?.is_break() {
                 return Ok(());
             }
         }
@@ -233,12 +220,7 @@ impl SledView<'_> {
 
 impl View for SledView<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        let Some(stored) = self.raw(key)? else { return Ok(None) };
-        match pieces::read(&stored) {
-            Some(Stored::Whole(value)) => Ok(Some(Bytes::copy_from_slice(value))),
-            Some(Stored::Pieces(count)) => self.pieces(key, count).map(Some),
-            None => Err(self.engine.place().corrupt("a value has no tag", None)),
-        }
+        self.engine.get_value(key)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), EngineError> {

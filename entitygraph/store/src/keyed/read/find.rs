@@ -20,9 +20,6 @@ use crate::{
     },
 };
 
-/// Most facets of one question: each costs a seek at each node on the way.
-const MAX_FACETS: usize = 64;
-
 /// Branches of one facet read at once.
 const CHUNK: usize = 128;
 
@@ -37,12 +34,11 @@ pub fn find(
         snapshot.check_exists(node)?;
     }
     page::check(page)?;
-    let facets: BTreeSet<Vec<u8>> = any_of.iter().map(stored).collect();
-    if facets.len() > MAX_FACETS {
-        let (count, max) = (facets.len() as u64, MAX_FACETS as u64);
+    if any_of.len() > Facet::MAX_ANY_OF {
+        let (count, max) = (any_of.len() as u64, Facet::MAX_ANY_OF as u64);
         return Err(Refusal::TooMany { what: "facets in one question", count, max }.into());
     }
-    let facets: Vec<Vec<u8>> = facets.into_iter().collect();
+    let facets: Vec<Vec<u8>> = any_of.iter().map(stored).collect::<BTreeSet<_>>().into_iter().collect();
     let node = keys::parent_number(below);
     let list = List::of("find", &[&node.to_be_bytes(), &facets.concat()]);
     let mut walk = Walk { snapshot, facets: &facets, levels: Vec::new() };

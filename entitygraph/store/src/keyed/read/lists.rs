@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entitygraph_schema::{
     Entity, EntityId, OwnerId, Refusal,
-    query::{ChildOrder, Facet, Page, PageRequest},
+    query::{ChildOrder, Page, PageRequest},
 };
 
 use crate::{
@@ -65,24 +65,6 @@ pub fn ancestors(snapshot: &Snapshot<'_>, entity: EntityId) -> Result<Vec<Arc<En
         next = above.placement.parent;
         found.push(above);
     }
-    Ok(found)
-}
-
-/// How many entities below a node have each facet.
-pub fn counts(snapshot: &Snapshot<'_>, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>> {
-    if let Some(node) = below {
-        snapshot.check_exists(node)?;
-    }
-    let prefix = keys::tallies(keys::parent_number(below));
-    let mut found = Vec::new();
-    snapshot.scan_prefix(&prefix, |key, value| {
-        let facet = keys::read_facet(&key[prefix.len()..])
-            .ok_or_else(|| snapshot.place.corrupt(format!("the tally {key:02x?} is of no facet")))?;
-        if let Some(facet) = facet {
-            found.push((facet, snapshot.place.number("a tally", value)?));
-        }
-        Ok(true)
-    })?;
     Ok(found)
 }
 

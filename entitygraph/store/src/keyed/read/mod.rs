@@ -1,5 +1,6 @@
 //! Questions, each answered from one [`super::snapshot::Snapshot`].
 
+pub mod counts;
 pub mod feed;
 pub mod find;
 pub mod links;

@@ -133,7 +133,7 @@ impl Search<'_> {
     }
 
     fn find_zones(&mut self, visit: &Visit) -> Result<()> {
-        let Self { rows, limits, open, .. } = self;
+        let Self { rows, limits, open, zones, .. } = self;
         let prefix = row::host_prefix(visit.zone);
         scan_around(
             *rows,
@@ -145,6 +145,9 @@ impl Search<'_> {
                     .ok_or_else(|| rows.corrupt(format!("the place of zone {entity} is {value:02x?}")))?;
                 let distance = visit.point.distance(host.pose.translation());
                 if Some(entity) != visit.from && limits.met(host.reach.metres(), distance) {
+                    if *zones + open.len() >= MAX_ZONES {
+                        return Err(too_many("zones around the point", MAX_ZONES));
+                    }
                     let point = host.pose.inverse_transform_point(visit.point);
                     open.push(Visit { zone: entity, point, from: None });
                 }

@@ -1,6 +1,7 @@
 //! The index against a scan of everything.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     f64::consts::PI,
 };
@@ -17,11 +18,14 @@ use proptest::{
 };
 
 use super::*;
+use crate::error::Outcome;
 
 /// A world with its index in a sorted map, kept like a writer would.
 #[derive(Default)]
 struct World {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Rows that questions looked at.
+    read: Cell<usize>,
     zones: HashMap<EntityId, Option<Outer>>,
     placed: HashMap<EntityId, Placed>,
     hosts: HashMap<EntityId, Host>,
@@ -30,6 +34,7 @@ struct World {
 impl Rows for World {
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<()> {
         for (key, value) in self.rows.range(from.to_vec()..to.to_vec()) {
+            self.read.set(self.read.get() + 1);
             if visit(key, value).is_break() {
                 break;
             }
@@ -46,7 +51,7 @@ impl Rows for World {
     }
 
     fn corrupt(&self, what: String) -> Error {
-        Error::Corrupt { location: "memory".to_owned(), what }
+        Error::Corrupt { location: "memory".to_owned(), what, outcome: Outcome::NotApplied }
     }
 }
 
@@ -379,6 +384,24 @@ fn questions_that_make_no_sense_are_refused() {
     }
     assert_eq!(zones_at(&world, id(1), DVec3::NAN).unwrap_err().code(), "BAD_COORDINATE");
     assert_eq!(zones_at(&world, id(2), DVec3::ZERO).unwrap_err().code(), "NOT_A_ZONE");
+}
+
+#[test]
+fn zones_that_are_too_many_are_not_even_listed() {
+    let mut world = World::with_root(1);
+    for number in 0..2 * MAX_ZONES as u64 {
+        world.host(1, 2 + number, Pose::at(DVec3::X).unwrap(), 1.0, Aabb::cube(1.0).unwrap());
+        world.place(2 + number, 1_000_000 + number, DVec3::ZERO, 1.0);
+    }
+    // Nothing is in this layer, so only the zones count.
+    let layer = Layer::from_number(7);
+    let question =
+        Near { zone: id(1), point: DVec3::ZERO, radius: Some(10.0), min_angular_size: None, layer };
+    let Err(Error::Refused(Refusal::TooMany { what, .. })) = near(&world, &question) else {
+        panic!("there are too many zones")
+    };
+    assert_eq!(what, "zones around the point");
+    assert!(world.read.get() < MAX_ZONES + 100, "{} rows were read", world.read.get());
 }
 
 #[test]

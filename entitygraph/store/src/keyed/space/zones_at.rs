@@ -36,7 +36,7 @@ fn smallest_at(rows: &dyn Rows, zone: EntityId, point: DVec3) -> Result<Option<H
             let host = Host::read(zone, entity, value)
                 .ok_or_else(|| rows.corrupt(format!("the place of zone {entity} is {value:02x?}")))?;
             if host.bounds.contains(host.pose.inverse_transform_point(point)) {
-                let volume = (host.bounds.max() - host.bounds.min()).element_product();
+                let volume = host.bounds.volume();
                 let smaller = |(least, best): &(f64, Host)| {
                     volume.total_cmp(least).then(entity.cmp(&best.entity)).is_lt()
                 };

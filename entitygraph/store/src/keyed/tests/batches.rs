@@ -1,7 +1,10 @@
 //! Group commit.
 
 use super::*;
-use crate::keyed::engine::Durability;
+use crate::{
+    conformance::build::{bury_all, jump},
+    keyed::engine::Durability,
+};
 
 #[tokio::test]
 async fn transactions_that_wait_are_written_together() {
@@ -140,5 +143,41 @@ async fn a_burial_has_a_limit_of_entities_and_leaves_no_trace_beyond_it() {
     assert_eq!(store.check().await.unwrap(), [""; 0]);
     store.commit(Transaction::of([Operation::Bury { entity: id(5), subtree: true }])).await.unwrap();
     store.commit(bury).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+/// A root with `number` things below it, or linked to it.
+async fn surrounded(store: &KeyedStore, number: u64, link: bool) {
+    let operations = (2..2 + number).flat_map(|other| {
+        let thing = Operation::Create(thing(id(other), id(1)));
+        [Some(thing), link.then(|| jump(id(1), id(other), 1.0))].into_iter().flatten()
+    });
+    store.commit(Transaction::of(operations.collect::<Vec<_>>())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_burial_beyond_the_limit_does_not_read_what_it_refuses() {
+    let mut options = KeyedOptions::default();
+    options.writer.touched = 3;
+    let engine = gate::GatedEngine::over(map());
+    let store = with(engine.clone(), options);
+    store.commit(root()).await.unwrap();
+    surrounded(&store, 1_000, false).await;
+    let before = engine.scanned();
+    store.commit(Transaction::of([bury_all(id(1))])).await.unwrap_err();
+    assert!(engine.scanned() - before < 50, "{} rows were read", engine.scanned() - before);
+}
+
+#[tokio::test]
+async fn links_count_towards_the_limit_of_a_burial() {
+    let mut options = KeyedOptions::default();
+    options.writer.touched = 1_000;
+    let engine = gate::GatedEngine::over(map());
+    let store = with(engine.clone(), options);
+    store.commit(root()).await.unwrap();
+    surrounded(&store, 900, true).await;
+    // 900 things and their 900 links.
+    let error = store.commit(Transaction::of([bury_all(id(1))])).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::TooMany { max: 1_000, .. })), "{error}");
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }

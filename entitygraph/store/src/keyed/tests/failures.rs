@@ -29,17 +29,23 @@ async fn a_full_disk_refuses_the_batch_and_later_writes_go_on() {
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
 
+/// What an engine says whose own code panicked while it wrote.
+fn broken() -> EngineError {
+    EngineError::Corrupt { path: "map".into(), engine: "map", what: "a panic".into(), source: None }
+}
+
 #[tokio::test]
 async fn after_a_write_of_unknown_outcome_the_store_goes_by_what_is_stored() {
-    for lost in [true, false] {
+    let failures: [fn() -> EngineError; 2] = [io, broken];
+    for (failure, lost) in failures.into_iter().flat_map(|failure| [(failure, true), (failure, false)]) {
         let engine = gate::GatedEngine::over(map());
         let store = Arc::new(over(engine.clone()));
         store.commit(root()).await.unwrap();
         let named = child(2).named(text("make-2"));
         if lost {
-            engine.fail_next(io);
+            engine.fail_next(failure);
         } else {
-            engine.fail_behind_next(io);
+            engine.fail_behind_next(failure);
         }
         let error = store.commit(named.clone()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
@@ -62,6 +68,19 @@ async fn readers_of_the_feed_learn_of_a_commit_whose_write_seemed_to_fail() {
         panic!("all is kept")
     };
     assert_eq!(commits.iter().map(|commit| commit.cursor.number()).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_reader_ahead_of_the_writer_is_not_told_to_take_the_snapshot_that_it_has() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(over(engine.clone()));
+    let reader = store.clone();
+    let read = async move {
+        let seen = reader.entities(&[id(1)]).await.unwrap();
+        (seen.cursor, reader.changes(seen.cursor, 10).await.unwrap())
+    };
+    let (cursor, feed) = engine.held_behind(&store, root(), read).await;
+    assert_eq!((cursor, feed), (Cursor::from_number(1), Feed::Commits(Vec::new())));
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! An engine that waits and fails when a test says so.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
     contract::Durable,
-    keyed::engine::{Durability, EngineError, View, WriteBatch},
+    keyed::engine::{Durability, EngineError, View, Visitor, WriteBatch},
 };
 
 type Failure = fn() -> EngineError;
@@ -14,6 +17,8 @@ type Failure = fn() -> EngineError;
 #[derive(Default)]
 struct Gate {
     closed: bool,
+    /// Closed behind the write: its rows are there, the writer does not know it yet.
+    closed_behind: bool,
     waits: bool,
     /// Writes before it, the failure, and whether the write is done all the same.
     failure: Option<(usize, Failure, bool)>,
@@ -28,6 +33,12 @@ pub struct GatedEngine {
     inner: Arc<dyn Engine>,
     gate: Mutex<Gate>,
     moved: Condvar,
+    scanned: AtomicUsize,
+}
+
+struct CountingView<'a> {
+    inner: Box<dyn View + 'a>,
+    scanned: &'a AtomicUsize,
 }
 
 /// Asks for a commit in a task of its own.
@@ -38,7 +49,7 @@ pub fn ask(store: &Arc<KeyedStore>, transaction: Transaction) -> JoinHandle<Resu
 
 impl GatedEngine {
     pub fn over(inner: Arc<dyn Engine>) -> Arc<Self> {
-        Arc::new(Self { inner, gate: Mutex::default(), moved: Condvar::new() })
+        Arc::new(Self { inner, gate: Mutex::default(), moved: Condvar::new(), scanned: AtomicUsize::new(0) })
     }
 
     /// Does something while the writer is held in a write of its own, a lease of ids. What is asked for meanwhile waits
@@ -74,6 +85,24 @@ impl GatedEngine {
         outcomes
     }
 
+    /// Does something while a transaction's rows are written and the writer has not published them.
+    pub async fn held_behind<T>(
+        self: &Arc<Self>,
+        store: &Arc<KeyedStore>,
+        transaction: Transaction,
+        during: impl Future<Output = T>,
+    ) -> T {
+        self.gate.lock().closed_behind = true;
+        let asked = ask(store, transaction);
+        let engine = self.clone();
+        tokio::task::spawn_blocking(move || engine.wait_for_write()).await.unwrap();
+        let outcome = during.await;
+        self.gate.lock().closed_behind = false;
+        self.moved.notify_all();
+        asked.await.unwrap().unwrap();
+        outcome
+    }
+
     /// Lets the next write fail.
     pub fn fail_next(&self, failure: Failure) {
         self.gate.lock().failure = Some((0, failure, false));
@@ -94,6 +123,11 @@ impl GatedEngine {
         self.gate.lock().writes.clone()
     }
 
+    /// Rows that scans visited.
+    pub fn scanned(&self) -> usize {
+        self.scanned.load(Ordering::Relaxed)
+    }
+
     /// How many writes callers did themselves.
     pub fn writes_by_callers(&self) -> usize {
         self.gate.lock().by_callers
@@ -111,12 +145,22 @@ impl GatedEngine {
         }
     }
 
+    fn pass_behind(&self) {
+        let mut gate = self.gate.lock();
+        while gate.closed_behind {
+            gate.waits = true;
+            self.moved.notify_all();
+            self.moved.wait(&mut gate);
+        }
+        gate.waits = false;
+    }
+
     /// Waits while the gate is closed; returns what the write ends in, if not in itself.
     fn pass(&self, durability: Durability) -> Option<(Failure, bool)> {
         let mut gate = self.gate.lock();
-        gate.waits = true;
-        self.moved.notify_all();
         while gate.closed {
+            gate.waits = true;
+            self.moved.notify_all();
             self.moved.wait(&mut gate);
         }
         gate.waits = false;
@@ -138,13 +182,14 @@ impl Engine for GatedEngine {
     }
 
     fn view(&self) -> Box<dyn View + '_> {
-        self.inner.view()
+        Box::new(CountingView { inner: self.inner.view(), scanned: &self.scanned })
     }
 
     fn write(&self, batch: WriteBatch, durability: Durability) -> std::result::Result<(), EngineError> {
         let failure = self.pass(durability);
         if failure.is_none_or(|(_, done)| done) {
             self.inner.write(batch, durability)?;
+            self.pass_behind();
         }
         failure.map_or(Ok(()), |(failure, _)| Err(failure()))
     }
@@ -164,5 +209,30 @@ impl Engine for GatedEngine {
 
     fn caveat(&self) -> Option<&'static str> {
         self.inner.caveat()
+    }
+}
+
+impl View for CountingView<'_> {
+    fn get(&self, key: &[u8]) -> std::result::Result<Option<Bytes>, EngineError> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> std::result::Result<(), EngineError> {
+        self.inner.scan(from, to, &mut |key, value| {
+            self.scanned.fetch_add(1, Ordering::Relaxed);
+            visit(key, value)
+        })
+    }
+
+    fn scan_reverse(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visitor<'_>,
+    ) -> std::result::Result<(), EngineError> {
+        self.inner.scan_reverse(from, to, &mut |key, value| {
+            self.scanned.fetch_add(1, Ordering::Relaxed);
+            visit(key, value)
+        })
     }
 }

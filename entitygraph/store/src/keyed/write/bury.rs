@@ -16,10 +16,7 @@ pub fn bury(graph: &mut Graph<'_>, id: EntityId, subtree: bool) -> Result<()> {
     let mut open = vec![id];
     while let Some(next) = open.pop() {
         walk.push(next);
-        for child in graph.children(next, usize::MAX)?.into_iter().rev() {
-            graph.touch()?;
-            open.push(child);
-        }
+        open.extend(graph.touch_children(next)?.into_iter().rev());
     }
     for id in walk.into_iter().rev() {
         links::unlink_all(graph, id)?;

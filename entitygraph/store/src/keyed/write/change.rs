@@ -1,8 +1,8 @@
 //! Changing an entity by a patch.
 
-use entitygraph_schema::{Entity, EntityId, Patch, Refusal, space::radius};
+use entitygraph_schema::{Entity, EntityId, Patch, Pose, Refusal, space::radius};
 
-use super::{create::check_pose, graph::Graph, links};
+use super::{graph::Graph, links};
 use crate::{
     error::Result,
     keyed::{keys, tree::Tree},
@@ -35,7 +35,7 @@ fn check(graph: &Graph<'_>, entity: &Entity, patch: &Patch) -> Result<()> {
     if let Some(metres) = patch.radius {
         radius("the radius", metres).map_err(Refusal::from)?;
     }
-    check_pose(patch.pose.flatten())?;
+    patch.pose.flatten().map(Pose::check).transpose().map_err(Refusal::from)?;
     let is_root = entity.placement.parent.is_none();
     if is_root && (patch.pose.flatten().is_some() || patch.zone == Some(None)) {
         return Err(Refusal::RootNotZone { entity: id }.into());
@@ -52,7 +52,7 @@ fn check_components(graph: &Graph<'_>, entity: &Entity, patch: &Patch) -> Result
         let known = registry.get(*component).ok_or(Refusal::UnknownComponentId { component: *component })?;
         for (variable, value) in &values.variables {
             match value {
-                Some(value) => registry.check_value(known, *variable, value)?,
+                Some(value) => registry.check_own_value(entity.id, known, *variable, value)?,
                 None if known.variable_by_id(*variable).is_some() => {}
                 None => {
                     let (component, variable) = (known.name.clone(), variable.to_string());

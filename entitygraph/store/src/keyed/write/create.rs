@@ -19,13 +19,14 @@ pub fn create(graph: &mut Graph<'_>, new: &NewEntity) -> Result<()> {
         return Err(Refusal::EntityBuried { entity: id }.into());
     }
     radius("the radius", new.radius).map_err(Refusal::from)?;
-    check_pose(new.placement.pose)?;
+    new.placement.pose.map(Pose::check).transpose().map_err(Refusal::from)?;
     if let Some(source) = &new.source {
         check_source(graph, source, &new.kind)?;
     }
     match new.placement.parent {
         Some(parent) => {
             let parent = graph.expect(parent)?;
+            graph.check_room_below(parent.id)?;
             if let Some(port) = &new.placement.port {
                 ports::check(graph, &parent, port, id, &new.kind)?;
                 ports::attach(graph, parent.id, port, id);
@@ -36,7 +37,7 @@ pub fn create(graph: &mut Graph<'_>, new: &NewEntity) -> Result<()> {
         }
         None => {}
     }
-    graph.catalog.registry.check(&new.components)?;
+    graph.catalog.registry.check_own(id, &new.components)?;
     graph.put_row(keys::child(keys::parent_number(new.placement.parent), new.ordinal, id), &[]);
     graph.insert(Entity::created(new.clone(), Epoch::ZERO));
     Ok(())
@@ -55,14 +56,6 @@ fn check_source(graph: &Graph<'_>, source: &Source, kind: &Kind) -> Result<(), R
         let reason =
             format!("an instance of container `{}` is a `{}`, not a `{kind}`", draft.name, draft.kind);
         return Err(Refusal::Invalid { what: "the kind", reason });
-    }
-    Ok(())
-}
-
-/// Refuses poses that became infinite by calculating.
-pub fn check_pose(pose: Option<Pose>) -> Result<(), Refusal> {
-    if let Some(pose) = pose {
-        Pose::new(pose.translation(), pose.rotation()).map_err(Refusal::from)?;
     }
     Ok(())
 }

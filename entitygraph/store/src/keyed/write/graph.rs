@@ -71,7 +71,9 @@ pub struct Graph<'a> {
     pub epochs: HashMap<EntityId, Epoch>,
     /// Component types and containers as it sees them.
     pub catalog: Arc<Catalog>,
-    /// Entities it may still touch beyond those it names.
+    /// How many entities are above those under which it put something, as long as it moves nothing.
+    ancestors: HashMap<EntityId, usize>,
+    /// Entities and links that it may still touch beyond those it names.
     allowance: usize,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Graph<'a> {
             links: BTreeMap::new(),
             epochs: HashMap::new(),
             catalog,
+            ancestors: HashMap::new(),
             allowance: base.options.touched,
         }
     }
@@ -105,6 +108,29 @@ impl<'a> Graph<'a> {
             None if id.get() > self.base.highest => Ok(false),
             None => Ok(self.base.snapshot.get(&keys::buried(id))?.is_some()),
         }
+    }
+
+    /// Refuses to put something under a parent that has too many above it.
+    pub fn check_room_below(&mut self, parent: EntityId) -> Result<()> {
+        let mut levels = 0;
+        let mut above = Some(parent);
+        while let Some(at) = above {
+            if let Some(known) = self.ancestors.get(&at) {
+                levels += known;
+                break;
+            }
+            levels += 1;
+            Entity::check_ancestors(levels)?;
+            above = self.expect(at)?.placement.parent;
+        }
+        Entity::check_ancestors(levels)?;
+        self.ancestors.insert(parent, levels);
+        Ok(())
+    }
+
+    /// Forgets how deep everything is, because something moves.
+    pub fn forget_depths(&mut self) {
+        self.ancestors.clear();
     }
 
     /// Adds a new entity.
@@ -144,15 +170,23 @@ impl<'a> Graph<'a> {
         self.buried.push(last);
     }
 
-    /// Counts an entity that the transaction touches without naming it.
-    pub fn touch(&mut self) -> Result<()> {
+    /// The rows with a prefix, each counted as touched by the transaction without being named; reads at most one more
+    /// than it may touch.
+    pub fn touch_rows(&mut self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let rows = self.rows(prefix, self.allowance.saturating_add(1))?;
         let max = self.base.options.touched as u64;
-        self.allowance = self.allowance.checked_sub(1).ok_or(Refusal::TooMany {
-            what: "entities below those that one transaction moves or buries",
+        self.allowance = self.allowance.checked_sub(rows.len()).ok_or(Refusal::TooMany {
+            what: "entities and links around those that one transaction moves or buries (take them in parts)",
             count: max + 1,
             max,
         })?;
-        Ok(())
+        Ok(rows)
+    }
+
+    /// Children by ordinal and id, each counted as touched.
+    pub fn touch_children(&mut self, parent: EntityId) -> Result<Vec<EntityId>> {
+        let rows = self.touch_rows(&keys::children(parent.get()))?;
+        rows.iter().map(|(key, _)| self.base.snapshot.last_id(key)).collect()
     }
 
     /// Sets a row that planning reads.
@@ -198,15 +232,9 @@ impl<'a> Graph<'a> {
         Ok(found)
     }
 
-    /// Children by ordinal and id, at most `limit`.
-    pub fn children(&self, parent: EntityId, limit: usize) -> Result<Vec<EntityId>> {
-        let rows = self.rows(&keys::children(parent.get()), limit)?;
-        rows.iter().map(|(key, _)| self.base.snapshot.last_id(key)).collect()
-    }
-
     /// Whether anything is below the entity.
     pub fn has_children(&self, parent: EntityId) -> Result<bool> {
-        Ok(!self.children(parent, 1)?.is_empty())
+        Ok(!self.rows(&keys::children(parent.get()), 1)?.is_empty())
     }
 }
 

@@ -29,9 +29,7 @@ pub fn lower(batch: &Draft, out: &mut WriteBatch) {
         out.put(&keys::component(component.id), &codec::encoded(&**component));
     }
     for container in &batch.containers {
-        let record = codec::encoded(&**container);
-        out.put(&keys::container(container.id), &record);
-        out.put(&keys::container_version(container.id, container.version), &record);
+        out.put(&keys::container(container.id), &codec::encoded(&**container));
     }
 }
 

@@ -93,9 +93,9 @@ fn remember(graph: &mut Graph<'_>, kind: &LinkKind, a: EntityId, b: EntityId) ->
 }
 
 /// The links of an entity as kind and other end.
-fn ends(graph: &Graph<'_>, entity: EntityId) -> Result<Vec<(LinkKind, EntityId)>> {
+fn ends(graph: &mut Graph<'_>, entity: EntityId) -> Result<Vec<(LinkKind, EntityId)>> {
     let prefix = keys::links(entity);
-    let rows = graph.rows(&prefix, usize::MAX)?;
+    let rows = graph.touch_rows(&prefix)?;
     let read = |(key, _): &(Vec<u8>, Vec<u8>)| keys::read_link(&key[prefix.len()..]);
     let read: Option<Vec<_>> = rows.iter().map(read).collect();
     read.ok_or_else(|| graph.base.snapshot.place.corrupt(format!("a link of entity {entity} has a bad key")))

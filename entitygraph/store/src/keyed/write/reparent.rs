@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entitygraph_schema::{Entity, EntityId, NewPose, PortName, Pose, Refusal};
 
-use super::{create::check_pose, graph::Graph, links, ports};
+use super::{graph::Graph, links, ports};
 use crate::{
     error::Result,
     keyed::{
@@ -26,7 +26,7 @@ pub fn reparent(
 ) -> Result<()> {
     let moved = graph.expect(id)?;
     let target = graph.expect(parent)?;
-    check_no_cycle(graph, id, &target)?;
+    check_above(graph, id, &target)?;
     if let Some(port) = port {
         ports::check(graph, &target, port, id, &moved.kind)?;
     }
@@ -37,7 +37,7 @@ pub fn reparent(
         NewPose::At(pose) => Some(pose),
         NewPose::Ride => None,
     };
-    check_pose(pose)?;
+    pose.map(Pose::check).transpose().map_err(Refusal::from)?;
 
     let carried = if moved.zone.is_none() && step.old != step.new { region(graph, id)? } else { Vec::new() };
     let mut standing = Vec::new();
@@ -47,6 +47,7 @@ pub fn reparent(
         }
     }
 
+    graph.forget_depths();
     ports::detach(graph, &moved);
     if let Some(port) = port {
         ports::attach(graph, parent, port, id);
@@ -69,13 +70,17 @@ pub fn reparent(
     Ok(())
 }
 
-fn check_no_cycle(graph: &Graph<'_>, id: EntityId, target: &Entity) -> Result<()> {
+/// Refuses a target that is the entity or below it, and one that has too many above it.
+fn check_above(graph: &Graph<'_>, id: EntityId, target: &Entity) -> Result<()> {
     let mut above = Some(target.id);
     let mut parent = target.placement.parent;
+    let mut levels = 0;
     while let Some(at) = above {
         if at == id {
             return Err(Refusal::Cycle { entity: id, parent: target.id }.into());
         }
+        levels += 1;
+        Entity::check_ancestors(levels)?;
         above = parent;
         parent = match above {
             Some(above) => graph.expect(above)?.placement.parent,
@@ -88,13 +93,12 @@ fn check_no_cycle(graph: &Graph<'_>, id: EntityId, target: &Entity) -> Result<()
 /// What is below an entity in the same zone, parents first: nested zone hosts are in it, what is below those is not.
 fn region(graph: &mut Graph<'_>, root: EntityId) -> Result<Vec<Arc<Entity>>> {
     let mut found = Vec::new();
-    let mut open = graph.children(root, usize::MAX)?;
+    let mut open = graph.touch_children(root)?;
     open.reverse();
     while let Some(id) = open.pop() {
-        graph.touch()?;
         let entity = graph.expect(id)?;
         if entity.zone.is_none() {
-            open.extend(graph.children(id, usize::MAX)?.into_iter().rev());
+            open.extend(graph.touch_children(id)?.into_iter().rev());
         }
         found.push(entity);
     }
@@ -129,7 +133,6 @@ impl Move {
             ),
         })?;
         let converted = way.conversion().pose(pose);
-        check_pose(Some(converted))?;
-        Ok(converted)
+        Ok(converted.check()?)
     }
 }
