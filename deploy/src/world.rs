@@ -17,22 +17,30 @@ use crate::{
     whole_file::WholeFile,
 };
 
+/// A load that wrote so many items leaves the store in pieces that slow its readers down for hours.
+const COMPACT_FROM: u64 = 10_000;
+
 /// Loads world data and prints what came of it. Problems with single items make the command fail after the rest is in.
 pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     let existing = ingest.existing.into();
     let options = LoadOptions { dry_run: ingest.dry_run, existing, ..LoadOptions::default() };
-    let report = match ingest.format {
+    let (store, report) = match ingest.format {
         Format::World => {
             let files = WorldFiles::open(&ingest.path)?;
             let store = open_store(config).await?;
-            world::ingest(store, files, options, for_terminal()).await?
+            (store.clone(), world::ingest(store, files, options, for_terminal()).await?)
         }
         Format::Eve => {
             let export = EveExport::open(&ingest.path)?;
             let store = open_store(config).await?;
-            eve::ingest(store, export, options, for_terminal()).await?
+            (store.clone(), eve::ingest(store, export, options, for_terminal()).await?)
         }
     };
+    let total = report.total();
+    if !report.dry_run && total.created + total.updated >= COMPACT_FROM {
+        eprintln!("putting the store in order, so that it answers fast");
+        store.compact().await?;
+    }
     println!("{report}");
     if report.problem_count > 0 {
         bail!(

@@ -86,6 +86,11 @@ pub trait Store: Send + Sync + 'static {
     /// Bytes on disk; 0 for a store without one.
     async fn disk_bytes(&self) -> Result<u64>;
 
+    /// Puts what was written into the order that reads best, and gives the space of deleted rows back to the file
+    /// system: after a bulk load. Takes seconds per gigabyte; reads and writes go on, and a store that is never asked
+    /// answers the same, only slower. Cancelling it does not end it.
+    async fn compact(&self) -> Result<()>;
+
     /// Leases ids that nobody else is given, now or after a restart. `count` is from 1 to 2^32. None of them is or was an
     /// entity's: ids that callers brought are stepped over.
     async fn lease_ids(&self, count: u64) -> Result<IdRange>;

@@ -57,6 +57,10 @@ impl Store for GatedStore {
     async fn disk_bytes(&self) -> Result<u64> {
         self.inner.disk_bytes().await
     }
+    async fn compact(&self) -> Result<()> {
+        self.inner.compact().await
+    }
+
     async fn lease_ids(&self, count: u64) -> Result<IdRange> {
         self.writes()?;
         self.inner.lease_ids(count).await

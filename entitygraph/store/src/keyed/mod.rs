@@ -92,12 +92,6 @@ impl KeyedStore {
         Ok(self.ask(check::check).await?.value)
     }
 
-    /// Gives the space of deleted rows back to the file system now. Takes seconds per gigabyte; reads and writes go on.
-    pub async fn compact(&self) -> Result<()> {
-        let shared = self.shared.clone();
-        blocking(move || shared.engine.compact().map_err(|e| shared.place.read_fault(e))).await
-    }
-
     /// Answers a question from one moment, off the async threads: even a cached read may wait for the disk.
     async fn ask<T: Send + 'static>(
         &self,
@@ -136,6 +130,11 @@ impl Store for KeyedStore {
     async fn disk_bytes(&self) -> Result<u64> {
         let shared = self.shared.clone();
         blocking(move || Ok(shared.engine.disk_bytes())).await
+    }
+
+    async fn compact(&self) -> Result<()> {
+        let shared = self.shared.clone();
+        blocking(move || shared.engine.compact().map_err(|e| shared.place.read_fault(e))).await
     }
 
     async fn lease_ids(&self, count: u64) -> Result<IdRange> {

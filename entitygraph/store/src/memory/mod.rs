@@ -150,6 +150,10 @@ impl Store for MemoryStore {
         Ok(0)
     }
 
+    async fn compact(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn lease_ids(&self, count: u64) -> Result<IdRange> {
         Ok(self.state.write().lease(count)?)
     }
