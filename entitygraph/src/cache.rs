@@ -2,11 +2,13 @@
 //!
 //! It is told of every commit in order ([`Cache::apply`], by the change follower) and changes or forgets what the commit
 //! touched, so what it holds is true for the newest commit it was told of. What a store read brings is put in only if no commit in
-//! between touched it; `fill_*` checks that. A subtree is kept whole, as it was read from one moment, and forgotten whole
-//! when anything in it changes: no reader ever sees half of a transaction in it.
+//! between touched it; `fill_*` checks that. A subtree is kept whole, as it was read from one moment. A commit forgets it
+//! or replaces it once with all that changed in it: no reader ever sees half of a transaction in it.
+
+mod told;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,6 +18,7 @@ use parking_lot::RwLock;
 use prometheus::IntCounter;
 
 use crate::Metrics;
+use told::Told;
 
 /// Entities below a root in load order, from one moment.
 pub type Subtree = Arc<[Arc<Entity>]>;
@@ -35,29 +38,14 @@ pub struct Cache {
     metrics: Metrics,
 }
 
-/// What the cache was told.
-#[derive(Debug, Default)]
-struct Told {
-    /// Newest commit applied.
-    cursor: Cursor,
-    /// Lately touched entities with the commit that did it, oldest first.
-    touches: VecDeque<(EntityId, Cursor)>,
-    /// The newest touch of each entity in `touches`.
-    touched: HashMap<EntityId, Cursor>,
-    /// Touches of commits up to this one may have been forgotten.
-    forgotten: Cursor,
-    /// Which cached subtrees an entity is in.
-    members: HashMap<EntityId, Vec<SubtreeKey>>,
-}
-
 /// A commit of at most this many changes puts what it created into the cache.
 const SMALL_COMMIT: usize = 64;
 
 /// Larger subtrees are read again after a change instead of being copied.
 const PATCHED_SUBTREE_MAX: usize = 512;
 
-/// Touches remembered: more than commits touch while one store read is under way.
-const TOUCHES_MAX: usize = 65_536;
+/// Entities with a note of the subtrees they are in; at the bound the subtrees start again.
+const MEMBERS_MAX: usize = 1_000_000;
 
 impl Cache {
     /// An empty cache of at most `max_bytes`, split evenly between entities and subtrees.
@@ -143,6 +131,9 @@ impl Cache {
     /// Puts in a whole subtree that was read from the store at `cursor`, which the cache has been told of.
     pub fn fill_subtree(&self, cursor: Cursor, key: SubtreeKey, subtree: Subtree) {
         let mut told = self.told.write();
+        if key.1 == Extent::Aggregate && cursor < told.marked {
+            return;
+        }
         if !subtree.iter().all(|entity| told.untouched_since(entity.id, cursor)) {
             return;
         }
@@ -164,6 +155,8 @@ impl Cache {
     /// Follows a commit: what it changed is changed here too or forgotten. Commits come in order, none is left out.
     pub fn apply(&self, commit: &Commit) {
         let mut told = self.told.write();
+        let mut patched = HashMap::new();
+        let mut marked_somewhere = false;
         for change in &commit.changes {
             match change {
                 Change::Created(entity) => {
@@ -174,15 +167,30 @@ impl Cache {
                         self.entities.insert(entity.id, entity.clone());
                     }
                 }
-                Change::Changed { entity, left, delta } => {
+                Change::Changed { entity: id, left, delta } => {
                     let patch = &delta.patch;
-                    let structural =
-                        patch.parent.is_some() || patch.ordinal.is_some() || patch.root.is_some();
-                    self.change(&mut told, *entity, delta, structural);
+                    let changed = self.change(*id, delta);
+                    if let (None, Some(_)) = (&patch.parent, patch.root) {
+                        // An aggregate that it was not in may have it now: the one that its parent is in.
+                        match &changed {
+                            Some(entity) => {
+                                self.forget_around(&mut told, entity.placement.parent, commit.cursor);
+                            }
+                            None => marked_somewhere = true,
+                        }
+                    }
+                    match changed {
+                        Some(entity)
+                            if patch.parent.is_none() && patch.ordinal.is_none() && patch.root.is_none() =>
+                        {
+                            patched.insert(*id, entity);
+                        }
+                        _ => self.forget_subtrees(&mut told, *id),
+                    }
                     self.forget_around(&mut told, *left, commit.cursor);
                     let entered = patch.parent.as_ref().map(|(parent, _)| *parent);
                     self.forget_around(&mut told, entered, commit.cursor);
-                    told.touch(*entity, commit.cursor);
+                    told.touch(*id, commit.cursor);
                 }
                 Change::Buried(entity) => {
                     self.entities.invalidate(&entity.id);
@@ -194,37 +202,38 @@ impl Cache {
                 }
             }
         }
+        if marked_somewhere {
+            self.forget_aggregates(&mut told, commit.cursor);
+        }
+        self.patch_subtrees(&told, &patched);
         told.cursor = commit.cursor;
     }
 
-    /// Applies a delta to the cached entity, and to the cached subtrees that it is in unless their shape may change.
-    fn change(&self, told: &mut Told, id: EntityId, delta: &Delta, structural: bool) {
+    /// Applies a delta to the cached entity; `None` if it is not here.
+    fn change(&self, id: EntityId, delta: &Delta) -> Option<Arc<Entity>> {
         let changed = self.entities.get(&id).and_then(|old| {
             let mut entity = Entity::clone(&old);
             let next = old.revision.next() == delta.revision && delta.apply(&mut entity);
             next.then(|| Arc::new(entity))
         });
-        let Some(changed) = changed else {
-            self.entities.invalidate(&id);
-            self.forget_subtrees(told, id);
-            return;
-        };
-        self.entities.insert(id, changed.clone());
-        if structural {
-            self.forget_subtrees(told, id);
-            return;
+        match &changed {
+            Some(entity) => self.entities.insert(id, entity.clone()),
+            None => self.entities.invalidate(&id),
         }
-        let keys = told.members.get(&id).cloned().unwrap_or_default();
+        changed
+    }
+
+    /// Puts all that a commit changed into the subtrees that it is in, each of them at once.
+    fn patch_subtrees(&self, told: &Told, patched: &HashMap<EntityId, Arc<Entity>>) {
+        let keys: HashSet<_> = patched.keys().filter_map(|id| told.members.get(id)).flatten().collect();
         for key in keys {
-            let patched = self.subtrees.get(&key).filter(|old| old.len() <= PATCHED_SUBTREE_MAX).map(|old| {
-                let replace =
-                    |entity: &Arc<Entity>| if entity.id == id { changed.clone() } else { entity.clone() };
-                old.iter().map(replace).collect::<Subtree>()
-            });
-            match patched {
-                Some(patched) => self.subtrees.insert(key, patched),
-                None => self.subtrees.invalidate(&key),
+            let Some(old) = self.subtrees.get(key) else { continue };
+            if old.len() > PATCHED_SUBTREE_MAX {
+                self.subtrees.invalidate(key);
+                continue;
             }
+            let now = old.iter().map(|entity| patched.get(&entity.id).unwrap_or(entity).clone());
+            self.subtrees.insert(*key, now.collect());
         }
     }
 
@@ -233,7 +242,7 @@ impl Cache {
         let mut told = self.told.write();
         self.entities.invalidate_all();
         self.subtrees.invalidate_all();
-        *told = Told { cursor, forgotten: cursor, ..Told::default() };
+        *told = Told::from(cursor);
     }
 
     /// An entity whose children changed stays, the subtrees that it is in leave.
@@ -244,6 +253,14 @@ impl Cache {
         }
     }
 
+    /// What became part of an aggregate, or ceased to be, is not here, nor what is above it.
+    fn forget_aggregates(&self, told: &mut Told, cursor: Cursor) {
+        for (key, _) in self.subtrees.iter().filter(|(key, _)| key.1 == Extent::Aggregate) {
+            self.subtrees.invalidate(&*key);
+        }
+        told.marked = cursor;
+    }
+
     fn forget_subtrees(&self, told: &mut Told, id: EntityId) {
         for key in told.members.remove(&id).unwrap_or_default() {
             self.subtrees.invalidate(&key);
@@ -252,28 +269,5 @@ impl Cache {
 
     fn weight(&self) -> i64 {
         i64::try_from(self.entities.weighted_size() + self.subtrees.weighted_size()).unwrap_or(i64::MAX)
-    }
-}
-
-/// Entities with a note of the subtrees they are in; at the bound the subtrees start again.
-const MEMBERS_MAX: usize = 1_000_000;
-
-impl Told {
-    fn touch(&mut self, id: EntityId, cursor: Cursor) {
-        self.touches.push_back((id, cursor));
-        self.touched.insert(id, cursor);
-        while self.touches.len() > TOUCHES_MAX {
-            if let Some((id, cursor)) = self.touches.pop_front() {
-                self.forgotten = cursor;
-                if self.touched.get(&id) == Some(&cursor) {
-                    self.touched.remove(&id);
-                }
-            }
-        }
-    }
-
-    /// Whether a read at `cursor` is still true for the entity and its list of children.
-    fn untouched_since(&self, id: EntityId, cursor: Cursor) -> bool {
-        cursor >= self.forgotten && self.touched.get(&id).is_none_or(|touched| *touched <= cursor)
     }
 }

@@ -20,13 +20,13 @@ const MESSAGE_TIME: Duration = Duration::from_secs(10);
 
 /// World 1 with a ship (2, zone and aggregate root) that holds crate 3 with mug 4, and a station (5, zone) beside it.
 async fn harbour(config: MemoryConfig) -> Graph {
+    harbour_with(config, Config::default()).await
+}
+
+async fn harbour_with(memory: MemoryConfig, config: Config) -> Graph {
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let (graph, _follower) = Graph::start(
-        Arc::new(MemoryStore::with(config)),
-        Config::default(),
-        metrics,
-        CancellationToken::new(),
-    );
+    let store = Arc::new(MemoryStore::with(memory));
+    let (graph, _follower) = Graph::start(store, config, metrics, CancellationToken::new());
     let mut ship = zone(2, 1, 50.0);
     ship.root = true;
     ship.placement.pose = Some(at(1_000.0, 0.0, 0.0));
@@ -212,6 +212,21 @@ async fn a_buried_subtree_is_told_children_first() {
 #[tokio::test]
 async fn a_sphere_follows_what_comes_and_goes_also_with_a_moving_zone() {
     let graph = harbour(MemoryConfig::default()).await;
+    let (mut sphere, members) = opened(&graph, around_the_origin()).await;
+    assert_eq!(members, []);
+    graph.commit(placed(2, 100.0)).await.unwrap();
+    let mut entered = seen(&*transaction(&mut sphere).await);
+    entered.sort();
+    assert_eq!(entered, ["+2", "+3"]);
+    graph.commit(renamed(3, "crate")).await.unwrap();
+    assert_eq!(seen(&*transaction(&mut sphere).await), ["~3"]);
+    graph.commit(placed(2, 9_000.0)).await.unwrap();
+    let mut left = seen(&*transaction(&mut sphere).await);
+    left.sort();
+    assert_eq!(left, ["-2", "-3"]);
+}
+
+fn around_the_origin() -> Scope {
     let near = Near {
         zone: entity_id(1),
         point: glam::DVec3::ZERO,
@@ -219,19 +234,91 @@ async fn a_sphere_follows_what_comes_and_goes_also_with_a_moving_zone() {
         min_angular_size: None,
         layer: Default::default(),
     };
-    let (mut sphere, members) = opened(&graph, Scope::Sphere((&near).into())).await;
+    Scope::Sphere((&near).into())
+}
+
+fn placed(id: u64, x: f64) -> Transaction {
+    let patch = Patch { pose: Some(Some(at(x, 0.0, 0.0))), ..Patch::default() };
+    Transaction::of([Operation::Change(entity_id(id), patch)])
+}
+
+#[tokio::test]
+async fn a_sphere_with_an_interval_tells_what_came_while_it_was_told() {
+    let graph = harbour(MemoryConfig::default()).await;
+    let options = SubscriptionOptions { after: None, interval: Some(Duration::from_millis(20)) };
+    let mut sphere = graph.subscribe(around_the_origin(), options);
+    assert!(matches!(next(&mut sphere).await, Message::Snapshot { .. }));
+    let writes = async {
+        graph.commit(placed(2, 100.0)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        graph.commit(renamed(3, "while the first is not told yet")).await.unwrap()
+    };
+    let (first, written) = tokio::join!(transaction(&mut sphere), writes);
+    assert_eq!(seen(&first).len(), 2);
+    let second = transaction(&mut sphere).await;
+    assert_eq!((seen(&second), second.to), (vec!["~3".to_owned()], written.cursor));
+}
+
+/// Writes past the follower, which has no turn before the caller waits for something.
+async fn overrun(graph: &Graph) {
+    for turn in 0..10 {
+        graph.store().commit(renamed(5, &format!("turn {turn}"))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_sphere_is_told_of_skipped_transactions_as_lag() {
+    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
+    let (mut sphere, members) = opened(&graph, around_the_origin()).await;
     assert_eq!(members, []);
-    let place = |x| Patch { pose: Some(Some(at(x, 0.0, 0.0))), ..Patch::default() };
-    graph.commit(Transaction::of([Operation::Change(entity_id(2), place(100.0))])).await.unwrap();
-    let mut entered = seen(&*transaction(&mut sphere).await);
+    let after = *graph.applied().borrow();
+    graph.store().commit(placed(2, 100.0)).await.unwrap();
+    overrun(&graph).await;
+    assert!(matches!(next(&mut sphere).await, Message::Lag { after: told, .. } if told == after));
+    match next(&mut sphere).await {
+        Message::Snapshot { entities, .. } => assert_eq!(entities.len(), 2),
+        other => panic!("expected a snapshot, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn lag_begins_before_what_was_merged_and_not_told() {
+    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
+    let options = SubscriptionOptions { after: None, interval: Some(Duration::from_secs(60)) };
+    let mut ship = graph.subscribe(Scope::Subtree(entity_id(2)), options);
+    assert!(matches!(next(&mut ship).await, Message::Snapshot { .. }));
+    let after = *graph.applied().borrow();
+    graph.commit(renamed(3, "merged")).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(50), ship.next()).await.is_err());
+    overrun(&graph).await;
+    assert!(matches!(next(&mut ship).await, Message::Lag { after: told, .. } if told == after));
+}
+
+#[tokio::test]
+async fn a_zone_host_that_flies_into_a_zone_is_told_alone_however_much_it_carries() {
+    let mut config = Config::default();
+    config.limits.subtree_entities = 10;
+    let graph = harbour_with(MemoryConfig::default(), config).await;
+    let cargo: Vec<_> = (100..120).map(|id| Operation::Create(item(id, 2))).collect();
+    graph.commit(Transaction::of(cargo)).await.unwrap();
+    let (mut station, _) = opened(&graph, Scope::Zone(entity_id(5))).await;
+    graph.commit(moved(2, 5)).await.unwrap();
+    assert_eq!(seen(&*transaction(&mut station).await), ["+2"]);
+}
+
+#[tokio::test]
+async fn what_moves_into_a_zone_brings_nested_hosts_and_nothing_inside_them() {
+    let graph = harbour(MemoryConfig::default()).await;
+    let mut pod = zone(6, 3, 10.0);
+    pod.placement.pose = Some(at(0.0, 0.0, 1.0));
+    graph.commit(Transaction::of([pod, item(7, 6)].map(Operation::Create))).await.unwrap();
+    let (mut station, _) = opened(&graph, Scope::Zone(entity_id(5))).await;
+    graph.commit(moved(3, 5)).await.unwrap();
+    let mut entered = seen(&*transaction(&mut station).await);
+    entered.retain(|change| change.starts_with('+'));
     entered.sort();
-    assert_eq!(entered, ["+2", "+3"]);
-    graph.commit(renamed(3, "crate")).await.unwrap();
-    assert_eq!(seen(&*transaction(&mut sphere).await), ["~3"]);
-    graph.commit(Transaction::of([Operation::Change(entity_id(2), place(9_000.0))])).await.unwrap();
-    let mut left = seen(&*transaction(&mut sphere).await);
-    left.sort();
-    assert_eq!(left, ["-2", "-3"]);
+    entered.dedup();
+    assert_eq!(entered, ["+3", "+4", "+6"]);
 }
 
 #[tokio::test]
@@ -265,6 +352,25 @@ async fn catching_up_tells_changes_to_the_scopes_they_were_in_at_that_time() {
     assert_eq!(seen(&*transaction(&mut station).await)[0], "+3");
     assert_eq!(seen(&*transaction(&mut station).await), ["~4"]);
     assert_eq!(seen(&*transaction(&mut station).await), ["x4", "x3"]);
+}
+
+#[tokio::test]
+async fn what_came_in_below_another_is_told_where_it_was_then_though_it_moved_on_since() {
+    let graph = harbour(MemoryConfig::default()).await;
+    let after = graph.commit(renamed(4, "mug")).await.unwrap().cursor;
+    for transaction in [moved(3, 5), moved(4, 5), renamed(4, "cup"), moved(3, 2)] {
+        graph.commit(transaction).await.unwrap();
+    }
+    let options = SubscriptionOptions { after: Some(after), interval: None };
+    let mut station = graph.subscribe(Scope::Subtree(entity_id(5)), options);
+    let mut copy = BTreeMap::new();
+    for expected in [vec!["+3", "+4"], vec!["~4"], vec!["~4"], vec!["-3"]] {
+        let commit = transaction(&mut station).await;
+        assert_eq!(seen(&commit), expected);
+        commit.changes.iter().for_each(|change| apply(change, &mut copy));
+    }
+    let mug = graph.entity(entity_id(4)).await.unwrap().unwrap();
+    assert_eq!(copy, BTreeMap::from([(mug.id, Entity::clone(&mug))]));
 }
 
 #[tokio::test]
@@ -321,6 +427,21 @@ async fn an_interval_merges_changes_and_says_from_where_to_where() {
 /// G6: snapshot and transactions, applied by the rules of the specification, give the store's state.
 #[tokio::test]
 async fn a_copy_kept_by_the_rules_equals_the_store_under_random_writes() {
+    follow_random_writes(None, None).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_is_resumed_again_and_again_equals_the_store_under_random_writes() {
+    follow_random_writes(None, Some(50)).await;
+}
+
+/// Things move out, and come back without what they carried, within one message.
+#[tokio::test]
+async fn a_copy_kept_by_merged_transactions_equals_the_store_under_random_writes() {
+    follow_random_writes(Some(Duration::from_millis(10)), None).await;
+}
+
+async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<u32>) {
     let graph = harbour(MemoryConfig::default()).await;
     let writer = graph.clone();
     let writes = tokio::spawn(async move {
@@ -331,16 +452,18 @@ async fn a_copy_kept_by_the_rules_equals_the_store_under_random_writes() {
             (random >> 33) % sides
         };
         let mut alive = vec![3, 4];
-        for turn in 0..600 {
-            let pick = alive[dice(alive.len() as u64) as usize];
-            let write = match dice(5) {
+        for turn in 0..2_000 {
+            // Of the latest only, so that most are still there.
+            let mut pick = || alive[alive.len() - 1 - dice(12.min(alive.len() as u64)) as usize];
+            let (pick, other) = (pick(), pick());
+            let write = match dice(8) {
                 0 => {
                     next_id += 1;
                     alive.push(next_id);
                     Transaction::of([Operation::Create(item(next_id, [2, 5][dice(2) as usize]))])
                 }
-                1 => moved(pick, [1, 2, 5][dice(3) as usize]),
-                2 if alive.len() > 3 => {
+                1..=4 => moved(pick, [1, 2, 5, other][dice(4) as usize]),
+                5 if alive.len() > 3 => {
                     let bury = Operation::Bury { entity: entity_id(pick), subtree: true };
                     Transaction::of([bury])
                 }
@@ -352,8 +475,9 @@ async fn a_copy_kept_by_the_rules_equals_the_store_under_random_writes() {
     });
     let mut copy: BTreeMap<EntityId, Entity> = BTreeMap::new();
     let mut position = Cursor::ZERO;
-    let mut ship = graph.subscribe(Scope::Subtree(entity_id(2)), SubscriptionOptions::default());
-    let mut reconnects = 0;
+    let mut ship =
+        graph.subscribe(Scope::Subtree(entity_id(2)), SubscriptionOptions { after: None, interval });
+    let mut messages = 0;
     loop {
         let newest = *graph.applied().borrow();
         let done = writes.is_finished() && position >= newest;
@@ -369,9 +493,9 @@ async fn a_copy_kept_by_the_rules_equals_the_store_under_random_writes() {
             Message::Transaction(commit) => commit.changes.iter().for_each(|change| apply(change, &mut copy)),
             Message::Lag { .. } => {}
         }
-        reconnects += 1;
-        if reconnects % 50 == 0 {
-            let options = SubscriptionOptions { after: Some(position), interval: None };
+        messages += 1;
+        if resumed_every.is_some_and(|every| messages % every == 0) {
+            let options = SubscriptionOptions { after: Some(position), interval };
             ship = graph.subscribe(Scope::Subtree(entity_id(2)), options);
         }
     }

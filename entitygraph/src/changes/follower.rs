@@ -1,17 +1,22 @@
 //! The task that follows the store's change sequence and tells the cache and the router, in order, of every commit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entitygraph_schema::{Commit, Cursor};
 use entitygraph_store::{Feed, Result, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{router::Router, window::Window};
+use super::{feed, router::Router, window::Window};
 use crate::{Metrics, cache::Cache};
 
 /// Commits read from the store at once: enough to catch up quickly, small enough to stay responsive.
 const BATCH_COMMITS: usize = 256;
+
+/// After a read that failed the next one waits this long, twice as long each time up to the longest: writers whose commits
+/// are durable wait for it.
+const RETRY: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Follows the store from the moment it is made.
 pub struct Follower {
@@ -35,19 +40,36 @@ impl Follower {
         self.applied.subscribe()
     }
 
-    /// Follows until cancelled; a read that fails is logged and tried again with the next commit.
+    /// Follows until cancelled. A read that fails is logged and tried again until it succeeds.
     pub async fn run(self, cancel: CancellationToken) {
         let mut newest = self.store.newest();
+        let mut pause = RETRY;
         loop {
-            if let Err(error) = self.catch_up().await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the change sequence could not be read"
-                );
-            }
+            let retry = match self.catch_up().await {
+                Ok(()) => None,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        error,
+                        ?pause,
+                        "the change sequence could not be read, it is tried again"
+                    );
+                    Some(pause)
+                }
+            };
+            pause = retry.map_or(RETRY, |pause| RETRY_MAX.min(pause * 2));
+            let more = async {
+                match retry {
+                    Some(pause) => {
+                        tokio::time::sleep(pause).await;
+                        true
+                    }
+                    None => newest.changed().await.is_ok(),
+                }
+            };
             tokio::select! {
                 () = cancel.cancelled() => return,
-                changed = newest.changed() => if changed.is_err() { return },
+                more = more => if !more { return },
             }
         }
     }
@@ -55,35 +77,48 @@ impl Follower {
     async fn catch_up(&self) -> Result<()> {
         loop {
             let after = *self.applied.borrow();
-            match self.store.changes(after, BATCH_COMMITS).await? {
+            match feed::commits(&*self.store, after, BATCH_COMMITS).await? {
                 Feed::Commits(commits) if commits.is_empty() => return Ok(()),
                 Feed::Commits(commits) => {
-                    let mut window = Window::new(&self.cache, &*self.store, &commits);
-                    for commit in &commits {
-                        self.cache.apply(commit);
-                        if !self.router.is_idle() {
-                            self.route(commit, &mut window).await;
-                        }
-                        self.tell(commit.cursor);
-                    }
+                    commits.iter().for_each(|commit| self.cache.apply(commit));
+                    self.route(&commits).await;
                 }
                 Feed::Resync { newest, .. } => {
                     tracing::warn!(%after, %newest, "fell behind the retained change sequence, the cache starts again");
                     self.cache.reset(newest);
                     self.router.break_all();
                     self.tell(newest);
+                    return Ok(());
                 }
             }
         }
     }
 
-    /// A commit that cannot be routed must not stop the sequence: its followers start again with a snapshot.
-    async fn route(&self, commit: &Arc<Commit>, window: &mut Window<'_>) {
-        if let Err(error) = self.router.route(commit, window, &*self.store).await {
-            let cursor = commit.cursor;
-            tracing::error!(%cursor, error = &error as &dyn std::error::Error, "a commit could not be routed");
-            self.router.break_all();
+    /// Tells followers of the commits, then those who wait for them. Commits that cannot be routed must not stop the
+    /// sequence: their followers start again with a snapshot.
+    async fn route(&self, commits: &[Arc<Commit>]) {
+        let mut window = None;
+        if !self.router.is_idle() {
+            match Window::load(&self.cache, &*self.store, commits).await {
+                Ok(loaded) => window = Some(loaded),
+                Err(error) => self.unrouted(commits, &error),
+            }
         }
+        for commit in commits {
+            if let Some(window) = &mut window
+                && let Err(error) = self.router.route(commit, window, &*self.store).await
+            {
+                self.unrouted(std::slice::from_ref(commit), &error);
+            }
+            self.tell(commit.cursor);
+        }
+    }
+
+    fn unrouted(&self, commits: &[Arc<Commit>], error: &(dyn std::error::Error + 'static)) {
+        let [first, last] =
+            [commits.first(), commits.last()].map(|commit| commit.map(|commit| commit.cursor));
+        tracing::error!(?first, ?last, error, "commits could not be routed, their followers begin again");
+        self.router.break_all();
     }
 
     fn tell(&self, cursor: Cursor) {

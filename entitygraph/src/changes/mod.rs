@@ -3,7 +3,10 @@
 //! [`Follower`] reads the sequence and tells the cache and the [`Router`]; the router finds the scopes that a commit
 //! concerns; a [`Subscription`] is one reader's way through snapshot, transactions, catching up and lag.
 
+mod feed;
 mod follower;
+mod membership;
+mod merger;
 mod router;
 mod scope;
 mod snapshot;
@@ -12,6 +15,7 @@ mod subscription;
 mod window;
 
 pub use follower::Follower;
+pub use merger::Merger;
 pub use router::{Following, Router, Told};
-pub use scope::{Merger, Message, Scope, ScopeChange, ScopeCommit, Sphere};
-pub use subscription::{Subscription, SubscriptionOptions};
+pub use scope::{Message, Scope, ScopeChange, ScopeCommit, Sphere};
+pub use subscription::{Standing, Subscription, SubscriptionOptions};

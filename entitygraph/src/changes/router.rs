@@ -5,23 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use entitygraph_schema::{
-    Change, Commit, ContainerId, Entity, EntityId, Label, query::Extent, query::PageRequest,
-};
+use entitygraph_schema::{Commit, ContainerId, EntityId, Label};
 use entitygraph_store::{Result, Store};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use super::{
     scope::{Scope, ScopeChange, ScopeCommit},
-    window::{Place, Step, Window},
+    window::{Step, Window},
 };
+
 /// Transactions that a topic keeps for its followers. A follower that is further behind catches up from the store, so
 /// this is small: ten thousand idle topics must not cost memory.
 const TOPIC_RING: usize = 32;
-
-/// Commits kept for the tasks that follow spheres.
-const SPACE_RING: usize = 256;
 
 /// What a topic tells its followers.
 #[derive(Debug, Clone)]
@@ -32,11 +28,10 @@ pub enum Told {
     Break,
 }
 
-/// Sends each commit to the topics that it concerns.
+/// Sends each commit to the topics that it concerns. Spheres are no topics: they ask again by themselves.
 #[derive(Debug)]
 pub struct Router {
     topics: Mutex<Topics>,
-    space: broadcast::Sender<Arc<Commit>>,
     max_entered: usize,
 }
 
@@ -73,10 +68,10 @@ impl Drop for Following {
 impl Router {
     /// A router without topics. Moves of more than `max_entered` entities into a scope break the topic.
     pub fn new(max_entered: usize) -> Self {
-        Self { topics: Mutex::default(), space: broadcast::Sender::new(SPACE_RING), max_entered }
+        Self { topics: Mutex::default(), max_entered }
     }
 
-    /// Follows a scope from the next commit on. Spheres are followed through [`Router::space`].
+    /// Follows a scope from the next commit on.
     pub fn follow(self: &Arc<Self>, scope: Scope) -> Following {
         let mut topics = self.topics.lock();
         if let Some(topic) = topics.by_scope.get_mut(&scope) {
@@ -97,11 +92,6 @@ impl Router {
         topics.by_scope.insert(scope.clone(), Topic { told: sender, followers: 1 });
         drop(topics);
         Following { router: self.clone(), scope, told }
-    }
-
-    /// Every commit, for those who evaluate spheres.
-    pub fn space(&self) -> broadcast::Receiver<Arc<Commit>> {
-        self.space.subscribe()
     }
 
     fn leave(&self, scope: &Scope) {
@@ -129,28 +119,19 @@ impl Router {
 
     /// Whether nobody follows anything.
     pub fn is_idle(&self) -> bool {
-        self.space.receiver_count() == 0 && self.topics.lock().by_scope.is_empty()
+        self.topics.lock().by_scope.is_empty()
     }
 
     /// Tells every topic that the commit concerns. The window holds the commit.
-    pub async fn route(
-        &self,
-        commit: &Arc<Commit>,
-        window: &mut Window<'_>,
-        store: &dyn Store,
-    ) -> Result<()> {
-        if self.space.receiver_count() > 0 {
-            // No receiver left in between is no loss.
-            drop(self.space.send(commit.clone()));
-        }
+    pub async fn route(&self, commit: &Commit, window: &mut Window, store: &dyn Store) -> Result<()> {
         let mut told: HashMap<Scope, Option<Vec<ScopeChange>>> = HashMap::new();
         for change in &commit.changes {
-            let Some(step) = window.step(commit.cursor, change).await? else { continue };
+            let Some(step) = window.step(commit.cursor, change) else { continue };
             for scope in self.candidates(&step) {
                 let Some(changes) = told.entry(scope.clone()).or_insert_with(|| Some(Vec::new())) else {
                     continue;
                 };
-                if !scope.tell(&step, store, self.max_entered, changes).await? {
+                if !scope.tell(commit.cursor, &step, window, store, self.max_entered, changes).await? {
                     told.insert(scope, None);
                 }
             }
@@ -207,113 +188,6 @@ impl Router {
         });
         found
     }
-}
-
-impl Scope {
-    /// Whether the entity at this place is in the scope. Spheres are evaluated elsewhere.
-    fn holds(&self, place: &Place) -> bool {
-        let entity = &place.entity;
-        match self {
-            Self::Entity(id) => entity.id == *id,
-            Self::Subtree(id) => entity.id == *id || place.above.iter().any(|above| above.id == *id),
-            Self::Aggregate(id) => {
-                let mut way = std::iter::once(entity).chain(place.above.iter());
-                way.find(|step| step.root || step.id == *id).is_some_and(|step| step.id == *id)
-            }
-            Self::Zone(id) => {
-                let host = place.above.iter().find(|above| above.zone.is_some());
-                entity.id == *id || host.is_some_and(|host| host.id == *id)
-            }
-            Self::Container(id) => entity.source.as_ref().is_some_and(|source| source.container == *id),
-            Self::Label(label) => entity.labels.contains(label),
-            Self::Sphere(_) => false,
-        }
-    }
-
-    /// Adds what the step is to followers of the scope; says false when that is more than `max_entered` entities.
-    pub(super) async fn tell(
-        &self,
-        step: &Step<'_>,
-        store: &dyn Store,
-        max_entered: usize,
-        told: &mut Vec<ScopeChange>,
-    ) -> Result<bool> {
-        let before = step.before.as_ref().filter(|place| self.holds(place));
-        let after = step.after.as_ref().filter(|place| self.holds(place));
-        match (before, after, step.change) {
-            (Some(_), Some(_), Change::Changed { entity, delta, .. }) => told.push(ScopeChange::Changed {
-                entity: *entity,
-                revision: delta.revision,
-                patch: Arc::new(delta.patch.clone()),
-            }),
-            (_, Some(place), change) => {
-                told.push(ScopeChange::Entered(place.entity.clone()));
-                let moved = matches!(change, Change::Changed { .. });
-                let deep = matches!(self, Self::Subtree(_) | Self::Aggregate(_) | Self::Zone(_));
-                if moved && deep {
-                    return self.tell_below(place, store, max_entered, told).await;
-                }
-            }
-            (Some(place), None, change) => told.push(ScopeChange::Left {
-                entity: place.entity.id,
-                buried: matches!(change, Change::Buried(_)),
-            }),
-            (None, None, _) => {}
-        }
-        Ok(true)
-    }
-
-    /// Adds what is below an entity that moved in.
-    async fn tell_below(
-        &self,
-        place: &Place,
-        store: &dyn Store,
-        max_entered: usize,
-        told: &mut Vec<ScopeChange>,
-    ) -> Result<bool> {
-        let extent = if matches!(self, Self::Aggregate(_)) { Extent::Aggregate } else { Extent::All };
-        let page = match store.subtree(place.entity.id, extent, PageRequest::first(max_entered)).await {
-            Ok(answer) => answer.value,
-            // It moved in and was buried right after: the burial is told next.
-            Err(entitygraph_store::Error::Refused(_)) => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        if page.more {
-            return Ok(false);
-        }
-        let mut nested: BTreeSet<EntityId> = BTreeSet::new();
-        for (entity, _) in page.rows.into_iter().skip(1) {
-            if matches!(self, Self::Zone(_)) {
-                let Some(parent) = entity.placement.parent else { continue };
-                let inside_nested = nested.contains(&parent);
-                if inside_nested || entity.zone.is_some() {
-                    nested.insert(entity.id);
-                }
-                if inside_nested || place.entity.zone.is_some() {
-                    continue;
-                }
-            }
-            told.push(ScopeChange::Entered(entity));
-        }
-        Ok(true)
-    }
-}
-
-/// Whether a change can alter what is near a point.
-pub(super) fn moves(change: &Change) -> bool {
-    match change {
-        Change::Created(entity) => placed(entity),
-        Change::Buried(entity) => placed(entity),
-        Change::Changed { delta, .. } => {
-            let patch = &delta.patch;
-            patch.pose.is_some() || patch.parent.is_some() || patch.radius.is_some() || patch.layer.is_some()
-        }
-        Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => false,
-    }
-}
-
-fn placed(entity: &Entity) -> bool {
-    entity.placement.pose.is_some()
 }
 
 #[cfg(test)]

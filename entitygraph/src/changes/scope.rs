@@ -1,6 +1,6 @@
 //! Scopes of subscriptions and what their subscribers are told. `docs/subscriptions.md` is the specification.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use entitygraph_schema::{
     ContainerId, Cursor, Entity, EntityId, Label, Layer, OperationId, Patch, Revision, query::Near,
@@ -74,7 +74,8 @@ pub enum ScopeChange {
         /// What changed.
         patch: Arc<Patch>,
     },
-    /// It, with everything below it, went out of the scope.
+    /// It went out of the scope. From a subtree, an aggregate and a zone it takes along everything below it, which is not
+    /// told of one by one; only what is buried is.
     Left {
         /// Which.
         entity: EntityId,
@@ -145,68 +146,5 @@ impl Message {
             // Not the newest one: what lies between comes with the snapshot, which this subscriber does not have yet.
             Self::Lag { after, .. } => *after,
         }
-    }
-}
-
-/// Collects transactions and merges the changes of each entity: the last state counts, nothing that was told is undone.
-#[derive(Debug, Default)]
-pub struct Merger {
-    range: Option<(Cursor, Cursor)>,
-    operation_id: Option<OperationId>,
-    order: Vec<EntityId>,
-    changes: BTreeMap<EntityId, ScopeChange>,
-}
-
-impl Merger {
-    /// Whether there is nothing to tell.
-    pub fn is_empty(&self) -> bool {
-        self.range.is_none()
-    }
-
-    /// Adds the next transaction.
-    pub fn push(&mut self, commit: &ScopeCommit) {
-        self.operation_id = if self.range.is_none() { commit.operation_id.clone() } else { None };
-        let from = self.range.map_or(commit.from, |(from, _)| from);
-        self.range = Some((from, commit.to));
-        for change in &commit.changes {
-            let id = change.entity();
-            let merged = match (self.changes.remove(&id), change) {
-                (None, change) => {
-                    self.order.push(id);
-                    change.clone()
-                }
-                (Some(ScopeChange::Entered(entity)), ScopeChange::Changed { revision, patch, .. }) => {
-                    let mut entity = Entity::clone(&entity);
-                    if *revision > entity.revision {
-                        patch.apply(&mut entity);
-                        entity.revision = *revision;
-                    }
-                    ScopeChange::Entered(Arc::new(entity))
-                }
-                (
-                    Some(ScopeChange::Changed { patch: old, .. }),
-                    ScopeChange::Changed { entity, revision, patch },
-                ) => {
-                    let patch = Arc::new(Patch::clone(&old).merge(Patch::clone(patch)));
-                    ScopeChange::Changed { entity: *entity, revision: *revision, patch }
-                }
-                (Some(_), change) => {
-                    // What it was before does not matter any more, but its place does: after what it depends on now.
-                    self.order.retain(|other| *other != id);
-                    self.order.push(id);
-                    change.clone()
-                }
-            };
-            self.changes.insert(id, merged);
-        }
-    }
-
-    /// Everything collected, as one message; the merger is empty then.
-    pub fn take(&mut self) -> Option<ScopeCommit> {
-        let (from, to) = self.range.take()?;
-        let order = std::mem::take(&mut self.order);
-        let mut changes = std::mem::take(&mut self.changes);
-        let changes = order.iter().filter_map(|id| changes.remove(id)).collect();
-        Some(ScopeCommit { from, to, operation_id: self.operation_id.take(), changes })
     }
 }

@@ -55,7 +55,7 @@ async fn found(graph: &Graph, facet: Facet, max: usize) -> Result<At<Arc<[Arc<En
 }
 
 /// The entities that still exist; what was buried since is told of in the transactions after the cursor.
-async fn by_id(graph: &Graph, cursor: Cursor, ids: &[EntityId]) -> Result<At<Arc<[Arc<Entity>]>>> {
+pub(super) async fn by_id(graph: &Graph, cursor: Cursor, ids: &[EntityId]) -> Result<At<Arc<[Arc<Entity>]>>> {
     let answer = graph.ask("entities", graph.store().entities(ids)).await?;
     Ok(At { cursor, value: answer.value.into_iter().flatten().collect() })
 }

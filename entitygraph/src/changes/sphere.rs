@@ -1,19 +1,17 @@
 //! Who is near a point, followed: the question is asked again when something moved, and the difference is told.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
-use entitygraph_schema::{Change, Commit, Cursor, EntityId};
-use tokio::{
-    sync::broadcast::{self, error::RecvError, error::TryRecvError},
-    time::Instant,
-};
+use entitygraph_schema::{Change, Commit, Cursor, Entity, EntityId};
+use entitygraph_store::{Error, Feed};
+use tokio::{sync::watch, time::Instant};
 
 use super::{
-    router::moves,
+    feed,
     scope::{Scope, ScopeChange, ScopeCommit},
     snapshot::snapshot,
 };
@@ -23,108 +21,116 @@ use crate::service::{Graph, Result};
 /// this would cost more than it tells.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Commits taken together at most.
-const COMMITS_MAX: usize = 256;
+/// Commits that one message tells at most; after more a new snapshot costs less.
+const COMMITS_MAX: usize = 4_096;
 
-/// The members of a sphere and the commits that may change them.
+/// The members of a sphere. It holds no commits: where its reader stands says what is to be read.
 pub(super) struct Watch {
     scope: Scope,
-    space: broadcast::Receiver<Arc<Commit>>,
-    members: HashSet<EntityId>,
+    applied: watch::Receiver<Cursor>,
+    members: Arc<HashSet<EntityId>>,
     next: Instant,
 }
 
-/// Why there is no next transaction.
-pub(super) enum Missed {
-    /// Commits passed by too quickly; they are in the store.
-    Behind,
-    /// The service stops.
-    Stopped,
-}
-
 impl Watch {
-    /// Watches from the next commit on.
+    /// Watches the sphere; who is in it is said by [`Self::set_members`].
     pub fn new(graph: &Graph, scope: Scope) -> Self {
-        Self { scope, space: graph.router().space(), members: HashSet::new(), next: Instant::now() }
+        Self { scope, applied: graph.applied(), members: Arc::default(), next: Instant::now() }
+    }
+
+    /// Who is in the sphere.
+    pub fn members(&self) -> &Arc<HashSet<EntityId>> {
+        &self.members
     }
 
     /// Says who is in the sphere now.
     pub fn set_members(&mut self, members: impl IntoIterator<Item = EntityId>) {
-        self.members = members.into_iter().collect();
+        self.members = Arc::new(members.into_iter().collect());
     }
 
-    /// Waits for commits after `last`, and takes all that are there.
-    pub async fn commits(&mut self, last: Cursor) -> std::result::Result<VecDeque<Arc<Commit>>, Missed> {
-        let mut commits = VecDeque::new();
-        while commits.is_empty() {
-            match self.space.recv().await {
-                Ok(commit) => commits.push_back(commit),
-                Err(RecvError::Lagged(_)) => return Err(Missed::Behind),
-                Err(RecvError::Closed) => return Err(Missed::Stopped),
-            }
-            commits.retain(|commit| commit.cursor > last);
-        }
+    /// Waits for commits after `last`, and until the sphere may be asked again. Cancel safe.
+    pub async fn wait(&mut self, last: Cursor) -> Result<()> {
+        self.applied.wait_for(|applied| *applied > last).await.map_err(|_| Error::Stopped)?;
         tokio::time::sleep_until(self.next).await;
-        while commits.len() < COMMITS_MAX {
-            match self.space.try_recv() {
-                Ok(commit) => commits.push_back(commit),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Lagged(_)) => return Err(Missed::Behind),
-                Err(TryRecvError::Closed) => return Err(Missed::Stopped),
-            }
-        }
-        Ok(commits)
+        Ok(())
     }
 
-    /// What the commits changed in the sphere, as one transaction; `None` if nothing.
-    pub async fn evaluate(
-        &mut self,
-        graph: &Graph,
-        commits: &VecDeque<Arc<Commit>>,
-    ) -> Result<Option<ScopeCommit>> {
-        let (Some(first), Some(last)) = (commits.front(), commits.back()) else { return Ok(None) };
-        let changes = || commits.iter().flat_map(|commit| &commit.changes);
+    /// What the commits after `last` changed in the sphere, as one transaction, which may be empty; `None` when they are
+    /// not retained or too many. Cancel safe: the members change together with the answer.
+    pub async fn evaluate(&mut self, graph: &Graph, last: Cursor) -> Result<Option<ScopeCommit>> {
+        let Some(mut commits) = read(graph, last, COMMITS_MAX).await? else { return Ok(None) };
         let mut told = Vec::new();
-        if changes().any(moves) {
+        if changes(&commits).any(moves) {
+            let now = snapshot(graph, &self.scope).await?;
+            // The difference is one to the moment of the answer, so all up to it is told with it.
+            while let Some(upto) = commits.last().map(|commit| commit.cursor)
+                && upto < now.cursor
+            {
+                let missing = (now.cursor.number() - upto.number()) as usize;
+                if commits.len() + missing > COMMITS_MAX {
+                    return Ok(None);
+                }
+                let Some(more) = read(graph, upto, missing).await? else { return Ok(None) };
+                commits.extend(more);
+            }
             self.next = Instant::now() + PAUSE;
-            let now = snapshot(graph, &self.scope).await?.value;
-            let buried: HashSet<_> =
-                changes().filter_map(|c| if let Change::Buried(e) = c { Some(e.id) } else { None }).collect();
-            let members: HashMap<_, _> = now.iter().map(|entity| (entity.id, entity)).collect();
-            for gone in self.members.iter().filter(|id| !members.contains_key(id)) {
-                told.push(ScopeChange::Left { entity: *gone, buried: buried.contains(gone) });
-            }
-            for entity in now.iter().filter(|entity| !self.members.contains(&entity.id)) {
-                told.push(ScopeChange::Entered(entity.clone()));
-            }
-            let stayed: HashSet<_> = members.keys().copied().filter(|id| self.members.contains(id)).collect();
-            self.tell_changed(commits, &stayed, &mut told);
-            self.members = members.into_keys().collect();
+            self.tell_difference(&commits, &now.value, &mut told);
         } else {
-            let members = std::mem::take(&mut self.members);
-            self.tell_changed(commits, &members, &mut told);
-            self.members = members;
+            tell_changed(&commits, |entity| self.members.contains(&entity), &mut told);
         }
-        if told.is_empty() {
-            return Ok(None);
-        }
+        let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return Ok(None) };
         let operation_id = if commits.len() == 1 { first.operation_id.clone() } else { None };
         Ok(Some(ScopeCommit { from: first.cursor, to: last.cursor, operation_id, changes: told }))
     }
 
-    fn tell_changed(
-        &self,
-        commits: &VecDeque<Arc<Commit>>,
-        of: &HashSet<EntityId>,
-        told: &mut Vec<ScopeChange>,
-    ) {
-        for change in commits.iter().flat_map(|commit| &commit.changes) {
-            if let Change::Changed { entity, delta, .. } = change
-                && of.contains(entity)
-            {
-                let patch = Arc::new(delta.patch.clone());
-                told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
-            }
+    fn tell_difference(&mut self, commits: &[Arc<Commit>], now: &[Arc<Entity>], told: &mut Vec<ScopeChange>) {
+        let buried: HashSet<_> = changes(commits)
+            .filter_map(|change| if let Change::Buried(entity) = change { Some(entity.id) } else { None })
+            .collect();
+        let members: HashMap<_, _> = now.iter().map(|entity| (entity.id, entity)).collect();
+        for gone in self.members.iter().filter(|id| !members.contains_key(id)) {
+            told.push(ScopeChange::Left { entity: *gone, buried: buried.contains(gone) });
         }
+        for entity in now.iter().filter(|entity| !self.members.contains(&entity.id)) {
+            told.push(ScopeChange::Entered(entity.clone()));
+        }
+        let stayed = |id| members.contains_key(&id) && self.members.contains(&id);
+        tell_changed(commits, stayed, told);
+        self.set_members(members.into_keys());
+    }
+}
+
+/// At least one commit after the cursor, if it is retained.
+async fn read(graph: &Graph, after: Cursor, limit: usize) -> Result<Option<Vec<Arc<Commit>>>> {
+    Ok(match feed::commits(&**graph.store(), after, limit).await? {
+        Feed::Commits(commits) if !commits.is_empty() => Some(commits),
+        Feed::Commits(_) | Feed::Resync { .. } => None,
+    })
+}
+
+fn changes(commits: &[Arc<Commit>]) -> impl Iterator<Item = &Change> {
+    commits.iter().flat_map(|commit| &commit.changes)
+}
+
+fn tell_changed(commits: &[Arc<Commit>], of: impl Fn(EntityId) -> bool, told: &mut Vec<ScopeChange>) {
+    for change in changes(commits) {
+        if let Change::Changed { entity, delta, .. } = change
+            && of(*entity)
+        {
+            let patch = Arc::new(delta.patch.clone());
+            told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
+        }
+    }
+}
+
+/// Whether a change can alter what is near a point.
+fn moves(change: &Change) -> bool {
+    match change {
+        Change::Created(entity) | Change::Buried(entity) => entity.placement.pose.is_some(),
+        Change::Changed { delta, .. } => {
+            let patch = &delta.patch;
+            patch.pose.is_some() || patch.parent.is_some() || patch.radius.is_some() || patch.layer.is_some()
+        }
+        Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => false,
     }
 }

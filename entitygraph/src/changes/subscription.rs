@@ -1,16 +1,25 @@
 //! One reader's way: snapshot, transactions, catching up, lag. Pull only: what nobody reads costs nothing.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use entitygraph_schema::{Commit, Cursor};
+use entitygraph_schema::{Commit, Cursor, EntityId};
 use entitygraph_store::{Error, Feed};
-use tokio::{sync::broadcast::error::RecvError, time::Instant};
+use tokio::{
+    sync::{broadcast::error::RecvError, watch},
+    time::Instant,
+};
 
 use super::{
+    feed,
+    merger::Merger,
     router::{Following, Told},
-    scope::{Merger, Message, Scope, ScopeCommit},
-    snapshot::snapshot,
-    sphere::{Missed, Watch},
+    scope::{Message, Scope, ScopeCommit},
+    snapshot::{by_id, snapshot},
+    sphere::Watch,
     window::Window,
 };
 use crate::service::{Graph, Result};
@@ -27,6 +36,16 @@ pub struct SubscriptionOptions {
     pub interval: Option<Duration>,
 }
 
+/// Where a subscription stands, for another one of the same scope that goes on together with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Everything up to this transaction was told, or is merged to be told.
+    pub position: Cursor,
+    /// Who is in the sphere. A sphere is told as differences to what the one who tells them knew, so whoever listens must
+    /// begin with the same; transactions of other scopes are the same for all.
+    pub members: Option<Arc<HashSet<EntityId>>>,
+}
+
 /// A followed scope. Dropping it ends it.
 pub struct Subscription {
     graph: Graph,
@@ -40,6 +59,8 @@ pub struct Subscription {
     merger: Merger,
     /// When the merged transactions may be told.
     due: Option<Instant>,
+    leads: Option<watch::Sender<Option<Standing>>>,
+    follows: Option<watch::Receiver<Option<Standing>>>,
 }
 
 enum Source {
@@ -73,12 +94,29 @@ impl Subscription {
             }
             (_, None) => (Phase::Snapshot, Cursor::ZERO),
         };
-        Self { graph, scope, interval: options.interval, source, phase, last, ready, merger, due: None }
+        let (interval, due, leads, follows) = (options.interval, None, None, None);
+        Self { graph, scope, interval, source, phase, last, ready, merger, due, leads, follows }
     }
 
-    /// Everything up to this transaction has been told.
-    pub fn told_up_to(&self) -> Cursor {
-        self.last
+    /// Keeps others of the same sphere informed of where it stands, also when there is nothing to tell.
+    pub(crate) fn leading(self, standing: watch::Sender<Option<Standing>>) -> Self {
+        Self { leads: Some(standing), ..self }
+    }
+
+    /// Begins with what the leading one of the same sphere knows, as soon as that knows all that this caller can. Other
+    /// scopes begin by themselves.
+    pub(crate) fn following(self, standing: watch::Receiver<Option<Standing>>) -> Self {
+        let sphere = matches!(self.source, Source::Sphere(_));
+        Self { follows: sphere.then_some(standing), ..self }
+    }
+
+    /// Where it stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let members = match &self.source {
+            Source::Topic(_) => None,
+            Source::Sphere(watch) => Some(watch.members().clone()),
+        };
+        Standing { position: self.last, members }
     }
 
     /// The next message of what was there before: snapshot and catching up. `None` when there is none left, or when the
@@ -138,38 +176,60 @@ impl Subscription {
     }
 
     async fn take_snapshot(&mut self) -> Result<()> {
-        let snapshot = snapshot(&self.graph, &self.scope).await?;
-        if let Source::Sphere(watch) = &mut self.source {
-            watch.set_members(snapshot.value.iter().map(|entity| entity.id));
-        }
+        let snapshot = match self.leading_sphere().await {
+            Some((position, members)) => by_id(&self.graph, position, &members).await?,
+            None => snapshot(&self.graph, &self.scope).await?,
+        };
         self.last = snapshot.cursor;
         self.phase = Phase::Live;
+        if let Source::Sphere(watch) = &mut self.source {
+            watch.set_members(snapshot.value.iter().map(|entity| entity.id));
+            self.stand();
+        }
         self.ready.push_back(Message::Snapshot { cursor: snapshot.cursor, entities: snapshot.value });
         Ok(())
     }
 
+    /// Who is in the sphere for the subscription that this one goes on together with; `None` when there is no such one.
+    async fn leading_sphere(&mut self) -> Option<(Cursor, Vec<EntityId>)> {
+        let applied = *self.graph.applied().borrow();
+        let up_to_date =
+            |standing: &Option<Standing>| standing.as_ref().is_some_and(|it| it.position >= applied);
+        let standing = self.follows.as_mut()?.wait_for(up_to_date).await.ok()?.clone()?;
+        let mut members: Vec<_> = standing.members?.iter().copied().collect();
+        members.sort();
+        Some((standing.position, members))
+    }
+
+    fn stand(&self) {
+        if let Some(leads) = &self.leads {
+            leads.send_replace(Some(self.standing()));
+        }
+    }
+
     async fn catch_up(&mut self) -> Result<()> {
         let store = self.graph.store().clone();
-        let commits = match store.changes(self.last, BATCH_COMMITS).await? {
-            Feed::Resync { newest, .. } => {
-                self.lag(newest);
-                return Ok(());
+        let mut commits: Vec<Arc<Commit>> = Vec::new();
+        // What comes while the cache is waited for is taken too: no state is to be newer than the window.
+        while commits.len() < BATCH_COMMITS {
+            let after = commits.last().map_or(self.last, |commit| commit.cursor);
+            match feed::commits(&*store, after, BATCH_COMMITS).await? {
+                Feed::Resync { newest, .. } => {
+                    self.lag(newest);
+                    return Ok(());
+                }
+                Feed::Commits(more) if more.is_empty() => break,
+                Feed::Commits(more) => commits.extend(more),
             }
-            Feed::Commits(commits) => commits,
-        };
+            if let Some(newest) = commits.last() {
+                self.graph.wait_applied(newest.cursor).await?;
+            }
+        }
         let Some(newest) = commits.last().map(|commit| commit.cursor) else {
             self.phase = Phase::Live;
             return Ok(());
         };
-        self.graph.wait_applied(newest).await?;
-        if let Source::Sphere(watch) = &mut self.source {
-            let told = watch.evaluate(&self.graph, &commits.into()).await?;
-            self.last = newest;
-            self.tell(told.map(Arc::new));
-            return Ok(());
-        }
-        let graph = self.graph.clone();
-        let mut window = Window::new(graph.cache(), &*store, &commits);
+        let mut window = Window::load(self.graph.cache(), &*store, &commits).await?;
         for commit in &commits {
             match self.seen(commit, &mut window).await? {
                 Some(told) => self.tell(told),
@@ -184,16 +244,12 @@ impl Subscription {
     }
 
     /// What the commit changed in the scope; the outer `None` is more than can be told one by one.
-    async fn seen(
-        &self,
-        commit: &Commit,
-        window: &mut Window<'_>,
-    ) -> Result<Option<Option<Arc<ScopeCommit>>>> {
+    async fn seen(&self, commit: &Commit, window: &mut Window) -> Result<Option<Option<Arc<ScopeCommit>>>> {
         let mut changes = Vec::new();
-        let max = self.graph.config().limits.subtree_entities;
+        let (store, max) = (self.graph.store(), self.graph.config().limits.subtree_entities);
         for change in &commit.changes {
-            let Some(step) = window.step(commit.cursor, change).await? else { continue };
-            if !self.scope.tell(&step, &**self.graph.store(), max, &mut changes).await? {
+            let Some(step) = window.step(commit.cursor, change) else { continue };
+            if !self.scope.tell(commit.cursor, &step, window, &**store, max, &mut changes).await? {
                 return Ok(None);
             }
         }
@@ -218,15 +274,20 @@ impl Subscription {
                 Err(RecvError::Lagged(_)) => self.phase = Phase::CatchUp,
                 Err(RecvError::Closed) => return Err(Error::Stopped),
             },
-            Source::Sphere(watch) => match watch.commits(self.last).await {
-                Ok(commits) => {
-                    let told = watch.evaluate(&self.graph, &commits).await?;
-                    self.last = commits.back().map_or(self.last, |commit| commit.cursor);
-                    self.tell(told.map(Arc::new));
+            Source::Sphere(watch) => {
+                watch.wait(self.last).await?;
+                match watch.evaluate(&self.graph, self.last).await? {
+                    Some(commit) => {
+                        self.last = commit.to;
+                        self.stand();
+                        self.tell((!commit.changes.is_empty()).then(|| Arc::new(commit)));
+                    }
+                    None => {
+                        let newest = self.graph.cache().cursor();
+                        self.lag(newest);
+                    }
                 }
-                Err(Missed::Behind) => self.phase = Phase::CatchUp,
-                Err(Missed::Stopped) => return Err(Error::Stopped),
-            },
+            }
         }
         Ok(())
     }
@@ -242,11 +303,12 @@ impl Subscription {
         }
     }
 
-    /// Says that transactions are lost; what was merged is part of the next snapshot.
+    /// Says that transactions are lost, with those that were merged and not told; the next snapshot has them.
     fn lag(&mut self, newest: Cursor) {
-        self.merger.take();
+        let untold = self.merger.take().and_then(|commit| commit.from.number().checked_sub(1));
+        let after = untold.map_or(self.last, Cursor::from_number);
         self.due = None;
-        self.ready.push_back(Message::Lag { after: self.last, newest });
+        self.ready.push_back(Message::Lag { after, newest });
         self.phase = Phase::Snapshot;
     }
 }

@@ -12,12 +12,14 @@ use moka::future::Cache as Moka;
 use super::{Error, Graph, Result};
 use crate::cache::{Subtree, SubtreeKey};
 
-/// Subtree reads under way. The cursor in the key keeps a reader from joining a read that began before its own write.
+/// Subtree reads under way, and nothing else: what they bring is kept by the cache, within its bound. The cursor in the key
+/// keeps a reader from joining a read that began before what it saw last.
 pub(super) struct Flights(Moka<(SubtreeKey, Cursor), Subtree>);
 
 impl Default for Flights {
     fn default() -> Self {
-        Self(Moka::builder().max_capacity(10_000).build())
+        // Who asks for what is being loaded waits for it, whatever the capacity.
+        Self(Moka::builder().max_capacity(0).build())
     }
 }
 
@@ -94,9 +96,8 @@ impl Graph {
         if let Some(subtree) = self.inner.cache.subtree(key) {
             return Ok(subtree);
         }
-        let flight = (key, *self.inner.applied.borrow());
+        let flight = (key, self.inner.cache.cursor());
         let loaded = self.inner.flights.0.try_get_with(flight, self.load_subtree(key)).await;
-        self.inner.flights.0.invalidate(&flight).await;
         loaded.map_err(Error::from_shared)
     }
 
@@ -211,5 +212,36 @@ impl Graph {
             return Err(Refusal::TooMany { what, count: rows as u64, max: max as u64 }.into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use entitygraph_schema::{
+        Epoch,
+        testing::{entity_id, item},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn flights_are_shared_and_leave_nothing_behind() {
+        let (flights, loads) = (Flights::default(), AtomicUsize::new(0));
+        let key = ((entity_id(1), Extent::All), Cursor::from_number(7));
+        let load = async || {
+            loads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(Subtree::from([Arc::new(Entity::created(item(1, 2), Epoch::default()))]))
+        };
+        let ask = || flights.0.try_get_with(key, load());
+        let (one, other) = tokio::join!(ask(), ask());
+        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
+        assert_eq!(loads.load(Ordering::Relaxed), 1);
+        assert!(flights.0.get(&key).await.is_none());
     }
 }

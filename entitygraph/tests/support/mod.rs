@@ -1,8 +1,14 @@
-//! A store that answers subtree reads only when it is told to, so that tests decide what happens meanwhile.
+//! A store that answers subtree and entity reads only when it is told to, and fails when it is told to, so that tests decide
+//! what happens meanwhile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -12,6 +18,7 @@ use entitygraph_schema::{
 };
 use entitygraph_store::{Accepted, Durable, Error, Feed, MemoryStore, Result, Store, StoreInfo};
 use glam::DVec3;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 /// See the module.
@@ -21,12 +28,23 @@ pub struct GatedStore {
     pub gate: Semaphore,
     /// Whether its writer is gone.
     stopped: AtomicBool,
+    /// How the next reads of the change sequence fail, the first one first.
+    pub faults: Mutex<VecDeque<Error>>,
+    /// Reads of entities by id and of ancestors so far.
+    entity_reads: AtomicUsize,
 }
 
 impl GatedStore {
     /// A store whose gate is closed.
     pub fn closed() -> Arc<Self> {
-        Arc::new(Self { inner: MemoryStore::new(), gate: Semaphore::new(0), stopped: AtomicBool::new(false) })
+        let (faults, entity_reads) = (Mutex::default(), AtomicUsize::new(0));
+        let (gate, stopped) = (Semaphore::new(0), AtomicBool::new(false));
+        Arc::new(Self { inner: MemoryStore::new(), gate, stopped, faults, entity_reads })
+    }
+
+    /// Reads of entities by id and of ancestors so far.
+    pub fn entity_reads(&self) -> usize {
+        self.entity_reads.load(Ordering::Relaxed)
     }
 
     /// Lets every read through from now on.
@@ -82,9 +100,14 @@ impl Store for GatedStore {
         self.inner.newest()
     }
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
-        self.inner.changes(after, limit).await
+        let fault = self.faults.lock().pop_front();
+        match fault {
+            Some(fault) => Err(fault),
+            None => self.inner.changes(after, limit).await,
+        }
     }
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {
+        self.entity_reads.fetch_add(1, Ordering::Relaxed);
         let answer = self.inner.entities(ids).await;
         self.pass().await;
         answer
@@ -98,6 +121,7 @@ impl Store for GatedStore {
         self.inner.children(parent, order, page).await
     }
     async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>> {
+        self.entity_reads.fetch_add(1, Ordering::Relaxed);
         self.inner.ancestors(entity).await
     }
     async fn subtree(

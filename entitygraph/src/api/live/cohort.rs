@@ -7,7 +7,6 @@ use std::{
 };
 
 use async_graphql::Request;
-use entitygraph_schema::Cursor;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::{
@@ -19,6 +18,7 @@ use super::{
     Frame, Live, Operation,
     control::{Control, Part, Passed},
 };
+use crate::changes::Standing;
 
 /// Answers a cohort keeps for its members; one that is further behind catches up by itself.
 const RING: usize = 64;
@@ -36,7 +36,7 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct Cohort {
     answers: broadcast::Sender<Shared>,
-    started: watch::Receiver<Option<Cursor>>,
+    standing: watch::Receiver<Option<Standing>>,
     task: AbortHandle,
 }
 
@@ -52,15 +52,14 @@ impl Cohort {
         self.answers.subscribe()
     }
 
-    /// Waits until the execution hears of everything that happens; false when it ended instead.
-    pub async fn started(&self) -> bool {
-        let mut started = self.started.clone();
-        started.wait_for(Option::is_some).await.is_ok()
+    /// Where the execution stands, from when on it hears of everything that happens.
+    pub fn standing(&self) -> watch::Receiver<Option<Standing>> {
+        self.standing.clone()
     }
 
     fn start(live: &Live, request: Request) -> Self {
         let control = Arc::new(Control::new(Part::Live));
-        let started = control.live();
+        let standing = control.live();
         let answers = broadcast::Sender::new(RING);
         let (sender, live) = (answers.clone(), live.clone());
         let mut stream = live.inner.schema.execute_stream(request.data(control.clone()));
@@ -71,7 +70,7 @@ impl Cohort {
                 drop(sender.send(Shared { passed, frame: live.frame(response) }));
             }
         });
-        Self { answers, started, task: task.abort_handle() }
+        Self { answers, standing, task: task.abort_handle() }
     }
 }
 

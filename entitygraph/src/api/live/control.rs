@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
-    changes::{Message, Scope, SubscriptionOptions},
+    changes::{Message, Scope, Standing, SubscriptionOptions},
     service::{Error, Graph, Result},
 };
 
@@ -21,7 +21,7 @@ pub struct Control {
     part: Part,
     /// The messages that were handed to GraphQL and not yet received from it, in order.
     passed: Mutex<VecDeque<Passed>>,
-    live: watch::Sender<Option<Cursor>>,
+    live: watch::Sender<Option<Standing>>,
 }
 
 /// What the transport knows of a message whose answer it has.
@@ -34,12 +34,14 @@ pub struct Passed {
 }
 
 /// Which part of a subscription is executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Part {
     /// What was there before: snapshot or catching up; the stream ends when it is live.
     Before {
         /// Catch up from here, whatever the operation's own argument says.
         resume: Option<Cursor>,
+        /// Where the part stands that goes on from here, which others share.
+        shared: watch::Receiver<Option<Standing>>,
     },
     /// What happens from now on.
     Live,
@@ -62,8 +64,8 @@ impl Control {
         self.passed.lock().pop_front()
     }
 
-    /// Becomes the position from which on all messages are told live.
-    pub fn live(&self) -> watch::Receiver<Option<Cursor>> {
+    /// Becomes where the part stands from which on all messages are told live.
+    pub fn live(&self) -> watch::Receiver<Option<Standing>> {
         self.live.subscribe()
     }
 
@@ -84,13 +86,14 @@ impl Control {
                 Some((message, (subscription, metrics)))
             }));
         };
-        match control.part {
-            Part::Before { resume } => {
+        match &control.part {
+            Part::Before { resume, shared } => {
                 let options = SubscriptionOptions { after: resume.or(options.after), ..options };
-                let state = (graph.subscribe(scope, options), control);
+                let subscription = graph.subscribe(scope, options).following(shared.clone());
+                let state = (subscription, control);
                 Box::pin(stream::unfold(state, async |(mut subscription, control)| {
                     let Some(message) = subscription.next_until_live().await else {
-                        control.live.send_replace(Some(subscription.told_up_to()));
+                        control.live.send_replace(Some(subscription.standing()));
                         return None;
                     };
                     control.passed(&message);
@@ -100,7 +103,8 @@ impl Control {
             Part::Live => {
                 let sphere = matches!(scope, Scope::Sphere(_));
                 let after = if sphere { None } else { Some(*graph.applied().borrow()) };
-                let subscription = graph.subscribe(scope, SubscriptionOptions { after, ..options });
+                let options = SubscriptionOptions { after, ..options };
+                let subscription = graph.subscribe(scope, options).leading(control.live.clone());
                 let state = (subscription, control, false);
                 Box::pin(stream::unfold(state, async |(mut subscription, control, mut began)| {
                     if !began {
@@ -112,7 +116,7 @@ impl Control {
                             }
                         }
                         began = true;
-                        control.live.send_replace(Some(subscription.told_up_to()));
+                        control.live.send_replace(Some(subscription.standing()));
                     }
                     let message = subscription.next().await?;
                     control.passed(&message);
@@ -128,5 +132,106 @@ impl Control {
             let passed = Passed { position: message.cursor(), kind: message.kind() };
             self.passed.lock().push_back(passed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use entitygraph_schema::{
+        EntityId, Operation, Patch, Transaction,
+        query::Near,
+        testing::{at, entity_id, item, world},
+    };
+    use entitygraph_store::MemoryStore;
+    use futures_util::StreamExt;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{Config, Metrics, changes::ScopeChange};
+
+    fn placed(x: f64) -> Transaction {
+        let patch = Patch { pose: Some(Some(at(x, 0.0, 0.0))), ..Patch::default() };
+        Transaction::of([Operation::Change(entity_id(2), patch)])
+    }
+
+    /// Applies a message by the rules of `docs/subscriptions.md`.
+    fn hear(members: &mut BTreeSet<EntityId>, message: Message) {
+        match message {
+            Message::Snapshot { entities, .. } => {
+                *members = entities.iter().map(|entity| entity.id).collect()
+            }
+            Message::Transaction(commit) => {
+                for change in &commit.changes {
+                    match change {
+                        ScopeChange::Entered(entity) => drop(members.insert(entity.id)),
+                        ScopeChange::Left { entity, .. } => drop(members.remove(entity)),
+                        ScopeChange::Changed { .. } => {}
+                    }
+                }
+            }
+            Message::Lag { .. } => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn who_joins_a_sphere_knows_what_those_know_who_follow_it() {
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let (store, stop) = (Arc::new(MemoryStore::new()), CancellationToken::new());
+        let (graph, _follower) = Graph::start(store, Config::default(), metrics, stop);
+        let mut ship = item(2, 1);
+        ship.placement.pose = Some(at(100.0, 0.0, 0.0));
+        graph.commit(Transaction::of([world(1, 1e9), ship].map(Operation::Create))).await.unwrap();
+        let near = Near {
+            zone: entity_id(1),
+            point: glam::DVec3::ZERO,
+            radius: Some(500.0),
+            min_angular_size: None,
+            layer: Default::default(),
+        };
+        let part = |part| {
+            let control = Arc::new(Control::new(part));
+            let scope = Scope::Sphere((&near).into());
+            let options = SubscriptionOptions::default();
+            (Control::messages(Some(control.clone()), &graph, scope, options), control)
+        };
+        let (mut live, shared) = part(Part::Live);
+        // It takes its own snapshot, with the ship, and waits for what happens then.
+        assert!(futures_util::poll!(live.next()).is_pending());
+        let mut shared = shared.live();
+        shared.wait_for(Option::is_some).await.unwrap();
+
+        // The ship is away when somebody joins, and back when the shared part asks again.
+        graph.commit(placed(9_000.0)).await.unwrap();
+        let (mut before, control) = part(Part::Before { resume: None, shared });
+        let mut members = BTreeSet::new();
+        let mut sent = Cursor::ZERO;
+        let mut joined = false;
+        let last = loop {
+            tokio::select! {
+                biased;
+                message = before.next(), if !joined => match message {
+                    Some(message) => hear(&mut members, message.unwrap()),
+                    None => {
+                        joined = true;
+                        sent = control.live().borrow().as_ref().unwrap().position;
+                        graph.commit(placed(200.0)).await.unwrap();
+                    }
+                },
+                message = live.next() => {
+                    let message = message.unwrap().unwrap();
+                    let position = message.cursor();
+                    if joined && position > sent {
+                        hear(&mut members, message);
+                    }
+                    if joined && position == *graph.applied().borrow() {
+                        break position;
+                    }
+                }
+            }
+        };
+        assert_eq!(last, *graph.applied().borrow());
+        assert_eq!(members, BTreeSet::from([entity_id(2)]));
     }
 }

@@ -15,6 +15,7 @@ use super::{
     cohort::{Cohort, Shared},
     control::{Control, Part, Passed},
 };
+use crate::changes::Standing;
 
 /// See the module.
 pub struct Member {
@@ -62,7 +63,7 @@ enum Phase {
 struct Own {
     stream: BoxStream<'static, Response>,
     control: Arc<Control>,
-    live: watch::Receiver<Option<Cursor>>,
+    live: watch::Receiver<Option<Standing>>,
 }
 
 impl Member {
@@ -95,8 +96,9 @@ impl Member {
                     let resume = *resume;
                     // Unless the cohort hears of everything, something could fall between its part and ours. When it
                     // cannot start, our own execution says why.
-                    let started = self.cohort.started().await;
-                    let control = Arc::new(Control::new(Part::Before { resume }));
+                    let mut shared = self.cohort.standing();
+                    let started = shared.wait_for(Option::is_some).await.is_ok();
+                    let control = Arc::new(Control::new(Part::Before { resume, shared }));
                     let live = control.live();
                     let request = self.operation.request().data(control.clone());
                     let stream = self.live.inner.schema.execute_stream(request).boxed();
@@ -118,7 +120,7 @@ impl Member {
                         return Some(self.live.frame(response));
                     }
                     None => {
-                        let live = *own.live.borrow();
+                        let live = own.live.borrow().as_ref().map(|standing| standing.position);
                         self.phase = if let Some(position) = live {
                             self.gate = Gate { position: self.gate.position.max(position), joined: false };
                             Phase::Live

@@ -32,6 +32,9 @@ const WRITE_BYTES: usize = 16 * 1024;
 /// A client that takes nothing for this long is gone.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
+#[cfg(test)]
+mod tests;
+
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ClientMessage {
@@ -61,7 +64,7 @@ pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -
         .max_frame_size(max)
         .on_upgrade(move |socket| async move {
             let spoken = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
-            Connection::new(live, socket, spoken).serve(stop).await;
+            Connection::new(live, socket, spoken, WRITE_TIME).serve(stop).await;
         })
 }
 
@@ -70,6 +73,8 @@ struct Connection {
     sink: SplitSink<WebSocket, Message>,
     source: futures_util::stream::SplitStream<WebSocket>,
     spoken: bool,
+    /// A client that takes nothing for this long is gone.
+    write_time: Duration,
     acknowledged: bool,
     operations: Operations,
     handles: HashMap<String, AbortHandle>,
@@ -79,10 +84,10 @@ struct Connection {
 struct Close(u16, String);
 
 impl Connection {
-    fn new(live: Live, socket: WebSocket, spoken: bool) -> Self {
+    fn new(live: Live, socket: WebSocket, spoken: bool, write_time: Duration) -> Self {
         let (sink, source) = socket.split();
         let (operations, handles) = (SelectAll::new(), HashMap::new());
-        Self { live, sink, source, spoken, acknowledged: false, operations, handles }
+        Self { live, sink, source, spoken, write_time, acknowledged: false, operations, handles }
     }
 
     async fn serve(mut self, stop: CancellationToken) {
@@ -96,7 +101,7 @@ impl Connection {
             self.sink.close().await
         };
         // The client may be gone already.
-        drop(tokio::time::timeout(WRITE_TIME, say).await);
+        drop(tokio::time::timeout(self.write_time, say).await);
     }
 
     /// Serves until the client leaves (`None`) or must be sent away.
@@ -131,7 +136,7 @@ impl Connection {
                     None => return None,
                 },
                 Some((id, out)) = self.operations.next(), if !self.operations.is_empty() => {
-                    match tokio::time::timeout(WRITE_TIME, self.send_burst(id, out)).await {
+                    match tokio::time::timeout(self.write_time, self.send_burst(id, out)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(_)) | Err(_) => return None,
                     }
@@ -236,9 +241,10 @@ impl Connection {
         self.sink.feed(Message::Text(text)).await
     }
 
-    /// Sends a text at once; false when the client is gone.
+    /// Sends a text at once; false when the client is gone or takes nothing.
     async fn send(&mut self, text: String) -> bool {
-        self.sink.send(Message::Text(text.into())).await.is_ok()
+        let sent = tokio::time::timeout(self.write_time, self.sink.send(Message::Text(text.into()))).await;
+        matches!(sent, Ok(Ok(())))
     }
 }
 

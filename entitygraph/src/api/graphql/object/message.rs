@@ -132,7 +132,7 @@ pub struct EntityEntered {
     entity: Node,
 }
 
-/// An entity went out of the scope, with everything below it.
+/// An entity went out of the scope; out of a subtree, an aggregate or a zone with everything below it.
 #[derive(SimpleObject)]
 pub struct EntityLeft {
     /// Which.
