@@ -148,7 +148,7 @@ mod tests {
             "store.retention.commits=5000",
             "store.engine.reserve_bytes=1048576",
             "store.engine.cache_bytes=2097152",
-            "store.writer.queue=7",
+            "store.writer.waiting=7",
             "store.memory.retained_commits=9",
             "store.url=sled:elsewhere",
         ]);
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(options.keyed.retention.commits, 5_000);
         let engine = &options.keyed.engine;
         assert_eq!((engine.reserve_bytes, engine.cache_bytes), (1 << 20, 2 << 20));
-        assert_eq!((options.keyed.writer.queue, options.memory.retained_commits), (7, 9));
+        assert_eq!((options.keyed.writer.waiting, options.memory.retained_commits), (7, 9));
         assert_eq!(config.store_url(), "sled:elsewhere");
         let dump = config.dump().unwrap();
         assert!(dump.contains("[store.retention]\ncommits = 5000"), "{dump}");
@@ -174,7 +174,7 @@ mod tests {
         for (setting, name) in [
             ("store.retention.commits=0", "store.retention.commits"),
             ("store.retention.bytes=0", "store.retention.bytes"),
-            ("store.writer.queue=0", "store.writer.queue"),
+            ("store.writer.waiting=0", "store.writer.waiting"),
             ("store.writer.transaction_operations=0", "store.writer.transaction_operations"),
             ("store.memory.retained_commits=0", "store.memory.retained_commits"),
             // It would pass and the store refuse every transaction of that size.
@@ -186,9 +186,9 @@ mod tests {
         let both =
             ["service.limits.transaction_operations=30000", "store.writer.transaction_operations=30000"];
         assert_eq!(with(&both).unwrap().store.options().keyed.writer.transaction_operations, 30_000);
-        for setting in ["store.colour=red", "colour", "store.writer.queue=many"] {
+        for setting in ["store.colour=red", "colour", "store.writer.waiting=many"] {
             let error = format!("{:#}", with(&[setting]).unwrap_err());
-            assert!(error.contains("colour") || error.contains("queue"), "{setting}: {error}");
+            assert!(error.contains("colour") || error.contains("waiting"), "{setting}: {error}");
         }
     }
 

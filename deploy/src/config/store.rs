@@ -42,9 +42,7 @@ pub struct EngineConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WriterConfig {
-    /// Requests in the writer's queue; more callers than that wait outside it.
-    pub queue: usize,
-    /// Callers that may wait, in the queue or outside it; the next one is told that the store is busy.
+    /// Requests that may wait; the next one is told that the store is busy.
     pub waiting: usize,
     /// Most transactions of one batch.
     pub batch_transactions: usize,
@@ -94,7 +92,6 @@ impl Default for WriterConfig {
     fn default() -> Self {
         let options = WriterOptions::default();
         Self {
-            queue: options.queue,
             waiting: options.waiting,
             batch_transactions: options.batch_transactions,
             batch_operations: options.batch_operations,
@@ -131,7 +128,6 @@ impl StoreConfig {
                     ..EngineOptions::default()
                 },
                 writer: WriterOptions {
-                    queue: writer.queue,
                     waiting: writer.waiting,
                     batch_transactions: writer.batch_transactions,
                     batch_operations: writer.batch_operations,
@@ -155,7 +151,6 @@ impl StoreConfig {
     pub fn validate(&self, service: &ServiceConfig) -> Result<(), ConfigError> {
         let Self { writer, retention, memory, .. } = self;
         let positive = [
-            ("store.writer.queue", writer.queue as u64),
             ("store.writer.waiting", writer.waiting as u64),
             ("store.writer.batch_transactions", writer.batch_transactions as u64),
             ("store.writer.batch_operations", writer.batch_operations as u64),

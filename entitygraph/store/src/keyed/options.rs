@@ -16,10 +16,7 @@ pub struct KeyedOptions {
 /// How writes are taken together.
 #[derive(Debug, Clone)]
 pub struct WriterOptions {
-    /// Requests in the writer's queue; more callers than that wait outside it. Default 1,024: several batches' worth, so
-    /// that the writer never waits for callers.
-    pub queue: usize,
-    /// Callers that may wait, in the queue or outside it; the next one gets [`crate::Error::Busy`]. Default 16,384: at the
+    /// Requests that may wait; the next one gets [`crate::Error::Busy`]. Default 16,384: at the
     /// rate of group commits of a slow disk that is a wait of about a second.
     pub waiting: usize,
     /// Most transactions of one engine batch. Default 1,024.
@@ -55,7 +52,6 @@ pub struct Retention {
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            queue: 1_024,
             waiting: 16_384,
             batch_transactions: 1_024,
             batch_operations: 8_192,

@@ -5,9 +5,10 @@
 //! that is the group commit. Only then are results published and callers told, so nothing of a batch that failed was ever
 //! visible.
 //!
-//! Requests wait in a queue for the writer's thread, which finds many of them after each write. A caller that is alone
-//! has nobody to share a write with: it does the writer's work itself, where it is, and saves two changes of threads,
-//! which cost as much as a third of the write.
+//! Requests wait in a [`queue`]. The first to come for a durable write, when nobody is writing, takes charge: it lets
+//! those that come at the same moment join, unless the one before it was alone and soon done, and writes for all of them
+//! where it is. That saves two or three changes of threads, which would cost as much as a third of the write. Whatever else waits is served by the writer's thread: what came during
+//! a write, and bulk loads, which have something better to do meanwhile.
 //!
 //! Reading order: [`draft`], [`graph`], [`plan`] and the nouns it speaks of ([`create`], [`change`], [`reparent`],
 //! [`bury`], [`links`], [`ports`], [`publish`]), then the rows, then [`batch`] and [`writer`].
@@ -25,27 +26,19 @@ mod links;
 mod plan;
 mod ports;
 mod publish;
+mod queue;
 mod reparent;
 mod spatial;
 mod tally;
 mod writer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::JoinHandle,
-};
+use std::{sync::Arc, thread::JoinHandle};
 
 use entitygraph_schema::{Cursor, IdRange, Receipt, Transaction};
 use parking_lot::Mutex;
-use tokio::{
-    runtime::RuntimeFlavor,
-    sync::{mpsc, oneshot},
-};
+use tokio::{runtime::RuntimeFlavor, sync::oneshot};
 
-use self::writer::Writer;
+use self::{queue::Queue, writer::Writer};
 use super::shared::Shared;
 use crate::error::{Error, Outcome, Result};
 
@@ -75,26 +68,22 @@ impl Request {
 
 /// The way to the writer. Dropping it lets the writer finish what it has taken, and waits for that.
 pub struct Handle {
-    /// None only while dropping.
-    sender: Option<mpsc::Sender<Request>>,
-    thread: Option<JoinHandle<()>>,
+    queue: Arc<Queue>,
     writer: Arc<Mutex<Writer>>,
-    waiting: AtomicUsize,
-    max_waiting: usize,
+    /// None only while dropping.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Handle {
     /// Starts the writer of a store in the given state.
     pub fn start(shared: Arc<Shared>, state: super::open::State) -> Result<Self> {
-        let options = &shared.options.writer;
-        let (sender, mut receiver) = mpsc::channel(options.queue.max(1));
-        let max_waiting = options.waiting;
+        let queue = Arc::new(Queue::new(shared.options.writer.waiting));
         let location = shared.place.location.clone();
         let writer = Arc::new(Mutex::new(Writer::new(shared, state)));
-        let own = writer.clone();
+        let (requests, own) = (queue.clone(), writer.clone());
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            while let Some(first) = receiver.blocking_recv() {
-                own.lock().turn(first, || receiver.try_recv().ok());
+            while let Some(mut charge) = requests.wait() {
+                own.lock().turn(|| charge.next());
             }
             own.lock().finish();
         });
@@ -104,77 +93,50 @@ impl Handle {
             outcome: Outcome::NotApplied,
             source: source.into(),
         })?;
-        let (sender, thread) = (Some(sender), Some(thread));
-        Ok(Self { sender, thread, writer, waiting: AtomicUsize::new(0), max_waiting })
+        Ok(Self { queue, writer, thread: Some(thread) })
     }
 
     /// Applies a transaction.
     pub async fn apply(&self, transaction: Transaction, durable: bool) -> Result<Receipt> {
-        self.ask(|reply| Request::Apply { transaction: Box::new(transaction), durable, reply }).await
+        let request = |reply| Request::Apply { transaction: Box::new(transaction), durable, reply };
+        self.ask(request, durable).await
     }
 
     /// Leases ids.
     pub async fn lease(&self, count: u64) -> Result<IdRange> {
-        self.ask(|reply| Request::Lease { count, reply }).await
+        self.ask(|reply| Request::Lease { count, reply }, false).await
     }
 
     /// Makes everything accepted so far durable.
     pub async fn sync(&self) -> Result<Cursor> {
-        self.ask(|reply| Request::Sync { reply }).await
+        self.ask(|reply| Request::Sync { reply }, false).await
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
-        let _place = Waiting::enter(&self.waiting, self.max_waiting)?;
+    /// The request has its place in the order once this was polled. A caller that `serves` may do the writer's work, where
+    /// the runtime has other threads for the other tasks.
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request, serves: bool) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let sender = self.sender.as_ref().ok_or(Error::Stopped)?;
-        if let Some(request) = self.serve_alone(request(reply)).await {
-            sender.send(request).await.map_err(|_| Error::Stopped)?;
+        let runtime = || tokio::runtime::Handle::try_current();
+        let serves =
+            serves && runtime().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if let Some(mut charge) = self.queue.push(request(reply), serves)? {
+            if charge.expects_company() {
+                // Those that come at the same moment join now.
+                tokio::task::yield_now().await;
+            }
+            tokio::task::block_in_place(|| self.writer.lock().turn(|| charge.next()));
         }
         answer.await.map_err(|_| Error::Stopped)?
-    }
-
-    /// Serves the request here and now if nobody else waits; else gives it back.
-    async fn serve_alone(&self, request: Request) -> Option<Request> {
-        let alone = || self.waiting.load(Ordering::Relaxed) == 1;
-        let runtime = tokio::runtime::Handle::try_current();
-        if !alone() || !runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
-            return Some(request);
-        }
-        // Those that come at the same moment show now.
-        tokio::task::yield_now().await;
-        if !alone() {
-            return Some(request);
-        }
-        let Some(mut writer) = self.writer.try_lock() else { return Some(request) };
-        tokio::task::block_in_place(|| writer.turn(request, || None));
-        None
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.sender = None;
+        self.queue.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the store's writer ended in a panic; what it acknowledged is stored");
         }
-    }
-}
-
-/// A caller's place among those that wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize, max: usize) -> Result<Self> {
-        let place = Self(count);
-        let waiting = count.fetch_add(1, Ordering::Relaxed);
-        if waiting >= max { Err(Error::Busy { waiting }) } else { Ok(place) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

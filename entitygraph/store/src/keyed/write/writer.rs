@@ -45,17 +45,18 @@ impl Writer {
         Self { shared, state, entities, tallies, unsynced: false, stale: false }
     }
 
-    /// Takes a request with those that wait behind it, writes them, and tells their callers.
+    /// Takes the requests that wait, writes them, and tells their callers.
     ///
     /// A panic in it ends nothing but the requests it took: their callers are told that the outcome is unknown.
-    pub fn turn(&mut self, first: Request, more: impl FnMut() -> Option<Request>) {
+    pub fn turn(&mut self, mut waiting: impl FnMut() -> Option<Request>) {
+        let Some(first) = waiting() else { return };
         if self.stale
             && let Err(error) = self.reload()
         {
             return first.refuse(error);
         }
         let work = || {
-            let certain = self.take(first, more);
+            let certain = self.take(first, waiting);
             if certain && let Err(error) = self.trim() {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the change log could not be trimmed; trying again later");
@@ -86,7 +87,7 @@ impl Writer {
     }
 
     /// Says false when it is open what the store holds now.
-    fn take(&mut self, first: Request, mut more: impl FnMut() -> Option<Request>) -> bool {
+    fn take(&mut self, first: Request, mut waiting: impl FnMut() -> Option<Request>) -> bool {
         let mut batch = Batch::new(&self.state);
         let shared = self.shared.clone();
         let lowered = {
@@ -101,7 +102,7 @@ impl Writer {
             while let Some(request) = next.take() {
                 batch.add(&base, &self.state, request);
                 if batch.has_room(&base) {
-                    next = more();
+                    next = waiting();
                 }
             }
             batch.lower(&base, &mut self.tallies)
