@@ -47,7 +47,8 @@ async fn main() -> Result {
     let place = |name: &str| folder.path().join(name);
 
     let url = format!("{engine}:{}", place("ours").display());
-    let (items, seconds) = load(entitygraph_store::open(&url, StoreOptions::default()).await?, export).await?;
+    let (items, seconds) =
+        load(entitygraph_store::open(&url, StoreOptions::default()).await?, export).await?;
     std::fs::remove_dir_all(place("ours"))?;
     let bytes = record(engine, &place("recorded"), &place("spool"), export).await?;
     std::fs::remove_dir_all(place("recorded"))?;

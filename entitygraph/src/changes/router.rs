@@ -17,7 +17,7 @@ use super::{
 
 /// Transactions that a topic keeps for its followers. A follower that is further behind catches up from the store, so
 /// this is small: ten thousand idle topics must not cost memory.
-const TOPIC_RING: usize = 32;
+const TOPIC_RING: usize = 16;
 
 /// What a topic tells its followers.
 #[derive(Debug, Clone)]

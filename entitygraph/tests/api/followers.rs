@@ -171,3 +171,25 @@ async fn what_is_open_and_what_was_sent_is_counted() {
     drop(followers);
     assert_eq!(metrics.subscriptions.get(), 0);
 }
+
+#[tokio::test]
+async fn a_sphere_that_cannot_be_is_refused_at_once() {
+    let world = World::small().await;
+    let crate_ = world.id("Crate").await;
+    let sol = world.id("Sol").await;
+    for (sphere, code) in [
+        (json!({ "zone": "5", "point": [0, 0, 0], "radius": 5 }), "UNKNOWN_ENTITY"),
+        (json!({ "zone": crate_, "point": [0, 0, 0], "radius": 5 }), "NOT_A_ZONE"),
+        (json!({ "zone": sol, "point": [0, 0, 0] }), "INVALID"),
+    ] {
+        let query =
+            "subscription ($sphere: SphereInput!) { changes(scope: { sphere: $sphere }) { __typename } }";
+        let body = json!({ "query": query, "variables": { "sphere": sphere } }).to_string();
+        let request = Request::post("/graphql/stream")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .unwrap();
+        let reply = tokio::time::timeout(MESSAGE_TIME, world.send(request)).await.expect("the stream ends");
+        assert!(reply.text.contains(&format!("\"code\":\"{code}\"")), "{sphere}: {}", reply.text);
+    }
+}

@@ -20,8 +20,9 @@ use super::{
 };
 use crate::changes::Standing;
 
-/// Answers a cohort keeps for its members; one that is further behind catches up by itself.
-const RING: usize = 64;
+/// Answers a cohort keeps for its members; one that is further behind catches up by itself. Every cohort has room for all
+/// of them from the start, 72 bytes each, also the ten thousandth idle one.
+const RING: usize = 16;
 
 /// An answer for all members.
 #[derive(Debug, Clone)]

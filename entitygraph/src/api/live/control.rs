@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, pin::Pin};
 
 use entitygraph_schema::Cursor;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -78,7 +78,7 @@ impl Control {
     ) -> Messages {
         let Some(control) = control else {
             let state = (graph.subscribe(scope, options), graph.metrics().clone());
-            return Box::pin(stream::unfold(state, async |(mut subscription, metrics)| {
+            return until_error(stream::unfold(state, async |(mut subscription, metrics)| {
                 let message = subscription.next().await?;
                 if let Ok(message) = &message {
                     metrics.subscription_message(message.kind());
@@ -91,7 +91,7 @@ impl Control {
                 let options = SubscriptionOptions { after: resume.or(options.after), ..options };
                 let subscription = graph.subscribe(scope, options).following(shared.clone());
                 let state = (subscription, control);
-                Box::pin(stream::unfold(state, async |(mut subscription, control)| {
+                until_error(stream::unfold(state, async |(mut subscription, control)| {
                     let Some(message) = subscription.next_until_live().await else {
                         control.live.send_replace(Some(subscription.standing()));
                         return None;
@@ -106,7 +106,7 @@ impl Control {
                 let options = SubscriptionOptions { after, ..options };
                 let subscription = graph.subscribe(scope, options).leading(control.live.clone());
                 let state = (subscription, control, false);
-                Box::pin(stream::unfold(state, async |(mut subscription, control, mut began)| {
+                until_error(stream::unfold(state, async |(mut subscription, control, mut began)| {
                     if !began {
                         // Its members took their snapshots themselves.
                         while let Some(message) = subscription.next_until_live().await {
@@ -135,6 +135,16 @@ impl Control {
     }
 }
 
+/// An error is the last message, and the end of what gave it: members must not wait for a leader that failed.
+fn until_error(messages: impl Stream<Item = Result<Message>> + Send + 'static) -> Messages {
+    Box::pin(stream::unfold(Some(Box::pin(messages)), async |messages| {
+        let mut messages = messages?;
+        let message = messages.next().await?;
+        let rest = message.is_ok().then_some(messages);
+        Some((message, rest))
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, sync::Arc};
@@ -145,7 +155,6 @@ mod tests {
         testing::{at, entity_id, item, world},
     };
     use entitygraph_store::MemoryStore;
-    use futures_util::StreamExt;
     use tokio_util::sync::CancellationToken;
 
     use super::*;

@@ -109,7 +109,8 @@ impl Operation {
     }
 
     fn request_with(&self, variables: Variables) -> Request {
-        let mut request = Request::new(self.query.clone()).variables(variables);
+        // The text is read no more once it is parsed.
+        let mut request = Request::new(String::new()).variables(variables);
         request.operation_name.clone_from(&self.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         request
@@ -134,7 +135,8 @@ impl Live {
         let live = self.clone();
         match kind {
             Kind::Shared => Either::Left(Either::Left(member::Member::new(live, operation).frames())),
-            Kind::Single { writes } => Either::Left(Either::Right(stream::once(async move {
+            // The others are boxed: idle subscriptions would all be as large as they are.
+            Kind::Single { writes } => Either::Left(Either::Right(stream::once(Box::pin(async move {
                 let time = live.inner.limits.request_time();
                 match tokio::time::timeout(time, live.inner.schema.execute(operation.request())).await {
                     Ok(response) => live.answer(response, writes),
@@ -143,14 +145,15 @@ impl Live {
                         Frame::Error(format!("[{}]", timeout.entry()).into())
                     }
                 }
-            }))),
+            })))),
             Kind::Own => {
                 let answers = self.inner.schema.execute_stream(operation.request());
                 let open = Open::new(&self.inner.metrics);
-                Either::Right(Either::Left(answers.map(move |response| {
+                let frames = answers.map(move |response| {
                     let _ = &open;
                     live.frame(response)
-                })))
+                });
+                Either::Right(Either::Left(frames.boxed()))
             }
         }
     }

@@ -24,7 +24,7 @@ pub const PROTOCOL: &str = "graphql-transport-ws";
 const BURST: usize = 64;
 
 /// Bytes read from the socket at once; idle connections hold this much.
-const READ_BYTES: usize = 4 * 1024;
+const READ_BYTES: usize = 2 * 1024;
 
 /// Bytes collected before they are written without a flush.
 const WRITE_BYTES: usize = 16 * 1024;
