@@ -23,7 +23,10 @@ impl Place {
             EngineError::OtherEngine { found, .. } => {
                 Error::Foreign { location, found: format!("a store of {found}") }
             }
-            EngineError::Corrupt { what, .. } => Error::Corrupt { location, what, outcome },
+            EngineError::Corrupt { what, source, .. } => {
+                let what = source.map_or_else(|| what.clone(), |source| format!("{what}: {source}"));
+                Error::Corrupt { location, what, outcome }
+            }
             error @ EngineError::Full { .. } => Error::Full { location, source: error.into() },
             error => Error::Backend { operation, location, outcome, source: error.into() },
         }

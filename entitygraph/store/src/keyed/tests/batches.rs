@@ -60,6 +60,11 @@ async fn a_panic_below_costs_only_those_it_hits() {
         };
         let error = outcome.unwrap_err();
         assert_eq!(error.outcome(), crate::error::Outcome::Unknown, "{error}");
+        assert_eq!(
+            error.code(),
+            "STORE_FAULT",
+            "a server would end itself for a store that stopped: {error}"
+        );
         // It was written before the panic, so readers see it; its cursor is published without another request.
         let published = tokio::time::timeout(std::time::Duration::from_secs(30), async {
             store.newest().wait_for(|newest| newest.number() == number).await.map(drop)

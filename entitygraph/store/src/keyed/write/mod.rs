@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 use tokio::{runtime::RuntimeFlavor, sync::oneshot};
 
 use self::{queue::Queue, writer::Writer};
-use super::shared::Shared;
+use super::{fault::Place, shared::Shared};
 use crate::error::{Error, Outcome, Result};
 
 /// Where the answer to a request goes.
@@ -70,6 +70,7 @@ impl Request {
 pub struct Handle {
     queue: Arc<Queue>,
     writer: Arc<Mutex<Writer>>,
+    place: Place,
     /// None only while dropping.
     thread: Option<JoinHandle<()>>,
 }
@@ -78,7 +79,7 @@ impl Handle {
     /// Starts the writer of a store in the given state.
     pub fn start(shared: Arc<Shared>, state: super::open::State) -> Result<Self> {
         let queue = Arc::new(Queue::new(shared.options.writer.waiting));
-        let location = shared.place.location.clone();
+        let place = shared.place.clone();
         let writer = Arc::new(Mutex::new(Writer::new(shared, state)));
         let (requests, own) = (queue.clone(), writer.clone());
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
@@ -89,11 +90,11 @@ impl Handle {
         });
         let thread = thread.map_err(|source| Error::Backend {
             operation: "starting the writer",
-            location,
+            location: place.location.clone(),
             outcome: Outcome::NotApplied,
             source: source.into(),
         })?;
-        Ok(Self { queue, writer, thread: Some(thread) })
+        Ok(Self { queue, writer, place, thread: Some(thread) })
     }
 
     /// Applies a transaction.
@@ -126,7 +127,16 @@ impl Handle {
             }
             tokio::task::block_in_place(|| self.writer.lock().turn(|| charge.next()));
         }
-        answer.await.map_err(|_| Error::Stopped)?
+        // The writer is there as long as this handle is: an answer that does not come fell victim to a panic.
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::Backend {
+                operation: "writing",
+                location: self.place.location.clone(),
+                outcome: Outcome::Unknown,
+                source: "the writer panicked (see the log) and goes on; ask again with the operation id"
+                    .into(),
+            })
+        })
     }
 }
 

@@ -47,7 +47,8 @@ impl Writer {
 
     /// Takes the requests that wait, writes them, and tells their callers.
     ///
-    /// A panic in it ends nothing but the requests it took: their callers are told that the outcome is unknown.
+    /// A panic in it ends nothing but the requests it took: their callers are told that the outcome is unknown, not that
+    /// the store stopped.
     pub fn turn(&mut self, mut waiting: impl FnMut() -> Option<Request>) {
         let Some(first) = waiting() else { return };
         if self.stale
