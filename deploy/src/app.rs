@@ -1,6 +1,6 @@
 //! The running service: built in order, stopped in reverse.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use entitygraph::{
@@ -37,6 +37,16 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
         tracing::warn!(engine = info.engine, "{caveat}");
     }
     Ok(store)
+}
+
+/// The store, if there is one; unlike [`open_store`] this creates nothing.
+pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
+    let url = config.store_url();
+    let path = url.split_once(':').map(|(_, path)| path).filter(|path| !path.is_empty());
+    if path.is_some_and(|path| !Path::new(path).exists()) {
+        return Ok(None);
+    }
+    open_store(config).await.map(Some)
 }
 
 impl App {

@@ -1,6 +1,6 @@
 //! World data in and out: `entitygraph ingest` and `entitygraph export`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use entitygraph_migrations::{
@@ -10,14 +10,16 @@ use entitygraph_migrations::{
     world::{self, WorldFiles},
 };
 
+use entitygraph_store::{Store, memory::MemoryStore};
+
 use crate::{
-    app::open_store,
+    app::{existing_store, open_store},
     cli::{Existing, Export, Format, Ingest},
     config::Config,
     whole_file::WholeFile,
 };
 
-/// A load that wrote so many items leaves the store in pieces that slow its readers down for hours.
+/// A load of so many items leaves tables that lie over each other and slow readers down; smaller ones do not show.
 const COMPACT_FROM: u64 = 10_000;
 
 /// Loads world data and prints what came of it. Problems with single items make the command fail after the rest is in.
@@ -27,12 +29,12 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     let (store, report) = match ingest.format {
         Format::World => {
             let files = WorldFiles::open(&ingest.path)?;
-            let store = open_store(config).await?;
+            let store = target(config, ingest.dry_run).await?;
             (store.clone(), world::ingest(store, files, options, for_terminal()).await?)
         }
         Format::Eve => {
             let export = EveExport::open(&ingest.path)?;
-            let store = open_store(config).await?;
+            let store = target(config, ingest.dry_run).await?;
             (store.clone(), eve::ingest(store, export, options, for_terminal()).await?)
         }
     };
@@ -44,11 +46,20 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     println!("{report}");
     if report.problem_count > 0 {
         bail!(
-            "{} items could not be loaded; mend them and run the command again, the rest is in",
-            report.problem_count
+            "{} problems: what they are in {}; mend them and run the command again",
+            report.problem_count,
+            if report.dry_run { "would be left out" } else { "was left out, the rest is in" }
         );
     }
     Ok(())
+}
+
+/// Where a load goes. A dry run against a store that is not there creates none: it compares with an empty world.
+async fn target(config: &Config, dry_run: bool) -> Result<Arc<dyn Store>> {
+    if !dry_run {
+        return open_store(config).await;
+    }
+    Ok(existing_store(config).await?.unwrap_or_else(|| Arc::new(MemoryStore::new())))
 }
 
 impl From<Existing> for load::Existing {
@@ -62,7 +73,12 @@ impl From<Existing> for load::Existing {
 
 /// Writes the world, or a part of it. A file that was there is replaced when the new one is whole.
 pub async fn export(config: &Config, export: &Export) -> Result<()> {
-    let store = open_store(config).await?;
+    let Some(store) = existing_store(config).await? else {
+        bail!(
+            "there is no world in {}: name the folder that has one with --data, or the store with --store",
+            config.store_url()
+        );
+    };
     let options = ExportOptions { below: export.below };
     let exported = if export.path == Path::new("-") {
         export::export(store, std::io::stdout(), options, for_terminal()).await?
@@ -98,6 +114,26 @@ mod tests {
     async fn load(arguments: &[&str]) -> Result<()> {
         let (config, Command::Ingest(ingest)) = command(arguments) else { panic!("no ingest") };
         super::ingest(&config, &ingest).await
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_and_an_export_create_no_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let world =
+            "format: 1\nworld: test\nentities:\n  - key: world\n    kind: world\n    zone: { cube: 9 }\n";
+        std::fs::write(path("world.yaml"), world).unwrap();
+        let store = format!("fjall:{}", path("typo/world"));
+        load(&["ingest", "world", &path("world.yaml"), "--store", &store, "--dry-run"]).await.unwrap();
+        std::fs::write(path("backup.yaml"), "kept").unwrap();
+        let (config, Command::Export(export)) = command(&["export", &path("backup.yaml"), "--store", &store])
+        else {
+            panic!("no export")
+        };
+        let error = super::export(&config, &export).await.unwrap_err().to_string();
+        assert!(error.contains("there is no world in fjall:"), "{error}");
+        assert_eq!(std::fs::read_to_string(path("backup.yaml")).unwrap(), "kept");
+        assert!(!folder.path().join("typo").exists());
     }
 
     #[tokio::test]

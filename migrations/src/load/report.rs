@@ -117,7 +117,7 @@ impl fmt::Display for Report {
             writeln!(f, "and {unlisted} more problems that are not listed")?;
         }
         let (total, seconds, rate) = (self.total(), self.elapsed.as_secs_f64(), self.rate());
-        match (self.dry_run, self.changed_nothing()) {
+        match (self.dry_run, self.changed_nothing() && self.problem_count == 0) {
             (true, _) => write!(
                 f,
                 "dry run, nothing was written: {} would be created, {} updated, {} are unchanged",
