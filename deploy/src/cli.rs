@@ -45,7 +45,7 @@ pub struct Common {
     /// Settings file (TOML)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to log, such as `info`, `debug`, `entitygraph=trace,info` [default: info]
+    /// What to log, such as `info`, `debug`, `entitygraph=trace,info` [default: info, of the engine only warnings]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
     /// Any setting, as --dump-config names it: --set store.retention.commits=5000

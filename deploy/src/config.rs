@@ -37,7 +37,8 @@ impl Default for Config {
         Self {
             data: "data".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
-            log: "info".to_owned(),
+            // The engine tells of each table it opens; what an operator must know of it, the store says.
+            log: "info,fjall=warn,lsm_tree=warn".to_owned(),
             store: StoreConfig::default(),
             service: entitygraph::Config::default(),
         }
