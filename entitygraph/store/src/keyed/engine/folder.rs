@@ -10,6 +10,8 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::EngineError;
@@ -18,6 +20,11 @@ const MARKER: &str = "ENGINE";
 const MARKER_DRAFT: &str = "ENGINE.new";
 const LOCK: &str = "LOCK";
 const DATA: &str = "data";
+
+/// How long to wait for somebody else's lock: the kernel takes a moment to end a process that was killed, and a lock
+/// outlives its file in a child that was forked and has not yet started its own program.
+const PATIENCE: Duration = Duration::from_secs(1);
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// A data folder that this process has for itself until the value is dropped.
 #[derive(Debug)]
@@ -111,11 +118,23 @@ fn foreign_file(path: &Path) -> io::Result<Option<String>> {
     Ok(foreign)
 }
 
+/// Tries until `held` no longer says that somebody else has the lock, for a second. Gives the last outcome.
+pub(super) fn patiently<T>(held: impl Fn(&T) -> bool, mut attempt: impl FnMut() -> T) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let outcome = attempt();
+        if !held(&outcome) || Instant::now() >= end {
+            return outcome;
+        }
+        thread::sleep(BETWEEN_TRIES);
+    }
+}
+
 /// The lock file, or `None` if another process has it locked.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut file =
         File::options().create(true).truncate(false).read(true).write(true).open(path.join(LOCK))?;
-    match file.try_lock() {
+    match patiently(|outcome| matches!(outcome, Err(fs::TryLockError::WouldBlock)), || file.try_lock()) {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Ok(None),
         Err(fs::TryLockError::Error(error)) => return Err(error),

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::{
     Durability, Engine, EngineError, EngineOptions, View, Visitor, WriteBatch, barrier,
-    folder::Folder,
+    folder::{Folder, patiently},
     panics::caught,
     pieces::{self, Pairs, PiecedKeys},
 };
@@ -68,13 +68,13 @@ impl SledEngine {
 
     fn start(folder: &Folder, options: &EngineOptions) -> Result<(Db, PiecedKeys), EngineError> {
         let at = Place(folder.path());
-        let db = Config::new()
+        let config = Config::new()
             .path(folder.data())
             .cache_capacity(options.cache_bytes)
             .segment_size(SEGMENT_BYTES)
-            .flush_every_ms(u64::try_from(FLUSH_EVERY.as_millis()).ok())
-            .open()
-            .map_err(|error| at.fault("opening", error))?;
+            .flush_every_ms(u64::try_from(FLUSH_EVERY.as_millis()).ok());
+        // sled has a lock of its own, which its threads may give back after the `Db` is gone.
+        let db = patiently(is_locked, || config.open()).map_err(|error| at.fault("opening", error))?;
         // sled syncs neither its settings file nor the folder they are all in.
         let settings = folder.data().join("conf");
         File::open(settings)
@@ -261,6 +261,11 @@ impl pieces::Sink for Sink {
     fn delete(&mut self, key: &[u8]) {
         self.0.push((key.into(), None));
     }
+}
+
+/// Whether sled found its lock taken. It makes an error of its own from the system's and keeps only the text.
+fn is_locked(opened: &::sled::Result<Db>) -> bool {
+    matches!(opened, Err(::sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock"))
 }
 
 /// Where an error happened.

@@ -10,6 +10,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use super::*;
@@ -33,6 +35,7 @@ suite!(
     everything_is_there_after_reopening,
     synced_batches_survive_kill_9,
     another_process_is_refused_while_the_store_is_open,
+    a_lock_that_is_given_back_soon_is_waited_for,
     foreign_folders_and_other_engines_are_refused,
     keys_that_cannot_be_stored_are_refused,
     a_full_disk_refuses_writes_and_forgets_it_when_there_is_space,
@@ -406,6 +409,21 @@ fn another_process_is_refused_while_the_store_is_open(store: &Store) {
     assert!(matches!(store.try_open(), Err(EngineError::Busy { .. })), "a second engine in one process");
     drop(engine);
     store.open();
+}
+
+fn a_lock_that_is_given_back_soon_is_waited_for(store: &Store) {
+    drop(store.open());
+    let sleds_own = (store.kind == EngineKind::Sled).then_some("data/db");
+    for name in ["LOCK"].into_iter().chain(sleds_own) {
+        let held = fs::File::open(store.path.join(name)).unwrap();
+        held.try_lock().unwrap();
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(held);
+        });
+        store.try_open().err().map_or((), |error| panic!("{name}: {error}"));
+        holder.join().unwrap();
+    }
 }
 
 fn foreign_folders_and_other_engines_are_refused(store: &Store) {
