@@ -268,7 +268,7 @@ async fn overrun(graph: &Graph) {
 
 #[tokio::test]
 async fn a_sphere_is_told_of_skipped_transactions_as_lag() {
-    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
+    let graph = harbour(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() }).await;
     let (mut sphere, members) = opened(&graph, around_the_origin()).await;
     assert_eq!(members, []);
     let after = *graph.applied().borrow();
@@ -283,7 +283,7 @@ async fn a_sphere_is_told_of_skipped_transactions_as_lag() {
 
 #[tokio::test]
 async fn lag_begins_before_what_was_merged_and_not_told() {
-    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
+    let graph = harbour(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() }).await;
     let options = SubscriptionOptions { after: None, interval: Some(Duration::from_secs(60)) };
     let mut ship = graph.subscribe(Scope::Subtree(entity_id(2)), options);
     assert!(matches!(next(&mut ship).await, Message::Snapshot { .. }));
@@ -375,7 +375,7 @@ async fn what_came_in_below_another_is_told_where_it_was_then_though_it_moved_on
 
 #[tokio::test]
 async fn a_cursor_that_is_too_old_is_told_as_lag_and_followed_by_a_snapshot() {
-    let graph = harbour(MemoryConfig { retained_commits: 3 }).await;
+    let graph = harbour(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() }).await;
     let after = *graph.applied().borrow();
     for turn in 0..10 {
         graph.commit(renamed(3, &format!("turn {turn}"))).await.unwrap();

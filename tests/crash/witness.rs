@@ -38,7 +38,10 @@ impl Witness {
     pub fn new(seed: u64, load: Load, writers: u32) -> Self {
         Self {
             scripts: (0..writers).map(|writer| Script::new(seed, writer, load)).collect(),
-            model: MemoryStore::with(MemoryConfig { retained_commits: usize::MAX }),
+            model: MemoryStore::with(MemoryConfig {
+                retained_commits: usize::MAX,
+                ..MemoryConfig::default()
+            }),
             places: HashMap::new(),
             leases: Vec::new(),
         }

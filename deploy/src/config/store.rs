@@ -142,8 +142,10 @@ impl StoreConfig {
                     recent_commits: retention.recent_commits,
                     recent_bytes: retention.recent_bytes,
                 },
+                ..KeyedOptions::default()
             },
-            memory: MemoryOptions { retained_commits: memory.retained_commits },
+            memory: MemoryOptions { retained_commits: memory.retained_commits, ..MemoryOptions::default() },
+            ..StoreOptions::default()
         }
     }
 

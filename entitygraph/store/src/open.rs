@@ -1,6 +1,12 @@
 //! Choosing a store, once.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use entitygraph_schema::Cursor;
 
 use crate::{
     contract::Store,
@@ -12,6 +18,11 @@ use crate::{
 /// What can be set when a store is opened; what the chosen store does not have is not looked at.
 #[derive(Debug, Clone, Default)]
 pub struct StoreOptions {
+    /// Where the change sequence of a new store begins; by default at the time of day in 2^-20 seconds (a number that
+    /// JavaScript holds exactly until 2242). So each store has numbers of its own, as long as none commits a million times a second for as long as it
+    /// exists: a reader that resumes at a cursor of a store that was wiped, or of another one, is told to
+    /// [`Resync`](crate::Feed::Resync) instead of being given changes that follow nothing it knows.
+    pub begin: Option<Cursor>,
     /// Limits of the embedded stores.
     pub keyed: KeyedOptions,
     /// Limits of the memory store.
@@ -22,7 +33,9 @@ pub struct StoreOptions {
 ///
 /// Fails, and changes nothing, when the folder is in use by another process, holds something else, was written by a newer
 /// program, or is damaged. Dropping the store finishes what it accepted and frees the folder.
-pub async fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>> {
+pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>> {
+    let begin = options.begin.unwrap_or_else(time_of_day);
+    (options.keyed.begin, options.memory.begin) = (begin, begin);
     let unknown = || Error::UnknownStore { url: url.to_owned() };
     let (name, path) = url.split_once(':').ok_or_else(unknown)?;
     if name == "memory" && path.is_empty() {
@@ -45,9 +58,45 @@ pub async fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>> {
     }
 }
 
+fn time_of_day() -> Cursor {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Cursor::from_number(
+        (since_1970.as_secs() << 20) + (u64::from(since_1970.subsec_micros()) << 20) / 1_000_000,
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use entitygraph_schema::{EntityId, Operation, Transaction};
+
     use super::*;
+    use crate::{Feed, conformance::build::world_root};
+
+    #[tokio::test]
+    async fn a_cursor_of_another_store_is_no_place_to_resume_at() {
+        let folder = tempfile::tempdir().unwrap();
+        for engine in ["memory:".to_owned(), format!("fjall:{}/", folder.path().display())] {
+            let mut cursors = Vec::new();
+            for number in 0..3 {
+                let url = if engine == "memory:" { engine.clone() } else { format!("{engine}{number}") };
+                let store = open(&url, StoreOptions::default()).await.unwrap();
+                let begin = *store.newest().borrow();
+                for entity in 1..=2 {
+                    let create = Operation::Create(world_root(EntityId::new(entity).unwrap()));
+                    store.commit(Transaction::of([create])).await.unwrap();
+                }
+                let feed = store.changes(begin, 10).await.unwrap();
+                assert!(matches!(&feed, Feed::Commits(commits) if commits.len() == 2), "{feed:?}");
+                for other in &cursors {
+                    let feed = store.changes(*other, 10).await.unwrap();
+                    assert!(matches!(feed, Feed::Resync { oldest, .. } if oldest == begin), "{feed:?}");
+                }
+                let newest = *store.newest().borrow();
+                assert!(newest.number() < 1 << 53, "{newest}");
+                cursors.extend([begin, newest]);
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_url_names_a_store_and_its_place() {

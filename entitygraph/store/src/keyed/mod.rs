@@ -69,7 +69,7 @@ impl KeyedStore {
     /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
     pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
         let place = Place { location };
-        open::check_format(&*engine, &place)?;
+        open::check_format(&*engine, &place, options.begin)?;
         let state = {
             let view = engine.view();
             open::State::load(&Snapshot { view: &*view, place: &place })?

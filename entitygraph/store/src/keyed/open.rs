@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entitygraph_schema::{Catalog, ComponentType, Container, EntityId};
+use entitygraph_schema::{Catalog, ComponentType, Container, Cursor, EntityId};
 
 use super::{
     engine::{Durability, Engine, WriteBatch},
@@ -64,8 +64,9 @@ fn catalog(snapshot: &Snapshot<'_>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Makes sure that the rows are ours and in a format that this program knows; an empty engine becomes a store.
-pub fn check_format(engine: &dyn Engine, place: &Place) -> Result<()> {
+/// Makes sure that the rows are ours and in a format that this program knows; an empty engine becomes a store whose change
+/// sequence begins after `begin`.
+pub fn check_format(engine: &dyn Engine, place: &Place, begin: Cursor) -> Result<()> {
     let found = {
         let view = engine.view();
         let snapshot = Snapshot { view: &*view, place };
@@ -90,6 +91,9 @@ pub fn check_format(engine: &dyn Engine, place: &Place) -> Result<()> {
     let Some(found) = found else {
         let mut batch = WriteBatch::new();
         batch.put(&keys::format(), &FORMAT.to_be_bytes());
+        if begin != Cursor::ZERO {
+            batch.put(&keys::newest(), &begin.number().to_be_bytes());
+        }
         return engine.write(batch, Durability::Synced).map_err(|e| place.fault("creating the store", e));
     };
     let found =

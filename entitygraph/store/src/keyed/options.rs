@@ -1,10 +1,14 @@
 //! Limits of the keyed store, each with its unit, default and reason.
 
+use entitygraph_schema::Cursor;
+
 use super::engine::EngineOptions;
 
 /// What can be set when a keyed store is opened.
 #[derive(Debug, Clone, Default)]
 pub struct KeyedOptions {
+    /// Where the change sequence of a new store begins, see [`crate::StoreOptions::begin`]. Default zero.
+    pub begin: Cursor,
     /// What the engine underneath may use. Where its keyspaces begin is fixed by the table of keys.
     pub engine: EngineOptions,
     /// How writes are taken together.

@@ -23,10 +23,10 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub fn new(retained: usize) -> Self {
+    pub fn new(begin: Cursor, retained: usize) -> Self {
         Self {
             retained: retained.max(1),
-            newest: Cursor::ZERO,
+            newest: begin,
             commits: VecDeque::new(),
             operations: HashMap::new(),
             unchanged: VecDeque::new(),

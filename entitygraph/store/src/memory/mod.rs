@@ -39,6 +39,8 @@ use crate::{
 /// Bounds of a [`MemoryStore`].
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryConfig {
+    /// Where the change sequence begins, see [`crate::StoreOptions::begin`]. Default zero.
+    pub begin: Cursor,
     /// Commits that the change sequence keeps; readers that lag more must resync. At least 1.
     pub retained_commits: usize,
 }
@@ -46,7 +48,7 @@ pub struct MemoryConfig {
 impl Default for MemoryConfig {
     /// 65,536 commits: minutes of a busy shard.
     fn default() -> Self {
-        Self { retained_commits: 65_536 }
+        Self { begin: Cursor::ZERO, retained_commits: 65_536 }
     }
 }
 
@@ -84,10 +86,10 @@ impl MemoryStore {
     pub fn with(config: MemoryConfig) -> Self {
         let state = State {
             world: World::default(),
-            log: Log::new(config.retained_commits),
+            log: Log::new(config.begin, config.retained_commits),
             next_id: EntityId::FIRST_LEASED.get(),
         };
-        Self { state: RwLock::new(state), newest: watch::Sender::new(Cursor::ZERO) }
+        Self { state: RwLock::new(state), newest: watch::Sender::new(config.begin) }
     }
 
     fn write(&self, transaction: &Transaction) -> Result<Receipt> {

@@ -19,7 +19,7 @@ async fn grow(store: &MemoryStore, numbers: impl IntoIterator<Item = u64>) {
 
 #[tokio::test]
 async fn commits_beyond_the_retention_are_forgotten_and_readers_are_told_to_resync() {
-    let store = MemoryStore::with(MemoryConfig { retained_commits: 3 });
+    let store = MemoryStore::with(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() });
     grow(&store, 1..=5).await;
     let resync = Feed::Resync { oldest: Cursor::from_number(2), newest: Cursor::from_number(5) };
     assert_eq!(store.changes(Cursor::from_number(1), 10).await.unwrap(), resync);
@@ -31,7 +31,7 @@ async fn commits_beyond_the_retention_are_forgotten_and_readers_are_told_to_resy
 
 #[tokio::test]
 async fn operation_ids_are_forgotten_with_their_commits_and_not_before() {
-    let store = MemoryStore::with(MemoryConfig { retained_commits: 3 });
+    let store = MemoryStore::with(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() });
     grow(&store, 1..=5).await;
     let again = |number: u64| {
         let operation_id = OperationId::new(format!("root-{number}")).unwrap();
@@ -43,7 +43,7 @@ async fn operation_ids_are_forgotten_with_their_commits_and_not_before() {
 
 #[tokio::test]
 async fn named_transactions_that_change_nothing_do_not_pile_up() {
-    let store = MemoryStore::with(MemoryConfig { retained_commits: 3 });
+    let store = MemoryStore::with(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() });
     grow(&store, 1..=1).await;
     for number in 0..10 {
         let nothing = Transaction::default().expecting(Precondition::Exists(id(1)));
