@@ -7,6 +7,8 @@ use entitygraph_schema::{
 };
 use glam::DVec3;
 
+use crate::metrics::MessageLabel;
+
 /// A part of the world that somebody follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -129,12 +131,12 @@ pub enum Message {
 }
 
 impl Message {
-    /// Its name in `docs/metrics.md`.
-    pub fn kind(&self) -> &'static str {
+    /// What it counts as.
+    pub fn kind(&self) -> MessageLabel {
         match self {
-            Self::Snapshot { .. } => "snapshot",
-            Self::Transaction(_) => "transaction",
-            Self::Lag { .. } => "lag",
+            Self::Snapshot { .. } => MessageLabel::Snapshot,
+            Self::Transaction(_) => MessageLabel::Transaction,
+            Self::Lag { .. } => MessageLabel::Lag,
         }
     }
 

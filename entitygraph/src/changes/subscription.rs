@@ -47,6 +47,9 @@ pub struct Standing {
 }
 
 /// A followed scope. Dropping it ends it.
+///
+/// Tens of thousands of them wait for something to happen, so the futures of what they seldom do are boxed: while waiting none
+/// of that takes room.
 pub struct Subscription {
     graph: Graph,
     scope: Scope,
@@ -127,8 +130,8 @@ impl Subscription {
                 return Some(Ok(message));
             }
             let step = match self.phase {
-                Phase::Snapshot => self.take_snapshot().await,
-                Phase::CatchUp => self.catch_up().await,
+                Phase::Snapshot => Box::pin(self.take_snapshot()).await,
+                Phase::CatchUp => Box::pin(self.catch_up()).await,
                 Phase::Live => {
                     self.due = None;
                     return self.merger.take().map(|commit| Ok(Message::Transaction(Arc::new(commit))));
@@ -157,8 +160,8 @@ impl Subscription {
                 }
             }
             let step = match self.phase {
-                Phase::Snapshot => self.take_snapshot().await,
-                Phase::CatchUp => self.catch_up().await,
+                Phase::Snapshot => Box::pin(self.take_snapshot()).await,
+                Phase::CatchUp => Box::pin(self.catch_up()).await,
                 Phase::Live => match self.due {
                     Some(due) => tokio::select! {
                         step = self.wait() => step,
@@ -276,7 +279,7 @@ impl Subscription {
             },
             Source::Sphere(watch) => {
                 watch.wait(self.last).await?;
-                match watch.evaluate(&self.graph, self.last).await? {
+                match Box::pin(watch.evaluate(&self.graph, self.last)).await? {
                     Some(commit) => {
                         self.last = commit.to;
                         self.stand();

@@ -6,7 +6,7 @@ use axum::{
     body::{Body, BodyDataStream},
     http::{Request, header},
 };
-use entitygraph::Config;
+use entitygraph::{Config, metrics::MessageLabel};
 use entitygraph_store::memory::{MemoryConfig, MemoryStore};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -101,8 +101,10 @@ async fn follow(mut follower: Follower, resumed: Option<u64>, last: &str) -> (u3
 }
 
 async fn one_entity(retained_commits: usize) -> (Arc<World>, String) {
-    let world =
-        World::over(Arc::new(MemoryStore::with(MemoryConfig { retained_commits })), Config::default());
+    let world = World::over(
+        Arc::new(MemoryStore::with(MemoryConfig { retained_commits, ..MemoryConfig::default() })),
+        Config::default(),
+    );
     let id = world
         .create(json!({ "name": "n0", "kind": "world", "bounds": { "min": [-1, -1, -1], "max": [1, 1, 1] } }))
         .await;
@@ -166,8 +168,8 @@ async fn what_is_open_and_what_was_sent_is_counted() {
     for follower in &mut followers {
         assert_eq!(follower.next().await["__typename"], "Transaction");
     }
-    let messages = |kind| metrics.subscription_messages.with_label_values(&[kind]).get();
-    assert_eq!((messages("snapshot"), messages("transaction"), messages("lag")), (3, 3, 0));
+    let messages = |kind| metrics.subscription_messages(kind).get();
+    assert_eq!(MessageLabel::ALL.map(messages), [3, 3, 0]);
     drop(followers);
     assert_eq!(metrics.subscriptions.get(), 0);
 }

@@ -29,6 +29,8 @@ const KEPT_BYTES_EACH: usize = 32 * 1024;
 /// A parsed document.
 #[derive(Debug)]
 pub struct Document {
+    /// As the client wrote it.
+    pub text: Arc<str>,
     /// What it was parsed to.
     pub parsed: ExecutableDocument,
     /// Whether no two of its answers are ever merged.
@@ -108,9 +110,10 @@ impl Documents {
             return Err(Rejection::TooManyFields { max: self.fields_max });
         }
         let flat = Flat::says(&parsed);
-        let document = Arc::new(Document { parsed, flat, plan: OnceLock::new() });
+        let text = Arc::from(text);
+        let document = Arc::new(Document { text: Arc::clone(&text), parsed, flat, plan: OnceLock::new() });
         if text.len() <= KEPT_BYTES_EACH {
-            self.kept.insert(text.into(), document.clone());
+            self.kept.insert(text, document.clone());
         }
         Ok(document)
     }

@@ -21,11 +21,11 @@ use super::{
 use crate::changes::Standing;
 
 /// Answers a cohort keeps for its members; one that is further behind catches up by itself. Every cohort has room for all
-/// of them from the start, 72 bytes each, also the ten thousandth idle one.
+/// of them from the start, 32 bytes each, also the ten thousandth idle one.
 const RING: usize = 16;
 
 /// An answer for all members.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Shared {
     /// The message that it answers; `None` when it is an error.
     pub passed: Option<Passed>,
@@ -36,7 +36,7 @@ pub struct Shared {
 /// A live execution. It ends when the last member drops it.
 #[derive(Debug)]
 pub struct Cohort {
-    answers: broadcast::Sender<Shared>,
+    answers: broadcast::Sender<Arc<Shared>>,
     standing: watch::Receiver<Option<Standing>>,
     task: AbortHandle,
 }
@@ -49,7 +49,7 @@ impl Drop for Cohort {
 
 impl Cohort {
     /// Answers from now on.
-    pub fn join(&self) -> broadcast::Receiver<Shared> {
+    pub fn join(&self) -> broadcast::Receiver<Arc<Shared>> {
         self.answers.subscribe()
     }
 
@@ -68,7 +68,7 @@ impl Cohort {
             while let Some(response) = stream.next().await {
                 let passed = control.received();
                 // Without members the task is about to be aborted.
-                drop(sender.send(Shared { passed, frame: live.frame(response) }));
+                drop(sender.send(Arc::new(Shared { passed, frame: live.frame(response) })));
             }
         });
         Self { answers, standing, task: task.abort_handle() }
@@ -79,14 +79,14 @@ impl Cohort {
 /// a thousand clients that return at different cursors share their work again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
-    query: String,
+    text: Arc<str>,
     operation_name: Option<String>,
     variables: String,
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.query.hash(state);
+        self.text.hash(state);
         self.variables.hash(state);
     }
 }
@@ -100,7 +100,7 @@ impl Cohorts {
     pub fn of(&self, live: &Live, operation: &Operation) -> Arc<Cohort> {
         let variables = operation.shared_variables();
         let key = Key {
-            query: operation.query.clone(),
+            text: operation.document.text.clone(),
             operation_name: operation.operation_name.clone(),
             variables: variables.clone().into_value().to_string(),
         };

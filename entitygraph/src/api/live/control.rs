@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     changes::{Message, Scope, Standing, SubscriptionOptions},
+    metrics::MessageLabel,
     service::{Error, Graph, Result},
 };
 
@@ -30,7 +31,7 @@ pub struct Passed {
     /// Where its reader stands after it ([`Message::cursor`]).
     pub position: Cursor,
     /// [`Message::kind`].
-    pub kind: &'static str,
+    pub kind: MessageLabel,
 }
 
 /// Which part of a subscription is executed.
@@ -81,7 +82,7 @@ impl Control {
             return until_error(stream::unfold(state, async |(mut subscription, metrics)| {
                 let message = subscription.next().await?;
                 if let Ok(message) = &message {
-                    metrics.subscription_message(message.kind());
+                    metrics.subscription_messages(message.kind()).inc();
                 }
                 Some((message, (subscription, metrics)))
             }));

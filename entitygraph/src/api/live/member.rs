@@ -22,7 +22,7 @@ pub struct Member {
     live: Live,
     operation: Operation,
     cohort: Arc<Cohort>,
-    answers: broadcast::Receiver<Shared>,
+    answers: broadcast::Receiver<Arc<Shared>>,
     phase: Phase,
     gate: Gate,
     _open: Open,
@@ -85,7 +85,7 @@ impl Member {
 
     fn count(&self, passed: Option<Passed>) {
         if let Some(Passed { kind, .. }) = passed {
-            self.live.inner.metrics.subscription_message(kind);
+            self.live.inner.metrics.subscription_messages(kind).inc();
         }
     }
 
@@ -133,7 +133,7 @@ impl Member {
                     Ok(shared) => {
                         if self.gate.lets_pass(shared.passed) {
                             self.count(shared.passed);
-                            return Some(shared.frame);
+                            return Some(shared.frame.clone());
                         }
                     }
                     Err(RecvError::Lagged(_)) => {
@@ -151,15 +151,16 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::MessageLabel;
 
-    fn passed(position: u64, kind: &'static str) -> Option<Passed> {
+    fn passed(position: u64, kind: MessageLabel) -> Option<Passed> {
         Some(Passed { position: Cursor::from_number(position), kind })
     }
 
     #[test]
     fn what_was_sent_before_joining_is_left_out() {
         let mut gate = Gate { position: Cursor::from_number(7), joined: false };
-        let told = [5, 7, 8, 9].map(|position| gate.lets_pass(passed(position, "transaction")));
+        let told = [5, 7, 8, 9].map(|position| gate.lets_pass(passed(position, MessageLabel::Transaction)));
         assert_eq!(told, [false, false, true, true]);
         assert_eq!(gate.position, Cursor::from_number(9));
     }
@@ -167,10 +168,10 @@ mod tests {
     #[test]
     fn a_snapshot_passes_that_is_as_old_as_the_lag_before_it() {
         let mut gate = Gate { position: Cursor::from_number(7), joined: false };
-        assert!(gate.lets_pass(passed(8, "transaction")));
-        assert!(gate.lets_pass(passed(8, "lag")));
-        assert!(gate.lets_pass(passed(8, "snapshot")));
-        assert!(gate.lets_pass(passed(9, "transaction")));
+        assert!(gate.lets_pass(passed(8, MessageLabel::Transaction)));
+        assert!(gate.lets_pass(passed(8, MessageLabel::Lag)));
+        assert!(gate.lets_pass(passed(8, MessageLabel::Snapshot)));
+        assert!(gate.lets_pass(passed(9, MessageLabel::Transaction)));
     }
 
     #[test]

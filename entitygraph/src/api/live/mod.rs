@@ -17,7 +17,7 @@ use async_graphql::{
     parser::types::{Field, OperationDefinition, OperationType, Selection, VariableDefinition},
 };
 
-use async_graphql_value::Value;
+use async_graphql_value::{ConstValue, Value};
 use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
 
@@ -73,22 +73,28 @@ impl Drop for Open {
     }
 }
 
-/// An operation with its parsed document, to be executed any number of times.
+/// An operation with its parsed document, to be executed any number of times. Every open subscription holds one.
 struct Operation {
-    query: String,
-    operation_name: Option<String>,
-    variables: Variables,
     document: Arc<Document>,
+    operation_name: Option<String>,
+    /// [`Variables`] take a kilobyte however few they are.
+    variables: Box<[(Name, ConstValue)]>,
 }
 
 impl Operation {
     /// The variables without the one that says where the shared field resumes, if it may be absent and nothing else
     /// depends on it.
     fn shared_variables(&self) -> Variables {
-        let mut variables = self.variables.clone();
+        let mut variables = self.variables();
         if let Some(resume) = self.resume_variable() {
             variables.remove(resume);
         }
+        variables
+    }
+
+    fn variables(&self) -> Variables {
+        let mut variables = Variables::default();
+        variables.extend(self.variables.iter().cloned());
         variables
     }
 
@@ -99,13 +105,13 @@ impl Operation {
         let declared = |variable: &&Positioned<VariableDefinition>| variable.node.name.node == *name;
         let optional = operation.variable_definitions.iter().find(declared)?.node.var_type.node.nullable;
         // Where it is declared and where it is used.
-        let mentions = self.query.match_indices(&format!("${name}")).count();
+        let mentions = self.document.text.match_indices(&format!("${name}")).count();
         (optional && mentions == 2).then_some(name)
     }
 
     /// A request for one execution.
     fn request(&self) -> Request {
-        self.request_with(self.variables.clone())
+        self.request_with(self.variables())
     }
 
     fn request_with(&self, variables: Variables) -> Request {
@@ -170,8 +176,9 @@ impl Live {
 
     fn prepare(&self, request: Request) -> Result<(Kind, Operation), Rejection> {
         let (kind, document) = self.kind(&request)?;
-        let Request { query, operation_name, variables, .. } = request;
-        Ok((kind, Operation { query, operation_name, variables, document }))
+        let Request { operation_name, mut variables, .. } = request;
+        let variables = std::mem::take(&mut *variables).into_iter().collect();
+        Ok((kind, Operation { document, operation_name, variables }))
     }
 
     /// Encodes a message of a subscription.

@@ -4,7 +4,7 @@
 //! One task a connection. It polls its operations only while the socket takes bytes, so a slow client slows itself alone:
 //! its subscriptions fall behind, catch up, or are told that they lag.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, pin::pin, time::Duration};
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
@@ -24,7 +24,7 @@ pub const PROTOCOL: &str = "graphql-transport-ws";
 const BURST: usize = 64;
 
 /// Bytes read from the socket at once; idle connections hold this much.
-const READ_BYTES: usize = 2 * 1024;
+const READ_BYTES: usize = 1024;
 
 /// Bytes collected before they are written without a flush.
 const WRITE_BYTES: usize = 16 * 1024;
@@ -112,6 +112,8 @@ impl Connection {
         }
         let init = Duration::from_millis(self.live.inner.limits.connection_init_ms);
         let mut init = Some(Box::pin(tokio::time::sleep(init)));
+        // Kept: each new one takes a lock that all connections share.
+        let mut stopped = pin!(stop.cancelled());
         loop {
             let waiting = init.is_some();
             let initialised = async {
@@ -121,10 +123,10 @@ impl Connection {
             };
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Some(Close(1001, "the service stops: reconnect and resume".into())),
+                () = &mut stopped => return Some(Close(1001, "the service stops: reconnect and resume".into())),
                 () = initialised, if waiting => return Some(Close(4408, "Connection initialisation timeout".into())),
                 message = self.source.next() => match message {
-                    Some(Ok(message)) => match self.hear(message).await {
+                    Some(Ok(message)) => match Box::pin(self.hear(message)).await {
                         Ok(true) => {}
                         Ok(false) => return None,
                         Err(close) => return Some(close),
