@@ -25,6 +25,10 @@ mod world;
 
 use entitygraph_store::keyed::engine::EngineKind;
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Any failure ends the benchmark.
 type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 

@@ -47,8 +47,13 @@ impl Reader {
         Ok(Self(BufReader::with_capacity(1 << 20, File::open(path)?)))
     }
 
+    /// All batches, for a run that reading must not interrupt: the engine's threads would catch up meanwhile.
+    pub fn all(mut self) -> io::Result<Vec<WriteBatch>> {
+        std::iter::from_fn(|| self.next().transpose()).collect()
+    }
+
     /// The next batch, if there is one more.
-    pub fn next(&mut self) -> io::Result<Option<WriteBatch>> {
+    fn next(&mut self) -> io::Result<Option<WriteBatch>> {
         let count = match self.number() {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             count => count?,

@@ -34,7 +34,7 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 
 /// Threads that write and compact tables. With one, memtables wait behind compactions: the store then took half
 /// as much disk again after a bulk load and ten times as long to open. More gained nothing.
-const WORKERS: usize = 2;
+const WORKERS: usize = 3;
 
 /// A reserved key that means nothing.
 const TICK: [u8; 2] = [RESERVED_KEY_BYTE, 0xFF];
