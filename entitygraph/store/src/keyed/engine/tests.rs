@@ -421,7 +421,9 @@ fn a_lock_that_is_given_back_soon_is_waited_for(store: &Store) {
             thread::sleep(Duration::from_millis(100));
             drop(held);
         });
-        store.try_open().err().map_or((), |error| panic!("{name}: {error}"));
+        if let Err(error) = store.try_open() {
+            panic!("{name}: {error}");
+        }
         holder.join().unwrap();
     }
 }
