@@ -23,16 +23,9 @@ pub struct StoreOptions {
 /// Fails, and changes nothing, when the folder is in use by another process, holds something else, was written by a newer
 /// program, or is damaged. Dropping the store finishes what it accepted and frees the folder.
 pub async fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>> {
-    let unknown = || Error::UnknownStore { url: url.to_owned() };
-    let (name, path) = url.split_once(':').ok_or_else(unknown)?;
-    if name == "memory" && path.is_empty() {
+    let Some((kind, path)) = parse(url)? else {
         return Ok(Arc::new(MemoryStore::with(options.memory)));
-    }
-    let kind: EngineKind = name.parse().map_err(|_| unknown())?;
-    if path.is_empty() {
-        return Err(unknown());
-    }
-    let path = PathBuf::from(path);
+    };
     let opening = tokio::task::spawn_blocking(move || KeyedStore::open(kind, &path, options.keyed));
     match opening.await {
         Ok(store) => Ok(Arc::new(store?)),
@@ -42,6 +35,21 @@ pub async fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>> {
             outcome: Outcome::NotApplied,
             source: source.into(),
         }),
+    }
+}
+
+/// Refuses what [`open`] would take for no store.
+pub fn check_url(url: &str) -> Result<()> {
+    parse(url).map(drop)
+}
+
+/// The engine and its folder; nothing is the memory.
+fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
+    let unknown = || Error::UnknownStore { url: url.to_owned() };
+    match url.split_once(':').ok_or_else(unknown)? {
+        ("memory", "") => Ok(None),
+        (_, "") => Err(unknown()),
+        (name, path) => Ok(Some((name.parse().map_err(|_| unknown())?, path.into()))),
     }
 }
 
