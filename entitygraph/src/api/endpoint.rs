@@ -38,7 +38,7 @@ struct Asked<'a> {
 /// The same as parameters of a URL.
 #[derive(Debug, Deserialize)]
 struct Parameters {
-    query: String,
+    query: Option<String>,
     #[serde(rename = "operationName")]
     operation_name: Option<String>,
     variables: Option<String>,
@@ -150,9 +150,12 @@ fn parameters(uri: &Uri) -> Result<Asked<'static>, Rejection> {
     let wrong = |name, reason: String| Rejection::Parameter { name, reason };
     let Query(parameters) =
         Query::<Parameters>::try_from_uri(uri).map_err(|error| wrong("query", error.to_string()))?;
+    let missing =
+        "missing: GET /graphql?query={status{cursor}}, or POST a JSON object; people open /playground";
+    let query = parameters.query.ok_or_else(|| wrong("query", missing.to_owned()))?;
     let variables = parameters.variables.map(|text| serde_json::from_str(&text)).transpose();
     Ok(Asked {
-        query: parameters.query.into(),
+        query: query.into(),
         operation_name: parameters.operation_name.map(Cow::Owned),
         variables: variables.map_err(|error| wrong("variables", format!("not a JSON object ({error})")))?,
     })

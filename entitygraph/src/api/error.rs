@@ -17,6 +17,7 @@ use entitygraph_schema::{Refusal, space::SpaceError, text::TextError};
 use entitygraph_store::{Error, Outcome};
 use serde_json::json;
 
+use super::graphql::scalar::form;
 use crate::config::Limits;
 
 /// A failed resolver: the error of a service, on its way to the `errors` of an answer. It is no `Display`, so that no `?`
@@ -118,7 +119,9 @@ pub enum Rejection {
         reason: String,
     },
     /// The body is over the limit.
-    #[error("the request body is larger than {max} bytes: send less at once, or raise limits.body_bytes")]
+    #[error(
+        "the request body is larger than {max} bytes: send less at once, or raise service.limits.body_bytes"
+    )]
     TooLarge {
         /// The limit.
         max: usize,
@@ -183,7 +186,7 @@ pub enum Rejection {
     },
     /// A request under a name that is not ours: somebody pointed it at this machine.
     #[error(
-        "this server is not called `{found}`: use localhost or a loopback address, or add the name to the setting server.hosts"
+        "this server is not called `{found}`: use localhost or a loopback address, or add the name to the setting service.server.hosts"
     )]
     Host {
         /// The `Host` header.
@@ -302,6 +305,16 @@ fn name(error: &mut ServerError, limits: &Limits) {
             "QUERY_TOO_DEEP"
         }
         message if message.starts_with("The recursion depth of the query") => "QUERY_TOO_DEEP",
+        message if message.starts_with("Invalid value for argument") => {
+            let scalar = message.split_once("expected type \"").and_then(|(_, rest)| rest.strip_suffix('"'));
+            match scalar.and_then(form) {
+                Some(form) => {
+                    error.message += &format!(": send {form}");
+                    "BAD_INPUT"
+                }
+                None => "BAD_DOCUMENT",
+            }
+        }
         // An argument or variable that its scalar refused, while the query ran.
         _ if !error.path.is_empty() => "BAD_INPUT",
         _ => "BAD_DOCUMENT",
