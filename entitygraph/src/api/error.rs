@@ -284,20 +284,40 @@ pub(super) fn complete(errors: &mut [ServerError], limits: &Limits, writes: bool
     }
 }
 
+/// Whether the library refused the operation for its cost.
+pub(super) fn is_too_complex(error: &ServerError) -> bool {
+    error.message == "Query is too complex."
+}
+
+/// Says what counts, the cost if it is known, and the limit.
+pub(super) fn too_complex(error: &mut ServerError, cost: Option<usize>, limits: &Limits) {
+    let cost = cost.map_or_else(|| "more than".to_owned(), |cost| format!("{cost}, the limit is"));
+    error.message = format!(
+        "the query is too complex: it counts {cost} {}; a field counts 1, a page multiplies by its size: ask for smaller pages or \
+         fewer fields",
+        limits.query_complexity
+    );
+    classify(error, "QUERY_TOO_COMPLEX");
+}
+
+fn classify(error: &mut ServerError, code: &str) {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    extensions.set("retryable", false);
+    extensions.set("outcome", "NOT_APPLIED");
+    error.extensions = Some(extensions);
+}
+
 /// Gives an error that the GraphQL library makes itself a code, and a next step where it has none.
 fn name(error: &mut ServerError, limits: &Limits) {
-    let (max_depth, max_complexity) = (limits.query_depth, limits.query_complexity);
+    let max_depth = limits.query_depth;
     if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
         return;
     }
+    if is_too_complex(error) {
+        return too_complex(error, None, limits);
+    }
     let code = match error.message.as_str() {
-        "Query is too complex." => {
-            error.message = format!(
-                "the query is too complex: a field counts 1, a page multiplies by its size, the limit is {max_complexity}; \
-                 ask for smaller pages or fewer fields"
-            );
-            "QUERY_TOO_COMPLEX"
-        }
         "Query is nested too deep." => {
             error.message = format!(
                 "the query is nested deeper than {max_depth} levels: ask for less at once, `subtree` answers whole trees flat"
@@ -319,9 +339,5 @@ fn name(error: &mut ServerError, limits: &Limits) {
         _ if !error.path.is_empty() => "BAD_INPUT",
         _ => "BAD_DOCUMENT",
     };
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code);
-    extensions.set("retryable", false);
-    extensions.set("outcome", "NOT_APPLIED");
-    error.extensions = Some(extensions);
+    classify(error, code);
 }
