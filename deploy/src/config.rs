@@ -1,19 +1,27 @@
 //! Settings of the process: defaults, then a TOML file, then `ENTITYGRAPH_*` variables, then flags.
 
+mod error;
+mod listen;
 mod store;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use entitygraph::config::ConfigError;
 use figment::{
     Figment,
-    providers::{Env, Format, Serialized, Toml},
+    providers::{Format, Serialized, Toml},
     value::Value,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Common;
+use error::{Given, Setting};
 
+pub use listen::Listen;
 pub use store::StoreConfig;
 
 /// Settings of the process.
@@ -23,7 +31,7 @@ pub struct Config {
     /// Folder that holds everything the service keeps.
     pub data: PathBuf,
     /// Address to listen on.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// What to log.
     pub log: String,
     /// Where the world is kept, and within which limits.
@@ -36,7 +44,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: "data".into(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            listen: Listen::default(),
             // The engine tells of each table it opens; what an operator must know of it, the store says.
             log: "info,fjall=warn,lsm_tree=warn".to_owned(),
             store: StoreConfig::default(),
@@ -48,55 +56,50 @@ impl Default for Config {
 impl Config {
     /// Reads all layers and refuses what cannot work, by name.
     pub fn load(flags: &Common) -> Result<Self> {
+        Self::load_from(flags, std::env::vars_os())
+    }
+
+    fn load_from(
+        flags: &Common,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
+        let file = flags.config.as_deref().map(read).transpose()?;
+        let variables = environment.into_iter().filter_map(Setting::variable).map(Ok);
+        let settings = variables.chain(flags.set.iter().map(|text| Setting::flag(text)));
+        let given = Given { file, settings: settings.collect::<Result<_>>()? };
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = &flags.config {
-            if !file.is_file() {
-                bail!(
-                    "settings file {} does not exist: create it from `entitygraph serve --dump-config`",
-                    file.display()
-                );
-            }
-            figment = figment.merge(Toml::file_exact(file));
+        if let Some((_, text)) = &given.file {
+            figment = figment.merge(Toml::string(text));
         }
-        // ENTITYGRAPH_SERVICE__LIMITS__PAGE_ROWS=500
-        figment = figment.merge(Env::prefixed("ENTITYGRAPH_").split("__"));
-        for setting in &flags.set {
-            let (name, value) = setting.split_once('=').with_context(|| {
-                format!(
-                    "`--set {setting}`: write --set NAME=VALUE, such as --set store.retention.commits=5000"
-                )
-            })?;
-            // As a variable of the environment is read: a number where it is one, else a text. Never fails.
+        for Setting { name, value, .. } in &given.settings {
+            // A number where it is one, else a text. Never fails.
             let Ok(value) = value.parse::<Value>();
-            figment = figment.merge((name, value));
+            figment = figment.merge((name.as_str(), value));
         }
-        let mut config: Self = figment.extract().context("the settings are wrong")?;
+        let mut config: Self = figment.extract().map_err(|error| given.explain(error))?;
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
         if let Some(store) = &flags.store {
             config.store.url = Some(store.clone());
         }
-        if let Some(listen) = flags.listen {
-            config.listen = listen;
+        if let Some(listen) = &flags.listen {
+            config.listen.clone_from(listen);
         }
         if let Some(log) = &flags.log {
             config.log.clone_from(log);
         }
-        config.validate()?;
+        config.validate().map_err(|error| match error.downcast_ref::<ConfigError>() {
+            Some(wrong) => given.refuse(wrong.name, wrong),
+            None => error,
+        })?;
         Ok(config)
     }
 
     fn validate(&self) -> Result<()> {
-        if !self.listen.ip().is_loopback() {
-            bail!(
-                "setting `listen` is {}: only loopback addresses (127.0.0.1, [::1]) are allowed while there is no \
-                 authentication; put a proxy that authenticates in front",
-                self.listen
-            );
-        }
         self.service.validate()?;
         self.store.validate(&self.service)?;
+        entitygraph_store::check_url(&self.store_url())?;
         Ok(())
     }
 
@@ -109,6 +112,21 @@ impl Config {
     pub fn dump(&self) -> Result<String> {
         toml::to_string_pretty(self).context("the settings could not be printed")
     }
+}
+
+/// The settings file and what is in it.
+fn read(file: &Path) -> Result<(PathBuf, String)> {
+    let name = file.display();
+    if file.is_dir() {
+        bail!("--config {name} is a folder: give the settings file in it");
+    }
+    if !file.exists() {
+        bail!("settings file {name} does not exist: create it from `entitygraph serve --dump-config`");
+    }
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("settings file {name} cannot be read"))?;
+    toml::de::DeTable::parse(&text).map_err(|error| anyhow!("settings file {name} is no TOML: {error}"))?;
+    Ok((file.to_owned(), text))
 }
 
 #[cfg(test)]
@@ -131,12 +149,6 @@ mod tests {
     fn flags_win_over_defaults_and_the_store_follows_the_data_folder() {
         let config = Config::load(&Common { data: Some("elsewhere".into()), ..flags() }).unwrap();
         assert_eq!(config.store_url(), "fjall:elsewhere/world");
-    }
-
-    #[test]
-    fn addresses_beyond_loopback_are_refused_with_the_reason() {
-        let error = Config::load(&Common { listen: "0.0.0.0:4000".parse().ok(), ..flags() }).unwrap_err();
-        assert!(error.to_string().contains("only loopback"), "{error}");
     }
 
     fn with(settings: &[&str]) -> Result<Config> {
@@ -171,6 +183,98 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_what_gave_which_setting_and_what_is_allowed() {
+        for (setting, message) in [
+            (
+                "store.colour=red",
+                "there is no setting `store.colour`; beside it could be url, engine, writer",
+            ),
+            ("colour", "write --set NAME=VALUE"),
+            (
+                "store.writer.waiting=many",
+                "setting `store.writer.waiting` is `many`: it must be a whole number, 0 or more (given by --set \
+                 store.writer.waiting=many)",
+            ),
+            (
+                "store.writer=3",
+                "setting `store.writer` is 3: it must be a section of settings (given by --set store.writer=3)",
+            ),
+            (
+                "service.limits.page_rows=0",
+                "setting `service.limits.page_rows` is 0: it must be at least 1 (given by --set",
+            ),
+            ("listen=0.0.0.0:4000", "setting `listen`: 0.0.0.0 is reached from other machines"),
+            ("listen=localhost", "setting `listen`: it must be ADDRESS:PORT"),
+            ("store.url=bogus", "fjall:PATH"),
+        ] {
+            let error = format!("{:#}", with(&[setting]).unwrap_err());
+            assert!(error.contains(message), "{setting}: {error}");
+        }
+        assert!(Config::load(&Common { store: Some("bogus".to_owned()), ..flags() }).is_err());
+    }
+
+    #[test]
+    fn the_environment_stands_between_the_file_and_the_flags() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, "[store.writer]\nwaiting = 1\ntouched = 2\n[store.retention]\ncommits = 3")
+            .unwrap();
+        let flags =
+            Common { config: Some(file), set: vec!["store.retention.commits=30".to_owned()], ..flags() };
+        let load = |variables: &[(&str, &str)]| {
+            Config::load_from(&flags, variables.iter().map(|(name, value)| (name.into(), value.into())))
+        };
+        let variables = [
+            ("ENTITYGRAPH_STORE__WRITER__TOUCHED", "20"),
+            ("ENTITYGRAPH_STORE__RETENTION__COMMITS", "20"),
+            ("ENTITYGRAPH_LISTEN", "localhost:0"),
+            ("HOME", "elsewhere"),
+        ];
+        let config = load(&variables).unwrap();
+        assert_eq!((config.store.writer.waiting, config.store.writer.touched), (1, 20));
+        assert_eq!(
+            (config.store.retention.commits, config.listen.to_string()),
+            (30, "localhost:0".to_owned())
+        );
+
+        let error = load(&[("ENTITYGRAPH_STORE__WRITER__WAITING", "-1")]).unwrap_err().to_string();
+        let expected = "setting `store.writer.waiting` is -1: it must be a whole number, 0 or more (given by the environment \
+                        variable ENTITYGRAPH_STORE__WRITER__WAITING)";
+        assert_eq!(error, expected);
+        let error = load(&[("ENTITYGRAPH_STORE_URL", "memory:")]).unwrap_err().to_string();
+        assert!(error.starts_with("there is no setting `store_url`"), "{error}");
+        assert!(error.contains("ENTITYGRAPH_STORE_URL; `__` stands for the dot"), "{error}");
+    }
+
+    #[test]
+    fn an_error_in_a_file_names_the_file_and_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        for (text, message) in [
+            (
+                "\n[store.writer]\n# few\nwaiting = \"few\"\n",
+                "`few`: it must be a whole number, 0 or more (given by",
+            ),
+            ("\n\n[store]\nwriter = { waiting = -1 }", "`store.writer.waiting` is -1: it must be"),
+            ("\n[store]\n\ncolour = 1", "there is no setting `store.colour`"),
+            (
+                "[service.limits]\n\n\nquery_depth = 0",
+                "setting `service.limits.query_depth` is 0: it must be at least 1",
+            ),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error =
+                Config::load(&Common { config: Some(file.clone()), ..flags() }).unwrap_err().to_string();
+            assert!(error.contains(message) && error.ends_with("settings.toml, line 4)"), "{text}: {error}");
+        }
+        std::fs::write(&file, "[store\n").unwrap();
+        let error = Config::load(&Common { config: Some(file), ..flags() }).unwrap_err().to_string();
+        assert!(error.contains("settings.toml is no TOML") && error.contains("line 1"), "{error}");
+        let error = Config::load(&Common { config: Some(folder.path().into()), ..flags() }).unwrap_err();
+        assert!(error.to_string().contains("is a folder: give the settings file"), "{error}");
+    }
+
+    #[test]
     fn limits_of_the_store_that_cannot_be_are_refused_by_name() {
         for (setting, name) in [
             ("store.retention.commits=0", "store.retention.commits"),
@@ -187,10 +291,6 @@ mod tests {
         let both =
             ["service.limits.transaction_operations=30000", "store.writer.transaction_operations=30000"];
         assert_eq!(with(&both).unwrap().store.options().keyed.writer.transaction_operations, 30_000);
-        for setting in ["store.colour=red", "colour", "store.writer.waiting=many"] {
-            let error = format!("{:#}", with(&[setting]).unwrap_err());
-            assert!(error.contains("colour") || error.contains("waiting"), "{setting}: {error}");
-        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod telemetry;
 mod whole_file;
 mod world;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 
@@ -38,14 +38,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match cli.command.unwrap_or(Command::Demo) {
             Command::Demo => demo::run(&config).await,
             Command::Serve => serve(&config).await,
             Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
             Command::Export(export) => world::export(&config, &export).await,
         }
-    })
+    });
+    // A load that was interrupted may still be reading files.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    result
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

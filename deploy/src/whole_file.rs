@@ -37,7 +37,20 @@ impl WholeFile {
             .prefix(".entitygraph-")
             // As any other new file: the umask takes away from it.
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
+            .tempfile_in(folder)
+            .map_err(|error| {
+                let (kind, folder) = (error.kind(), folder.display());
+                // The error of the library names a file that nobody asked for.
+                io::Error::new(
+                    kind,
+                    match kind {
+                        io::ErrorKind::NotFound => {
+                            format!("the folder {folder} does not exist: create it first")
+                        }
+                        _ => format!("no file can be made in the folder {folder}: {kind}"),
+                    },
+                )
+            })?;
         Ok(Self::Beside(BufWriter::new(temporary), path))
     }
 

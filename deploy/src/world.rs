@@ -1,19 +1,25 @@
 //! World data in and out: `entitygraph ingest` and `entitygraph export`.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use entitygraph_migrations::{
     eve::{self, Export as EveExport},
     export::{self, ExportOptions},
-    load::{self, LoadOptions, for_terminal},
+    load::{self, LoadOptions, Progress, Report, for_terminal},
     world::{self, WorldFiles},
 };
 
 use entitygraph_store::{Store, memory::MemoryStore};
 
 use crate::{
-    app::{existing_store, open_store},
+    app::{existing_store, open_store, signal},
     cli::{Existing, Export, Format, Ingest},
     config::Config,
     whole_file::WholeFile,
@@ -30,12 +36,16 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
         Format::World => {
             let files = WorldFiles::open(&ingest.path)?;
             let store = target(config, ingest.dry_run).await?;
-            (store.clone(), world::ingest(store, files, options, for_terminal()).await?)
+            let shown = Counted::new();
+            let load = world::ingest(store.clone(), files, options, shown.clone());
+            (store.clone(), shown.until(signal(), &*store, ingest.dry_run, load).await?)
         }
         Format::Eve => {
             let export = EveExport::open(&ingest.path)?;
             let store = target(config, ingest.dry_run).await?;
-            (store.clone(), eve::ingest(store, export, options, for_terminal()).await?)
+            let shown = Counted::new();
+            let load = eve::ingest(store.clone(), export, options, shown.clone());
+            (store.clone(), shown.until(signal(), &*store, ingest.dry_run, load).await?)
         }
     };
     let total = report.total();
@@ -52,6 +62,61 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Counts what settled in the store, and shows it.
+struct Counted {
+    shown: Arc<dyn Progress>,
+    settled: AtomicU64,
+}
+
+impl Counted {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { shown: for_terminal(), settled: AtomicU64::default() })
+    }
+
+    /// Runs a load to its end; when `stop` comes first, says what is in.
+    async fn until<E: Into<Error>>(
+        &self,
+        stop: impl Future<Output = Result<()>>,
+        store: &dyn Store,
+        dry_run: bool,
+        load: impl Future<Output = Result<Report, E>>,
+    ) -> Result<Report> {
+        tokio::select! {
+            biased;
+            report = load => return report.map_err(Into::into),
+            stopped = stop => stopped?,
+        }
+        self.finish();
+        if dry_run {
+            bail!("interrupted: it was a dry run, nothing was written");
+        }
+        store.sync().await?;
+        let settled = self.settled.load(Ordering::Relaxed);
+        bail!(
+            "interrupted: {settled} items are in the store and stay; run the command again, it goes on from there"
+        );
+    }
+}
+
+impl Progress for Counted {
+    fn stage(&self, name: &str) {
+        self.shown.stage(name);
+    }
+    fn total_bytes(&self, bytes: u64) {
+        self.shown.total_bytes(bytes);
+    }
+    fn bytes(&self, more: u64) {
+        self.shown.bytes(more);
+    }
+    fn items(&self, more: u64) {
+        self.settled.fetch_add(more, Ordering::Relaxed);
+        self.shown.items(more);
+    }
+    fn finish(&self) {
+        self.shown.finish();
+    }
 }
 
 /// Where a load goes. A dry run against a store that is not there creates none: it compares with an empty world.
@@ -169,6 +234,25 @@ mod tests {
         assert!(written().await.contains(r#""radius": 7.0"#));
     }
 
+    #[tokio::test]
+    async fn an_interrupted_load_says_what_is_in_and_that_it_goes_on() {
+        let interrupt = async |dry_run| {
+            let shown = Counted { shown: Arc::new(load::Silent), settled: AtomicU64::default() };
+            let loading = async {
+                shown.items(3);
+                std::future::pending::<Result<Report>>().await
+            };
+            let stopped = shown.until(async { Ok(()) }, &MemoryStore::new(), dry_run, loading).await;
+            stopped.unwrap_err().to_string()
+        };
+        let error = interrupt(false).await;
+        assert_eq!(
+            error,
+            "interrupted: 3 items are in the store and stay; run the command again, it goes on from there"
+        );
+        assert!(interrupt(true).await.contains("nothing was written"));
+    }
+
     async fn run(path: &Path, below: Option<&str>) -> Result<()> {
         let mut arguments = vec!["export", path.to_str().unwrap(), "--store", "memory:"];
         arguments.extend(below.into_iter().flat_map(|below| ["--below", below]));
@@ -190,6 +274,14 @@ mod tests {
         assert!(format!("{error:#}").contains("4711"), "{error:#}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last export");
         assert_eq!(files(folder.path()), ["world.yaml"]);
+    }
+
+    #[tokio::test]
+    async fn an_export_into_no_folder_names_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = format!("{:#}", run(&folder.path().join("nowhere/world.yaml"), None).await.unwrap_err());
+        assert!(error.ends_with("nowhere does not exist: create it first"), "{error}");
+        assert!(!error.contains(".entitygraph-"), "{error}");
     }
 
     #[tokio::test]

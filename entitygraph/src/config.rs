@@ -122,14 +122,14 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         let positive = [
-            ("limits.page_rows", limits.page_rows as u64),
-            ("limits.subtree_entities", limits.subtree_entities as u64),
-            ("limits.transaction_operations", limits.transaction_operations as u64),
-            ("limits.query_depth", limits.query_depth as u64),
-            ("limits.query_complexity", limits.query_complexity as u64),
-            ("limits.query_tokens", limits.query_tokens as u64),
-            ("limits.body_bytes", limits.body_bytes as u64),
-            ("limits.request_ms", limits.request_ms),
+            ("service.limits.page_rows", limits.page_rows as u64),
+            ("service.limits.subtree_entities", limits.subtree_entities as u64),
+            ("service.limits.transaction_operations", limits.transaction_operations as u64),
+            ("service.limits.query_depth", limits.query_depth as u64),
+            ("service.limits.query_complexity", limits.query_complexity as u64),
+            ("service.limits.query_tokens", limits.query_tokens as u64),
+            ("service.limits.body_bytes", limits.body_bytes as u64),
+            ("service.limits.request_ms", limits.request_ms),
         ];
         for (name, value) in positive {
             if value == 0 {
@@ -139,7 +139,7 @@ impl Config {
         for host in &self.server.hosts {
             if host.is_empty() || host.contains(|c: char| !(c.is_ascii_alphanumeric() || "-._".contains(c))) {
                 let reason = "it must be a host name without scheme and port, such as worlds.example";
-                return Err(ConfigError { name: "server.hosts", value: format!("`{host}`"), reason });
+                return Err(ConfigError { name: "service.server.hosts", value: format!("`{host}`"), reason });
             }
         }
         let max = entitygraph_schema::query::PageRequest::MAX_FIRST as u64;

@@ -7,7 +7,8 @@
 //! - a world root is a zone; the innermost zone host above an entity is the frame of its pose;
 //! - an entity without a pose rides with its parent: moving the parent writes one row;
 //! - ids are never reused (G3), revisions of one entity only grow (G6);
-//! - no float in the model is NaN or infinite, no rotation is unnormalised: constructors refuse them.
+//! - no float in the model is NaN or infinite, no place is beyond [`space::COORDINATE_MAX`], no rotation is unnormalised:
+//!   constructors refuse them.
 
 pub mod id;
 pub mod order;

@@ -22,6 +22,16 @@ pub enum SpaceError {
         /// What was given.
         value: f64,
     },
+    /// Farther than [`COORDINATE_MAX`], or a radius over [`RADIUS_MAX`].
+    #[error("{what} is out of range: {value:e} m, at most {max:e} m are possible")]
+    TooFar {
+        /// The part that is wrong.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// The limit.
+        max: f64,
+    },
     /// A rotation must have length 1.
     #[error("the rotation has length {length}, a unit quaternion has length 1")]
     NotUnit {
@@ -44,22 +54,33 @@ pub enum SpaceError {
     },
 }
 
+/// Largest coordinate in metres, in either direction: a hundred thousand light years, a galaxy. Squares of coordinates, and
+/// their sums over all zones that can lie in each other, stay far within the range of floats.
+pub const COORDINATE_MAX: f64 = 1e21;
+
+/// Largest radius in metres: from any point of the largest box to any other.
+pub const RADIUS_MAX: f64 = 4.0 * COORDINATE_MAX;
+
 /// Refuses NaN and infinities.
 pub fn finite(what: &'static str, value: f64) -> Result<f64, SpaceError> {
     if value.is_finite() { Ok(value) } else { Err(SpaceError::NotFinite { what, value }) }
 }
 
-/// Refuses vectors with a NaN or infinite part.
-pub fn finite_vector(what: &'static str, vector: DVec3) -> Result<DVec3, SpaceError> {
-    for value in vector.to_array() {
-        finite(what, value)?;
-    }
-    Ok(vector)
+fn within(what: &'static str, value: f64, max: f64) -> Result<f64, SpaceError> {
+    if finite(what, value)?.abs() > max { Err(SpaceError::TooFar { what, value, max }) } else { Ok(value) }
 }
 
-/// Refuses radii that are negative, NaN or infinite.
+/// Refuses points with a coordinate that is NaN, infinite or beyond [`COORDINATE_MAX`].
+pub fn checked_point(what: &'static str, point: DVec3) -> Result<DVec3, SpaceError> {
+    for value in point.to_array() {
+        within(what, value, COORDINATE_MAX)?;
+    }
+    Ok(point)
+}
+
+/// Refuses radii that are negative, NaN, infinite or over [`RADIUS_MAX`].
 pub fn radius(what: &'static str, value: f64) -> Result<f64, SpaceError> {
-    if finite(what, value)? < 0.0 { Err(SpaceError::Negative { what, value }) } else { Ok(value) }
+    if within(what, value, RADIUS_MAX)? < 0.0 { Err(SpaceError::Negative { what, value }) } else { Ok(value) }
 }
 
 /// Place and attitude in a zone: a point `p` of the thing is at `translation + rotation * p` in the zone.
@@ -79,7 +100,7 @@ impl Pose {
 
     /// Checks and keeps both parts.
     pub fn new(translation: DVec3, rotation: DQuat) -> Result<Self, SpaceError> {
-        finite_vector("the position", translation)?;
+        checked_point("the position", translation)?;
         for value in rotation.to_array() {
             finite("the rotation", value)?;
         }
@@ -124,13 +145,13 @@ impl Pose {
     }
 
     /// `inner` is given inside this pose; the result is the same thing in the frame that this pose is in. Like each
-    /// conversion it can leave the range of floats: [`Self::check`] the result before it is kept.
+    /// conversion it can go beyond [`COORDINATE_MAX`]: [`Self::check`] the result before it is kept.
     #[must_use]
     pub fn then(&self, inner: &Self) -> Self {
         Conversion { up: &[*self], down: &[] }.pose(*inner)
     }
 
-    /// Refuses a pose that a conversion made of numbers too large for floats.
+    /// Refuses a pose that a conversion took beyond [`COORDINATE_MAX`].
     pub fn check(self) -> Result<Self, SpaceError> {
         Self::new(self.translation, self.rotation)
     }
@@ -184,10 +205,10 @@ pub struct Aabb {
 }
 
 impl Aabb {
-    /// Checks that the corners are finite and in order.
+    /// Checks that the corners are possible and in order.
     pub fn new(min: DVec3, max: DVec3) -> Result<Self, SpaceError> {
-        finite_vector("the lower corner", min)?;
-        finite_vector("the upper corner", max)?;
+        checked_point("the lower corner", min)?;
+        checked_point("the upper corner", max)?;
         for (axis, (low, high)) in
             ['x', 'y', 'z'].into_iter().zip(min.to_array().into_iter().zip(max.to_array()))
         {
@@ -200,7 +221,7 @@ impl Aabb {
 
     /// The cube of this half edge around the origin.
     pub fn cube(half_edge: f64) -> Result<Self, SpaceError> {
-        let half = radius("the half edge", half_edge)?;
+        let half = radius("the half edge", within("the half edge", half_edge, COORDINATE_MAX)?)?;
         Self::new(DVec3::splat(-half), DVec3::splat(half))
     }
 
@@ -225,7 +246,7 @@ impl Aabb {
         bits(self) == bits(other)
     }
 
-    /// Cubic metres inside; infinite for boxes whose volume no f64 holds.
+    /// Cubic metres inside.
     pub fn volume(&self) -> f64 {
         (self.max - self.min).element_product()
     }

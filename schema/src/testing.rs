@@ -140,7 +140,8 @@ fn names<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug + 'static>
 
 /// Entity names, also empty and in any script.
 pub fn entity_names() -> impl Strategy<Value = EntityName> {
-    prop_oneof!["[a-c]{0,3}", "\\PC{0,40}"].prop_map(|text| name(&text))
+    prop_oneof!["[a-c]{0,3}", "[\\PC--[\u{2028}-\u{202e}\u{2066}-\u{2069}]]{0,40}"]
+        .prop_map(|text| name(&text))
 }
 
 /// Up to four labels.

@@ -57,7 +57,12 @@ fn check(
         });
     }
     match text.chars().find(|&c| !accepts(c)) {
-        Some(character) => Err(TextError::Character { what, text: text.to_owned(), character, allowed }),
+        Some(character) => {
+            // It is shown to people: what would break or turn around the line is not shown as it is.
+            let text =
+                text.chars().map(|c| if printable(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
+            Err(TextError::Character { what, text, character, allowed })
+        }
         None => Ok(()),
     }
 }
@@ -66,12 +71,15 @@ fn word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/')
 }
 
+/// Anything but controls, line breaks, and what turns the direction of the text around it (a name of `exe.\u{202e}gpj`
+/// reads `exe.jpg`). Letters and marks of scripts from right to left are as good as any.
 fn printable(c: char) -> bool {
-    !c.is_control()
+    !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 const WORD: &str = "letters, digits and _ - . : /";
-const PRINTABLE: &str = "printable characters";
+const PRINTABLE: &str =
+    "printable characters: no controls, line breaks or overrides of the writing direction";
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $empty:literal, $allowed:ident, $accepts:ident) => {
@@ -194,8 +202,22 @@ mod tests {
     }
 
     #[test]
+    fn names_that_would_turn_or_break_the_line_are_refused_and_not_repeated() {
+        for bad in ['\u{202e}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{2028}', '\u{85}', '\u{7f}', '\0'] {
+            let error = EntityName::new(format!("Jita {bad}VI")).unwrap_err().to_string();
+            assert!(error.starts_with("an entity name `Jita \u{fffd}VI` has '\\"), "{error}");
+            assert!(
+                error.contains("no controls, line breaks or overrides") && !error.contains(bad),
+                "{error}"
+            );
+            assert!(Kind::new(format!("a{bad}")).is_err());
+        }
+    }
+
+    #[test]
     fn entity_names_are_any_printable_text() {
-        for name in ["", "Jita IV - Moon 4", "Орбита", "月"] {
+        for name in ["", "Jita IV - Moon 4", "Орбита", "月", "قمر\u{200f} 1", "ירח", "👩\u{200d}🚀"]
+        {
             assert_eq!(EntityName::new(name).unwrap().as_str(), name);
         }
     }

@@ -38,7 +38,7 @@ struct Asked<'a> {
 /// The same as parameters of a URL.
 #[derive(Debug, Deserialize)]
 struct Parameters {
-    query: String,
+    query: Option<String>,
     #[serde(rename = "operationName")]
     operation_name: Option<String>,
     variables: Option<String>,
@@ -150,9 +150,12 @@ fn parameters(uri: &Uri) -> Result<Asked<'static>, Rejection> {
     let wrong = |name, reason: String| Rejection::Parameter { name, reason };
     let Query(parameters) =
         Query::<Parameters>::try_from_uri(uri).map_err(|error| wrong("query", error.to_string()))?;
+    let missing =
+        "missing: GET /graphql?query={status{cursor}}, or POST a JSON object; people open /playground";
+    let query = parameters.query.ok_or_else(|| wrong("query", missing.to_owned()))?;
     let variables = parameters.variables.map(|text| serde_json::from_str(&text)).transpose();
     Ok(Asked {
-        query: parameters.query.into(),
+        query: query.into(),
         operation_name: parameters.operation_name.map(Cow::Owned),
         variables: variables.map_err(|error| wrong("variables", format!("not a JSON object ({error})")))?,
     })
@@ -222,6 +225,8 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
     }
     let span = tracing::debug_span!("request", operation = name, kind = operation.name());
     let mut request = Request::from(asked);
+    // Should it cost too much, it is counted.
+    let (variables, name) = (request.variables.clone(), request.operation_name.clone());
     request.set_parsed_query(document.parsed.clone());
     if document.flat {
         request = request.data(Flat);
@@ -231,7 +236,16 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
     let writes = ty == OperationType::Mutation;
     let timeout = Rejection::Timeout { ms: limits.request_ms, writes };
-    let result = execution.await.map_err(|_| timeout).map(|mut answer| {
+    let mut result = execution.await.map_err(|_| timeout);
+    if let Ok(answer) = &mut result
+        && let Some(error) = answer.errors.iter_mut().find(|error| error::is_too_complex(error))
+    {
+        let mut counted = Request::new(String::new()).variables(variables);
+        counted.operation_name = name;
+        counted.set_parsed_query(document.parsed.clone());
+        error::too_complex(error, api.meter().cost(counted).await, limits);
+    }
+    let result = result.map(|mut answer| {
         if answer.errors.is_empty() {
             document.found_valid();
         }

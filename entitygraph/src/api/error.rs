@@ -17,6 +17,7 @@ use entitygraph_schema::{Refusal, space::SpaceError, text::TextError};
 use entitygraph_store::{Error, Outcome};
 use serde_json::json;
 
+use super::graphql::scalar::form;
 use crate::config::Limits;
 
 /// A failed resolver: the error of a service, on its way to the `errors` of an answer. It is no `Display`, so that no `?`
@@ -118,7 +119,9 @@ pub enum Rejection {
         reason: String,
     },
     /// The body is over the limit.
-    #[error("the request body is larger than {max} bytes: send less at once, or raise limits.body_bytes")]
+    #[error(
+        "the request body is larger than {max} bytes: send less at once, or raise service.limits.body_bytes"
+    )]
     TooLarge {
         /// The limit.
         max: usize,
@@ -183,7 +186,7 @@ pub enum Rejection {
     },
     /// A request under a name that is not ours: somebody pointed it at this machine.
     #[error(
-        "this server is not called `{found}`: use localhost or a loopback address, or add the name to the setting server.hosts"
+        "this server is not called `{found}`: use localhost or a loopback address, or add the name to the setting service.server.hosts"
     )]
     Host {
         /// The `Host` header.
@@ -281,20 +284,40 @@ pub(super) fn complete(errors: &mut [ServerError], limits: &Limits, writes: bool
     }
 }
 
+/// Whether the library refused the operation for its cost.
+pub(super) fn is_too_complex(error: &ServerError) -> bool {
+    error.message == "Query is too complex."
+}
+
+/// Says what counts, the cost if it is known, and the limit.
+pub(super) fn too_complex(error: &mut ServerError, cost: Option<usize>, limits: &Limits) {
+    let cost = cost.map_or_else(|| "more than".to_owned(), |cost| format!("{cost}, the limit is"));
+    error.message = format!(
+        "the query is too complex: it counts {cost} {}; a field counts 1, a page multiplies by its size: ask for smaller pages or \
+         fewer fields",
+        limits.query_complexity
+    );
+    classify(error, "QUERY_TOO_COMPLEX");
+}
+
+fn classify(error: &mut ServerError, code: &str) {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    extensions.set("retryable", false);
+    extensions.set("outcome", "NOT_APPLIED");
+    error.extensions = Some(extensions);
+}
+
 /// Gives an error that the GraphQL library makes itself a code, and a next step where it has none.
 fn name(error: &mut ServerError, limits: &Limits) {
-    let (max_depth, max_complexity) = (limits.query_depth, limits.query_complexity);
+    let max_depth = limits.query_depth;
     if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
         return;
     }
+    if is_too_complex(error) {
+        return too_complex(error, None, limits);
+    }
     let code = match error.message.as_str() {
-        "Query is too complex." => {
-            error.message = format!(
-                "the query is too complex: a field counts 1, a page multiplies by its size, the limit is {max_complexity}; \
-                 ask for smaller pages or fewer fields"
-            );
-            "QUERY_TOO_COMPLEX"
-        }
         "Query is nested too deep." => {
             error.message = format!(
                 "the query is nested deeper than {max_depth} levels: ask for less at once, `subtree` answers whole trees flat"
@@ -302,13 +325,19 @@ fn name(error: &mut ServerError, limits: &Limits) {
             "QUERY_TOO_DEEP"
         }
         message if message.starts_with("The recursion depth of the query") => "QUERY_TOO_DEEP",
+        message if message.starts_with("Invalid value for argument") => {
+            let scalar = message.split_once("expected type \"").and_then(|(_, rest)| rest.strip_suffix('"'));
+            match scalar.and_then(form) {
+                Some(form) => {
+                    error.message += &format!(": send {form}");
+                    "BAD_INPUT"
+                }
+                None => "BAD_DOCUMENT",
+            }
+        }
         // An argument or variable that its scalar refused, while the query ran.
         _ if !error.path.is_empty() => "BAD_INPUT",
         _ => "BAD_DOCUMENT",
     };
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code);
-    extensions.set("retryable", false);
-    extensions.set("outcome", "NOT_APPLIED");
-    error.extensions = Some(extensions);
+    classify(error, code);
 }

@@ -23,7 +23,7 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    graphql::{Schema, document::Documents},
+    graphql::{Schema, cost::Meter, document::Documents},
     live::Live,
 };
 use crate::{Graph, config::Limits};
@@ -35,6 +35,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     graph: Graph,
     schema: Schema,
+    meter: Meter,
     sdl: String,
     documents: Arc<Documents>,
     live: Live,
@@ -51,7 +52,8 @@ impl Api {
         let limits = graph.config().limits.clone();
         let live = Live::new(schema.clone(), documents.clone(), limits, graph.metrics().clone());
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
-        Self(Arc::new(Inner { sdl: schema.sdl(), schema, documents, live, registry, ready, drain, graph }))
+        let (sdl, meter) = (schema.sdl(), Meter::new(graph.clone()));
+        Self(Arc::new(Inner { sdl, schema, meter, documents, live, registry, ready, drain, graph }))
     }
 
     /// The service behind it.
@@ -72,6 +74,10 @@ impl Api {
     /// Cancelled when the server stops: streams end then.
     pub fn drain(&self) -> CancellationToken {
         self.0.drain.clone()
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     pub(crate) fn documents(&self) -> &Documents {

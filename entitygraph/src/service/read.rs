@@ -90,7 +90,7 @@ impl Graph {
     }
 
     /// An entity and what is below it, parents first, in one piece and from one moment. Refused when it has more than
-    /// `limits.subtree_entities`; [`Graph::descendants`] reads larger ones.
+    /// `service.limits.subtree_entities`; [`Graph::descendants`] reads larger ones.
     pub async fn subtree(&self, root: EntityId, extent: Extent) -> Result<Subtree> {
         let key = (root, extent);
         if let Some(subtree) = self.inner.cache.subtree(key) {

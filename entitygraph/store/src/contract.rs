@@ -168,7 +168,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// The zones whose bounds hold the point, from `zone` (which is always first) inwards; of several nested zones that
     /// hold it the one with the smallest bounds is entered: the least volume, of equal ones the lower id. Layers play no
-    /// part. An unknown zone and a point that is not finite are refused.
+    /// part. An unknown zone and a point that cannot be are refused.
     async fn zones_at(&self, zone: EntityId, point: DVec3) -> Result<At<Vec<EntityId>>>;
 
     /// Links with an end at the entity, by kind and other end. An unknown entity is refused.

@@ -61,7 +61,10 @@ pub enum Error {
         known: u32,
     },
     /// Stored bytes do not decode or disagree with each other.
-    #[error("{location} is damaged: {what}; restore a backup, or export what can still be read")]
+    #[error(
+        "{location} is damaged: {what}; stop what uses it, copy the folder away, check the disk, then ingest the last export \
+         into a new folder"
+    )]
     Corrupt {
         /// The folder.
         location: String,
@@ -71,13 +74,17 @@ pub enum Error {
         outcome: Outcome,
     },
     /// No room left.
-    #[error("there is no room left at {location}: free some, writes go on by themselves then")]
+    #[error(
+        "there is no room left at {location}: {free_mib} MiB are free, and the last {reserve_mib} MiB of the disk are kept \
+         for the engine (setting store.engine.reserve_bytes); free some and try again, a running server goes on by itself"
+    )]
     Full {
         /// The folder.
         location: String,
-        /// What the engine said.
-        #[source]
-        source: BoxError,
+        /// Free space in MiB.
+        free_mib: u64,
+        /// Space kept free in MiB.
+        reserve_mib: u64,
     },
     /// Anything else that the engine reports.
     #[error("{operation} failed at {location}")]
@@ -93,8 +100,8 @@ pub enum Error {
         source: BoxError,
     },
     /// A read, or a batch of writes, that several callers waited for together failed.
-    #[error("{0}")]
-    Shared(#[source] std::sync::Arc<Error>),
+    #[error(transparent)]
+    Shared(std::sync::Arc<Error>),
     /// The URL names no store.
     #[error("`{url}` names no store: use fjall:PATH, sled:PATH or memory:")]
     UnknownStore {

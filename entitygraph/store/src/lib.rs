@@ -18,4 +18,4 @@ mod open;
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};
 pub use memory::{MemoryConfig, MemoryStore};
-pub use open::{StoreOptions, open};
+pub use open::{StoreOptions, check_url, open};

@@ -36,16 +36,9 @@ pub struct StoreOptions {
 pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>> {
     let begin = options.begin.unwrap_or_else(time_of_day);
     (options.keyed.begin, options.memory.begin) = (begin, begin);
-    let unknown = || Error::UnknownStore { url: url.to_owned() };
-    let (name, path) = url.split_once(':').ok_or_else(unknown)?;
-    if name == "memory" && path.is_empty() {
+    let Some((kind, path)) = parse(url)? else {
         return Ok(Arc::new(MemoryStore::with(options.memory)));
-    }
-    let kind: EngineKind = name.parse().map_err(|_| unknown())?;
-    if path.is_empty() {
-        return Err(unknown());
-    }
-    let path = PathBuf::from(path);
+    };
     let opening = tokio::task::spawn_blocking(move || KeyedStore::open(kind, &path, options.keyed));
     match opening.await {
         Ok(store) => Ok(Arc::new(store?)),
@@ -55,6 +48,21 @@ pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>
             outcome: Outcome::NotApplied,
             source: source.into(),
         }),
+    }
+}
+
+/// Refuses what [`open`] would take for no store.
+pub fn check_url(url: &str) -> Result<()> {
+    parse(url).map(drop)
+}
+
+/// The engine and its folder; nothing is the memory.
+fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
+    let unknown = || Error::UnknownStore { url: url.to_owned() };
+    match url.split_once(':').ok_or_else(unknown)? {
+        ("memory", "") => Ok(None),
+        (_, "") => Err(unknown()),
+        (name, path) => Ok(Some((name.parse().map_err(|_| unknown())?, path.into()))),
     }
 }
 

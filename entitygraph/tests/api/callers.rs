@@ -96,6 +96,6 @@ async fn the_name_of_a_proxy_is_a_setting() {
     for host in ["https://worlds.example", "worlds.example:443", ""] {
         let mut config = Config::default();
         config.server.hosts = vec![host.to_owned()];
-        assert_eq!(config.validate().unwrap_err().name, "server.hosts", "{host}");
+        assert_eq!(config.validate().unwrap_err().name, "service.server.hosts", "{host}");
     }
 }

@@ -94,10 +94,23 @@ async fn coordinates_that_are_not_finite_are_refused() {
         r#"{{"query": "mutation ($p: Vector!) {{ moveEntity(input: {{ entity: \"{sol}\", pose: {{ position: $p }} }}) {{ __typename }} }}", "variables": {{"p": [0, 0, 1e999]}}}}"#
     );
     assert_eq!(world.post(raw).await.code(), "BAD_REQUEST");
+    let short = format!(
+        r#"mutation {{ moveEntity(input: {{ entity: "{sol}", pose: {{ position: [0, 1] }} }}) {{ __typename }} }}"#
+    );
+    let reply = query(&world, &short).await;
+    let message = r#"Invalid value for argument "input.pose.position", expected type "Vector": send three numbers [x, y, z]"#;
+    assert_eq!((reply.code(), first(&reply)["message"].as_str()), ("BAD_INPUT".to_owned(), Some(message)));
     let turned = json!({ "entity": sol, "pose": { "position": [0, 0, 0], "rotation": [0, 0, 0, 2] } });
     let (code, message) = world.refused("moveEntity", "MoveInput", turned).await;
     assert_eq!(code, "BAD_COORDINATE");
     assert!(message.contains("length 2"), "{message}");
+    let far = json!({ "entity": sol, "pose": { "position": [0, 1e300, 0] } });
+    let (code, message) = world.refused("moveEntity", "MoveInput", far).await;
+    assert_eq!((&*code, message.contains("1e300 m, at most 1e21 m")), ("BAD_COORDINATE", true), "{message}");
+    let near = format!(
+        r#"{{ near(zone: "{sol}", at: {{ point: [1e300, 0, 0], radius: 1 }}) {{ nodes {{ distance }} }} }}"#
+    );
+    assert_eq!(query(&world, &near).await.code(), "BAD_COORDINATE");
     still_up(&world).await;
 }
 
@@ -163,7 +176,8 @@ async fn thousands_of_aliases_are_too_long_or_too_complex() {
     let complex = format!("{{ {} }}", many(1_000, "roots(first: 200) { nodes { name } } "));
     let reply = query(&world, complex).await;
     assert_eq!(reply.code(), "QUERY_TOO_COMPLEX");
-    assert!(first(&reply)["message"].as_str().unwrap().contains("the limit is 100000"), "{}", reply.text);
+    let message = first(&reply)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(": it counts 401000, the limit is 100000;"), "{message}");
     still_up(&world).await;
 }
 
@@ -296,7 +310,13 @@ async fn a_get_takes_queries_only() {
         (mutation.status, mutation.code()),
         (StatusCode::METHOD_NOT_ALLOWED, "NOT_A_QUERY".to_owned())
     );
-    assert_eq!(world.get("/graphql").await.code(), "BAD_REQUEST");
+    let nothing = world.get("/graphql").await;
+    assert_eq!(nothing.code(), "BAD_REQUEST");
+    assert!(
+        nothing.text.contains("the parameter `query` of the URL is missing: GET /graphql?query="),
+        "{}",
+        nothing.text
+    );
     assert_eq!(world.get("/graphql?query=%7Ba%7D&variables=oops").await.code(), "BAD_REQUEST");
 }
 

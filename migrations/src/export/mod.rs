@@ -116,7 +116,7 @@ pub async fn export(
     }
     export.progress.stage("links");
     let links = export.links(options.below).await?;
-    let Export { mut out, catalog: _, entities, .. } = export;
+    let Export { mut out, catalog: _, entities, progress, .. } = export;
     let mut rest = links.iter().peekable();
     while rest.peek().is_some() {
         let links = rest
@@ -128,6 +128,7 @@ pub async fn export(
     let links = links.len() as u64;
     out.write(&Document { end: Some(End { entities, links }), ..Document::default() })?;
     out.finish()?;
+    progress.finish();
     let ended = *newest.borrow();
     Ok(Exported { entities, links, began, ended })
 }
@@ -196,10 +197,8 @@ impl<W: Write + Send> Export<W> {
             self.out.write(&convert::templates(&catalog)?)?;
             self.catalog = catalog;
         }
-        let mut entities = Vec::with_capacity(page.len());
-        for entity in &page {
-            entities.push(convert::entity(entity, &self.catalog)?);
-        }
+        let entities = page.iter().map(|entity| convert::entity(entity, &self.catalog));
+        let entities = entities.collect::<Result<_, _>>()?;
         self.zones.extend(page.iter().filter(|entity| entity.zone.is_some()).map(|entity| entity.id));
         self.entities += page.len() as u64;
         self.progress.items(page.len() as u64);

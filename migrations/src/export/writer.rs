@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use crate::world::format::Document;
+use crate::world::{format::Document, items::Items};
 
 /// Writes documents one after the other.
 pub(super) struct DocumentWriter<W: Write> {
@@ -54,13 +54,13 @@ impl<W: Write> DocumentWriter<W> {
         self.json(value)
     }
 
-    fn list(&mut self, name: &str, list: &[impl Serialize]) -> io::Result<()> {
+    fn list(&mut self, name: &str, list: &Items<impl Serialize>) -> io::Result<()> {
         if list.is_empty() {
             return Ok(());
         }
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(b":\n");
-        for item in list {
+        for (_, item) in list.iter() {
             self.text.extend_from_slice(b"- ");
             self.json(item)?;
         }

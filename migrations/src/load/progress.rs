@@ -59,16 +59,22 @@ impl Default for Bar {
 }
 
 impl Bar {
-    const TEMPLATE: &str =
+    const KNOWN: &str =
         "{prefix:>10} [{bar:32}] {bytes}/{total_bytes} {binary_bytes_per_sec}, {eta} left, {msg}";
+    /// Without an end that is known beforehand.
+    const OPEN: &str = "{prefix:>10} {spinner} {msg}";
 
     /// An empty bar.
     pub fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template(Self::TEMPLATE) {
-            bar.set_style(style.progress_chars("=> "));
+        let bar = Self { bar: ProgressBar::new(0), items: AtomicU64::new(0) };
+        bar.show(Self::OPEN);
+        bar
+    }
+
+    fn show(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, items: AtomicU64::new(0) }
     }
 }
 
@@ -78,6 +84,7 @@ impl Progress for Bar {
     }
 
     fn total_bytes(&self, bytes: u64) {
+        self.show(Self::KNOWN);
         self.bar.set_length(bytes);
     }
 
@@ -132,15 +139,18 @@ impl Lines {
         let [total, bytes, items] =
             [&self.total, &self.bytes, &self.items].map(|n| n.load(Ordering::Relaxed));
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let rate = items as f64 / seconds;
+        if total == 0 {
+            return format!("{stage}: {items} items, {rate:.0} items/s");
+        }
         let left = match bytes {
             0 => String::from("?"),
             _ => format!("{:.0} s", total.saturating_sub(bytes) as f64 * seconds / bytes as f64),
         };
         format!(
-            "{stage}: {} of {}, {items} items, {:.0} items/s, {left} left",
+            "{stage}: {} of {}, {items} items, {rate:.0} items/s, {left} left",
             HumanBytes(bytes),
             HumanBytes(total),
-            items as f64 / seconds,
         )
     }
 }
@@ -170,5 +180,20 @@ impl Progress for Lines {
     fn finish(&self) {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         eprintln!("{}", self.line(&last.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_of_unknown_size_is_counted_in_items_alone() {
+        let lines = Lines::new();
+        lines.items(7);
+        let line = lines.line("entities");
+        assert!(line.starts_with("entities: 7 items, ") && !line.contains(" of "), "{line}");
+        lines.total_bytes(2_048);
+        assert!(lines.line("entities").starts_with("entities: 0 B of 2.00 KiB, 7 items, "));
     }
 }

@@ -57,15 +57,15 @@ impl Collected {
             (std::mem::take(components), std::mem::take(containers), std::mem::take(links))
         };
         let found = |path: String, mark: Mark| placed.place(path, mark);
-        for (index, value) in components.into_iter().enumerate() {
+        for (index, value) in components {
             let place = found(format!("components[{index}]"), value.name.mark);
             self.components.push(Found { place, value, world: world.clone() });
         }
-        for (index, value) in containers.into_iter().enumerate() {
+        for (index, value) in containers {
             let place = found(format!("containers[{index}]"), value.name.mark);
             self.containers.push(Found { place, value, world: world.clone() });
         }
-        for (index, value) in links.into_iter().enumerate() {
+        for (index, value) in links {
             let place = found(format!("links[{index}]"), value.kind.mark);
             self.links.push(Found { place, value, world: world.clone() });
         }
@@ -85,8 +85,8 @@ impl Collected {
             self.exports.entry(placed.file.clone()).or_insert((None, format::End { entities: 0, links: 0 }));
         }
         if let Some((said, found)) = self.exports.get_mut(&placed.file) {
-            found.entities += entities.len() as u64;
-            found.links += links.len() as u64;
+            found.entities += entities.iter().count() as u64;
+            found.links += links.iter().count() as u64;
             if let Some(end) = end {
                 *said = Some(end.clone());
             }
@@ -135,7 +135,7 @@ impl Placed {
 
     /// Entities of the top level.
     pub fn entities(&self) -> impl Iterator<Item = (Place, &format::Entity)> {
-        let entities = self.document.entities.iter().enumerate();
+        let entities = self.document.entities.iter();
         entities.map(|(index, entity)| {
             (self.place(format!("entities[{index}]"), Mark { line: 1, column: 1 }), entity)
         })

@@ -7,6 +7,7 @@ use entitygraph_schema::{Catalog, Container, EntityId, Kind, Layer, NewEntity, P
 use super::{
     format,
     index::{Index, full_key},
+    items::Items,
     marked::{Mark, Marked},
     names::{did_you_mean, id_of},
     scalar::Reference,
@@ -237,8 +238,8 @@ impl Growing<'_> {
     }
 
     /// What is written below an entity. `spot` is that of the first child.
-    pub fn below(&mut self, place: &Place, children: &[format::Entity], spot: &Spot) {
-        for (index, entity) in children.iter().enumerate() {
+    pub fn below(&mut self, place: &Place, children: &Items<format::Entity>, spot: &Spot) {
+        for (index, entity) in children.iter() {
             let place = place.below(&format!("children[{index}]"));
             self.entity(place, entity, Spot { ordinal: spot.ordinal + index as i64, ..spot.clone() });
         }
@@ -277,7 +278,8 @@ fn mark_of(entity: &format::Entity) -> Option<Mark> {
 }
 
 /// How many entities are written below.
-fn written_below(children: &[format::Entity], parts: &BTreeMap<String, format::Part>) -> u64 {
-    let children: u64 = children.iter().map(|child| 1 + written_below(&child.children, &child.parts)).sum();
+fn written_below(children: &Items<format::Entity>, parts: &BTreeMap<String, format::Part>) -> u64 {
+    let children: u64 =
+        children.iter().map(|(_, child)| 1 + written_below(&child.children, &child.parts)).sum();
     children + parts.values().map(|part| written_below(&part.children, &part.parts)).sum::<u64>()
 }

@@ -1,6 +1,7 @@
 //! The files of a world and the documents in them.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
@@ -11,7 +12,10 @@ use rayon::prelude::*;
 use serde_path_to_error::Segment;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter, options::NonFiniteFloatPolicy};
 
-use super::format::Document;
+use super::{
+    format::Document,
+    items::{UNREADABLE_MAX, reading},
+};
 use crate::load::{Origin, Problem, Progress};
 
 /// A world that cannot be read at all.
@@ -25,6 +29,12 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// A link to a folder that it is in.
+    #[error("{path} leads back to a folder that it is in: remove that link")]
+    Loop {
+        /// The link.
+        path: String,
     },
     /// A folder without files of the format.
     #[error("{path} holds no .yaml, .yml or .json file: give a world file or a folder of them")]
@@ -82,6 +92,10 @@ impl WorldFiles {
                 let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().replace('\\', "/");
                 let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
                 if metadata.is_dir() {
+                    let [inner, outer] = [&file, &folder].map(|path| path.canonicalize());
+                    if outer.map_err(unreadable(&folder))?.starts_with(inner.map_err(unreadable(&file))?) {
+                        return Err(OpenError::Loop { path: file.display().to_string() });
+                    }
                     open.push(file);
                 } else if Self::ENDINGS.contains(&ending) {
                     world
@@ -115,8 +129,8 @@ impl WorldFiles {
         self.files.iter().map(bytes).sum()
     }
 
-    /// Hands out every document in order, parsed on all cores a few megabytes ahead. A document that cannot be read is a
-    /// problem, and so is a file; the others follow. `take` ends the reading by returning false.
+    /// Hands out every document in order, parsed on all cores a few megabytes ahead. An item that cannot be read is a
+    /// problem, and so is a document and a file; the others follow. `take` ends the reading by returning false.
     pub(super) fn read(&self, progress: &dyn Progress, mut take: impl FnMut(Read) -> bool) {
         let mut chunk = Chunk::default();
         for file in &self.files {
@@ -214,8 +228,28 @@ impl Text {
     /// Deepest nesting of lists and maps: 30 entities one below the other; `parent` goes deeper. Bounds the stack.
     const DEPTH_MAX: usize = 64;
 
-    /// `None` when there is nothing but blanks and comments.
-    fn parse(self) -> Option<Read> {
+    /// The document, if there is more than blanks and comments, after what is wrong with it.
+    fn parse(self) -> Vec<Read> {
+        let (mut problems, document) = reading(|| self.document());
+        let document = match document {
+            Ok(document) => document,
+            Err(mut problem) => {
+                // An item that cannot be passed over was first taken for one that can.
+                problems.pop_if(|last| last.origin.position == problem.origin.position);
+                if problems.len() >= UNREADABLE_MAX {
+                    problem.message += &format!("; it is the last of over {UNREADABLE_MAX} mistakes");
+                }
+                problem.message += "; the whole document is left out";
+                problems.insert(0, problem);
+                None
+            }
+        };
+        let Self { file, lines_before, .. } = self;
+        let placed = document.map(|document| Ok(Placed { file, lines_before, document }));
+        problems.into_iter().map(Err).chain(placed).collect()
+    }
+
+    fn document(&self) -> Result<Option<Document>, Problem> {
         let mut path = String::new();
         let options = serde_saphyr::options! {
             // Files may be large; what is nested or repeated without end is a mistake or an attack.
@@ -232,27 +266,33 @@ impl Text {
         };
         let parsed =
             serde_saphyr::with_deserializer_from_str_with_options(&self.text, options, |deserializer| {
-                serde_path_to_error::deserialize::<_, Option<Document>>(deserializer).map_err(|error| {
+                serde_path_to_error::deserialize(deserializer).map_err(|error| {
                     path = field_path(error.path());
                     error.into_inner()
                 })
             });
-        let file = self.file;
-        match parsed {
-            Ok(document) => Some(Ok(Placed { file, lines_before: self.lines_before, document: document? })),
-            Err(error) => {
-                let mut origin = Origin::file(file);
-                if let Some(location) = error.location() {
-                    let [line, column] =
-                        [location.line(), location.column()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-                    origin = origin.at(self.lines_before.saturating_add(line), column);
-                }
-                if !path.is_empty() {
-                    origin = origin.part(path);
-                }
-                Some(Err(Problem::new(origin, UserMessageFormatter.format_message(&error))))
+        parsed.map_err(|error| {
+            let mut origin = Origin::file(self.file.clone());
+            if let Some(location) = error.location() {
+                let [line, column] =
+                    [location.line(), location.column()].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+                origin = origin.at(self.lines_before.saturating_add(line), column);
             }
+            if !path.is_empty() {
+                origin = origin.part(path);
+            }
+            Problem::new(origin, message(&error))
+        })
+    }
+}
+
+/// What is wrong; the library does not say what a number should be.
+fn message(error: &serde_saphyr::Error) -> Cow<'_, str> {
+    match error {
+        serde_saphyr::Error::InvalidScalar { ty: "floating point", .. } => {
+            "it takes a number, at most 1.8e308 either way".into()
         }
+        _ => UserMessageFormatter.format_message(error),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    items::Items,
     marked::Marked,
     scalar::{Id, Reference, Written},
 };
@@ -29,17 +30,17 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "is_false")]
     pub exported: bool,
     /// Component types: what variables entities may have.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub components: Vec<Component>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub components: Items<Component>,
     /// Object containers: templates of entities.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub containers: Vec<Container>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub containers: Items<Container>,
     /// Entities, each with those below it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entities: Vec<Entity>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub entities: Items<Entity>,
     /// Links between entities, such as jump points.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Link>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub links: Items<Link>,
     /// The end of an exported file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
@@ -303,8 +304,8 @@ pub struct Entity {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Part>,
     /// Entities below it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<Entity>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub children: Items<Entity>,
 }
 
 /// What differs in an entity that came with another one.
@@ -330,8 +331,8 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Part>,
     /// Entities below it, besides those it comes with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<Entity>,
+    #[serde(default, skip_serializing_if = "Items::is_empty")]
+    pub children: Items<Entity>,
 }
 
 /// The child of a container that an entity was made from.

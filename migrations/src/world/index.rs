@@ -9,6 +9,7 @@ use entitygraph_schema::{Catalog, Container, EntityId};
 
 use super::{
     format,
+    items::Items,
     marked::{Mark, Marked},
     names::{check_key, did_you_mean, id_of},
     values::Place,
@@ -50,10 +51,10 @@ impl Index {
         world: &str,
         place: &Place,
         base: Option<&str>,
-        children: &[format::Entity],
+        children: &Items<format::Entity>,
         parts: &BTreeMap<String, format::Part>,
     ) {
-        for child in children {
+        for (_, child) in children.iter() {
             self.add(world, place, child, base);
         }
         for (name, part) in parts {

@@ -6,7 +6,8 @@
 //!
 //! # How it goes
 //!
-//! 1. [`files`] cuts files into documents and parses them on all cores; a document that cannot be read costs itself only.
+//! 1. [`files`] cuts files into documents and parses them on all cores; an item that cannot be read
+//!    costs itself only ([`items`]), and so does a document that is no YAML.
 //! 2. [`collect`] gathers component types, containers, links and keys; [`templates`] are published.
 //! 3. [`entities`] and [`instances`] turn what is written into entities, [`order`] passes parents on before children, and
 //!    the [`crate::load`]er compares and writes. Worlds over 32 MiB are read a second time for that instead of being kept.
@@ -20,6 +21,7 @@ pub mod format;
 mod index;
 mod ingest;
 mod instances;
+pub mod items;
 pub mod marked;
 mod names;
 mod order;

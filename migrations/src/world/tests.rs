@@ -231,8 +231,32 @@ async fn each_mistake_is_named_with_file_line_column_and_field() {
             "x.yaml:3:45",
             "entities[0].radius: the radius is not finite: NaN",
         ),
+        (
+            "{key: x, kind: y, parent: root, radius: 1e22}",
+            "x.yaml:3:45",
+            "entities[0].radius: the radius is out of range: 1e22 m, at most 4e21 m are possible",
+        ),
+        (
+            "{key: x, kind: y, parent: root, pose: {at: [0, -1e300, 0]}}",
+            "x.yaml:3:48",
+            "entities[0].pose: the position is out of range: -1e300 m, at most 1e21 m are possible",
+        ),
+        (
+            "{key: x, kind: y, zone: {cube: 1e300}}",
+            "x.yaml:3:",
+            "entities[0].zone: the half edge is out of range: 1e300 m",
+        ),
         ("{key: x, kind: y, parent: root, radius: -1}", "x.yaml:3:45", "it cannot be negative"),
-        ("{key: x, kind: y, parent: root, radius: 1e999}", "x.yaml:3:45", "entities[0].radius: "),
+        (
+            "{key: x, kind: y, parent: root, radius: 1e999}",
+            "x.yaml:3:45",
+            "entities[0].radius: it takes a number, at most 1.8e308 either way",
+        ),
+        (
+            "{key: x, kind: y, parent: root, pose: {at: [0, 1e999, 0]}}",
+            "x.yaml:3:52",
+            "entities[0].pose.at[1]: it takes a number",
+        ),
         (
             "{key: x, kind: y, parent: root, pose: {at: [1, 2]}}",
             "x.yaml:3:",
@@ -510,6 +534,61 @@ async fn one_truncated_document_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn an_item_that_cannot_be_read_costs_itself_only() {
+    let store = Arc::new(MemoryStore::new());
+    let text = r#"world: w
+components:
+  - {name: bad, variables: [{name: v, type: flaot, default: 0}]}
+  - {name: good, variables: [{name: v, type: float, default: 0}]}
+containers:
+  - {name: bad, kind: x, radius: wide}
+  - {name: good, kind: x}
+entities:
+  - key: bad
+    kind: x
+    parent: root
+    children:
+      - {key: /also-bad, kind: x, radius: big}
+    radius: big
+  - {key: a, kind: x, parent: root}
+  - key: b
+    kind: x
+    parent: root
+    children:
+      - {key: /bad, kind: x, colour: red}
+      - {key: /c, kind: x}
+links:
+  - {kind: jump, between: [a]}
+  - {kind: jump, between: [a, b]}
+"#;
+    let report = load(&store, &[("x.yaml", text), ("s.yaml", SKY), ("t.yaml", TEMPLATES)]).await;
+    let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "x.yaml:3:45: components[0].variables[0].type: ",
+        "x.yaml:6:34: containers[0].radius: ",
+        "x.yaml:13:43: entities[0].children[0].radius: ",
+        "x.yaml:14:13: entities[0].radius: ",
+        "x.yaml:20:30: entities[2].children[0].colour: ",
+        "x.yaml:23:18: links[0].between: ",
+    ];
+    let right = |(problem, expected): (&String, &str)| problem.starts_with(expected);
+    assert!(problems.len() == expected.len() && problems.iter().zip(expected).all(right), "{problems:#?}");
+    assert_eq!(report.total().created, 14 + 6, "{report}");
+    assert_eq!(entity(&store, "b/c").await.ordinal, 1, "it keeps its place");
+}
+
+#[tokio::test]
+async fn a_document_full_of_mistakes_ends() {
+    let store = Arc::new(MemoryStore::new());
+    let text = format!("world: w\nentities:\n{}", "  - {key: a, kind: x, radius: big}\n".repeat(1_000));
+    let report = load(&store, &[("x.yaml", &text), ("s.yaml", SKY), ("t.yaml", TEMPLATES)]).await;
+    assert_eq!((report.total().created, report.problem_count), (14, 101), "{report}");
+    let last = report.problems.iter().find(|problem| problem.message.contains("whole document")).unwrap();
+    assert!(last.to_string().starts_with("x.yaml:103:31: entities[100].radius: "), "{last}");
+    assert!(last.message.contains("the last of over 100 mistakes"), "{last}");
+}
+
+#[tokio::test]
 async fn deep_and_odd_files_are_refused_and_not_crashed_on() {
     let store = Arc::new(MemoryStore::new());
     let deep = format!("world: w\nentities: {}", "[{key: a, kind: b, children: ".repeat(5_000));
@@ -580,6 +659,20 @@ fn a_folder_is_read_with_the_folders_below_it_and_other_files_are_named() {
         report.problems[0].to_string().starts_with("broken.yaml: the file cannot be read on: "),
         "{report}"
     );
+}
+
+#[test]
+fn a_link_that_leads_back_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("b")).unwrap();
+    std::fs::write(folder.path().join("a.yaml"), SKY).unwrap();
+    std::os::unix::fs::symlink("..", folder.path().join("b/up")).unwrap();
+    let error = WorldFiles::open(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("b/up leads back to a folder that it is in: remove that link"), "{error}");
+    std::fs::remove_file(folder.path().join("b/up")).unwrap();
+    std::os::unix::fs::symlink("round", folder.path().join("b/round")).unwrap();
+    let error = WorldFiles::open(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("b/round cannot be read"), "{error}");
 }
 
 #[test]

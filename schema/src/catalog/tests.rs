@@ -7,7 +7,7 @@ use crate::{
     component::{ComponentDraft, VariableDraft},
     container::{Child, Port},
     order::Epoch,
-    space::Aabb,
+    space::{Aabb, COORDINATE_MAX},
     testing::{at, child, component_id, components, container_draft, entity_id, name, text, variable_id},
     value::Value,
 };
@@ -236,11 +236,14 @@ fn children_with_a_pose_need_something_to_stand_on() {
     );
     let room = published(&mut catalog, &zone(with_children("room", [child("x", "crate")])));
     assert_eq!(instance(&catalog, &room, riding).unwrap().len(), 3);
-    let far = instance(&catalog, &crate_of, placed(at(f64::MAX, 0.0, 0.0))).unwrap();
-    assert_eq!(far[1].placement.pose, Some(at(f64::MAX, 0.0, 0.0)));
-    let beyond = Child { pose: Some(at(f64::MAX, 0.0, 0.0)), ..child("x", "leaf") };
+    let far = instance(&catalog, &crate_of, placed(at(COORDINATE_MAX, 0.0, 0.0))).unwrap();
+    assert_eq!(far[1].placement.pose, Some(at(COORDINATE_MAX, 0.0, 0.0)));
+    let beyond = Child { pose: Some(at(COORDINATE_MAX, 0.0, 0.0)), ..child("x", "leaf") };
     let beyond = published(&mut catalog, &with_children("beyond", [beyond]));
-    assert!(matches!(instance(&catalog, &beyond, placed(at(f64::MAX, 0.0, 0.0))), Err(Refusal::Space(_))));
+    assert!(matches!(
+        instance(&catalog, &beyond, placed(at(COORDINATE_MAX, 0.0, 0.0))),
+        Err(Refusal::Space(_))
+    ));
 }
 
 #[test]

@@ -173,9 +173,30 @@ fn shapes_that_cannot_be_are_refused_with_the_reason() {
 }
 
 #[test]
-fn a_place_beyond_the_floats_is_refused_when_it_is_checked() {
-    let far = at(f64::MAX, 0.0, 0.0);
-    assert!(matches!(far.then(&far).check(), Err(SpaceError::NotFinite { .. })));
+fn what_is_farther_than_a_galaxy_is_wide_is_refused_with_the_limit() {
+    let farthest = DVec3::new(0.0, -COORDINATE_MAX, 0.0);
+    let error = Pose::at(farthest * 2.0).unwrap_err().to_string();
+    assert_eq!(error, "the position is out of range: -2e21 m, at most 1e21 m are possible");
+    assert!(Pose::at(farthest).is_ok() && checked_point("the point", farthest).is_ok());
+    assert!(checked_point("the point", DVec3::splat(1e300)).is_err());
+    assert!(Aabb::new(DVec3::ZERO, DVec3::splat(1e22)).is_err());
+    let error = Aabb::cube(1e22).unwrap_err().to_string();
+    assert_eq!(error, "the half edge is out of range: 1e22 m, at most 1e21 m are possible");
+    assert!(radius("the radius", 1e22).is_err());
+}
+
+#[test]
+fn the_largest_box_has_a_radius_and_a_volume() {
+    let largest = Aabb::cube(COORDINATE_MAX).unwrap();
+    assert!(radius("the radius", largest.min().distance(largest.max())).is_ok());
+    assert!(radius("the radius", largest.reach()).is_ok());
+    assert!(largest.volume().is_finite());
+}
+
+#[test]
+fn a_place_that_a_conversion_took_too_far_is_refused_when_it_is_checked() {
+    let far = at(COORDINATE_MAX, 0.0, 0.0);
+    assert!(matches!(far.then(&far).check(), Err(SpaceError::TooFar { .. })));
     assert!(far.check().is_ok());
 }
 

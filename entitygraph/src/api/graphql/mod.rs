@@ -5,6 +5,7 @@
 //! too large, [`straight`] is the short way for what needs no resolver.
 
 pub mod context;
+pub mod cost;
 pub mod document;
 pub mod loader;
 pub mod mutation;
@@ -15,6 +16,8 @@ pub mod scalar;
 pub mod straight;
 pub mod subscription;
 mod value;
+
+use async_graphql::SchemaBuilder;
 
 use self::{context::Reach, mutation::Mutation, query::Query, subscription::Subscription};
 use crate::Graph;
@@ -30,13 +33,15 @@ const DIRECTIVES_MAX: usize = 8;
 /// Builds the schema over a graph, with the limits of its settings.
 pub fn schema(graph: Graph) -> Schema {
     let limits = graph.config().limits.clone();
+    builder(graph).limit_depth(limits.query_depth).limit_complexity(limits.query_complexity).finish()
+}
+
+/// The schema with the limits that no setting moves.
+fn builder(graph: Graph) -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .limit_depth(limits.query_depth)
-        .limit_complexity(limits.query_complexity)
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
         .data(Reach::new(graph))
-        .finish()
 }
 
 /// The schema in the schema language, as it is committed at `schema/api/entitygraph.graphql`.

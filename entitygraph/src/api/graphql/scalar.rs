@@ -7,6 +7,20 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use entitygraph_schema::{Aabb, Cursor, EntityId, Pose, Refusal, query::PageCursor, space::SpaceError};
 use glam::{DQuat, DVec3};
 
+/// How a scalar is written, for who wrote one otherwise: what validation says of it has the field and the name of the type.
+pub fn form(scalar: &str) -> Option<&'static str> {
+    Some(match scalar {
+        "EntityId" => {
+            "a whole number from 1 to 18446744073709551615 as a decimal string, because larger numbers do not survive JSON"
+        }
+        "Cursor" => "one that a commit gave you, a decimal string",
+        "Int64" => "a whole number of 64 bits, as a decimal string or a number",
+        "Vector" => "three numbers [x, y, z]",
+        "Quaternion" => "four numbers [x, y, z, w]",
+        _ => return None,
+    })
+}
+
 /// What was given, short enough for a message.
 pub(super) fn shown(value: &Const) -> String {
     let text = value.to_string();
@@ -41,6 +55,10 @@ impl ScalarType for Id {
         text.parse().map(Self).map_err(InputValueError::custom)
     }
 
+    fn is_valid(value: &Const) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Const {
         Const::String(self.0.to_string())
     }
@@ -63,6 +81,10 @@ impl ScalarType for ChangeCursor {
         number.map(|number| Self(Cursor::from_number(number))).ok_or_else(refused)
     }
 
+    fn is_valid(value: &Const) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Const {
         Const::String(self.0.to_string())
     }
@@ -77,6 +99,10 @@ impl ScalarType for Int64 {
     fn parse(value: Const) -> InputValueResult<Self> {
         let refused = || InputValueError::custom(format!("{} is no 64-bit integer", shown(&value)));
         whole(&value).map(Self).ok_or_else(refused)
+    }
+
+    fn is_valid(value: &Const) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Const {
@@ -133,7 +159,7 @@ pub(super) fn number(float: f64) -> Const {
     Number::from_f64(float).map_or(Const::Null, Const::Number)
 }
 
-/// Three finite floats `[x, y, z]`, in metres where it is a position.
+/// Three finite floats `[x, y, z]`; in metres where it is a position, and then from -1e21 to 1e21.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Vector(pub DVec3);
 
@@ -144,6 +170,10 @@ impl ScalarType for Vector {
             InputValueError::custom(format!("{} is no vector: send three numbers [x, y, z]", shown(&value)))
         };
         floats::<3>(&value).map(|parts| Self(parts.into())).ok_or_else(refused)
+    }
+
+    fn is_valid(value: &Const) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Const {
@@ -165,6 +195,10 @@ impl ScalarType for Quaternion {
             ))
         };
         floats::<4>(&value).map(|parts| Self(DQuat::from_array(parts))).ok_or_else(refused)
+    }
+
+    fn is_valid(value: &Const) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Const {

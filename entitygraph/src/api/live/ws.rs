@@ -4,7 +4,7 @@
 //! One task a connection. It polls its operations only while the socket takes bytes, so a slow client slows itself alone:
 //! its subscriptions fall behind, catch up, or are told that they lag.
 
-use std::{collections::HashMap, pin::pin, time::Duration};
+use std::{collections::HashMap, error::Error as _, pin::pin, time::Duration};
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
@@ -13,6 +13,7 @@ use futures_util::{
     stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink},
 };
 use serde::Deserialize;
+use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
 use super::{Frame, Live};
@@ -133,7 +134,7 @@ impl Connection {
                     },
                     Some(Err(error)) => {
                         tracing::debug!(%error, "a WebSocket broke");
-                        return Some(Close(1002, short(&error.to_string())));
+                        return Some(broken(&error, self.live.inner.limits.body_bytes));
                     }
                     None => return None,
                 },
@@ -264,6 +265,17 @@ fn envelope(kind: &str, id: &str, payload: Option<&str>) -> Utf8Bytes {
     }
     text.push('}');
     text.into()
+}
+
+/// The farewell to a client whose messages cannot be read on.
+fn broken(error: &axum::Error, max: usize) -> Close {
+    match error.source().and_then(|cause| cause.downcast_ref()) {
+        Some(tungstenite::Error::Capacity(_)) => Close(
+            1009,
+            format!("a message is larger than {max} bytes: send less, or raise service.limits.body_bytes"),
+        ),
+        _ => Close(1002, short(&error.to_string())),
+    }
 }
 
 /// Close reasons are limited to 123 bytes.

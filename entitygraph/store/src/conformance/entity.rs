@@ -2,7 +2,9 @@
 
 use entitygraph_schema::{
     Change, ComponentId, ComponentPatch, ContainerDraft, Layer, NewEntity, Operation, Patch, Placement,
-    Refusal, Revision, Value, ValueKind, VariableId, query::PageRequest, space::SpaceError,
+    Refusal, Revision, Value, ValueKind, VariableId,
+    query::PageRequest,
+    space::{COORDINATE_MAX, SpaceError},
 };
 
 use super::{build::*, snapshot::Snapshot};
@@ -99,7 +101,7 @@ pub async fn a_world_root_is_a_zone_without_pose_and_port(store: Shared) {
 
 pub async fn radii_and_poses_that_cannot_be_are_refused(store: Shared) {
     create(&store, [world_root(id(1)), thing(id(2), id(1))]).await;
-    for radius in [f64::NAN, f64::INFINITY, -1.0] {
+    for radius in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
         let made = refused(&store, [Operation::Create(thing(id(3), id(1)).with_radius(radius))]).await;
         let changed = refused(&store, [change(2, Patch { radius: Some(radius), ..Patch::default() })]).await;
         assert!(
@@ -108,14 +110,14 @@ pub async fn radii_and_poses_that_cannot_be_are_refused(store: Shared) {
         );
     }
     // No constructor makes such a pose, but calculating can.
-    let infinite = at(1e308, 0.0, 0.0).then(&at(1e308, 0.0, 0.0));
+    let beyond = at(COORDINATE_MAX, 0.0, 0.0).then(&at(COORDINATE_MAX, 0.0, 0.0));
     let steps = [
-        Operation::Create(thing(id(3), id(1)).at(infinite)),
-        moved(id(2), infinite),
-        reparent(id(2), id(1), entitygraph_schema::NewPose::At(infinite)),
+        Operation::Create(thing(id(3), id(1)).at(beyond)),
+        moved(id(2), beyond),
+        reparent(id(2), id(1), entitygraph_schema::NewPose::At(beyond)),
     ];
     for step in steps {
-        assert!(matches!(refused(&store, [step]).await, Refusal::Space(SpaceError::NotFinite { .. })));
+        assert!(matches!(refused(&store, [step]).await, Refusal::Space(SpaceError::TooFar { .. })));
     }
 }
 

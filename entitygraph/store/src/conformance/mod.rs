@@ -146,7 +146,7 @@ macro_rules! conformance {
                     a_world_root_can_be_put_into_another_world,
                     a_move_to_where_it_is_changes_nothing,
                     every_question_finds_the_moved_at_its_new_place_only,
-                    a_place_that_no_float_holds_is_refused;
+                    a_place_that_a_conversion_takes_too_far_is_refused;
                 ports:
                     a_port_holds_one_at_a_time,
                     a_port_is_free_again_when_its_occupant_leaves_or_dies,

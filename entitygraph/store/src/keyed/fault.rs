@@ -27,7 +27,9 @@ impl Place {
                 let what = source.map_or_else(|| what.clone(), |source| format!("{what}: {source}"));
                 Error::Corrupt { location, what, outcome }
             }
-            error @ EngineError::Full { .. } => Error::Full { location, source: error.into() },
+            EngineError::Full { free_mib, reserve_mib, .. } => {
+                Error::Full { location, free_mib, reserve_mib }
+            }
             error => Error::Backend { operation, location, outcome, source: error.into() },
         }
     }

@@ -169,7 +169,7 @@ pub(super) fn port(
     }
 }
 
-/// Refuses poses that became infinite by calculating.
+/// Refuses poses that went too far by calculating.
 pub(super) fn pose(pose: Option<Pose>) -> Result<(), Refusal> {
     if let Some(pose) = pose {
         pose.check()?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entitygraph_schema::{
     EntityId, Refusal,
     query::{Hit, Near},
-    space::{Conversion, angular_size, finite_vector, radius},
+    space::{Conversion, angular_size, checked_point, radius},
 };
 use glam::DVec3;
 
@@ -41,7 +41,7 @@ pub(super) fn near(world: &World, near: &Near) -> Result<Vec<Hit>, Refusal> {
 }
 
 fn check(near: &Near) -> Result<(), Refusal> {
-    finite_vector("the point", near.point)?;
+    checked_point("the point", near.point)?;
     if let Some(metres) = near.radius {
         radius("the radius", metres)?;
     }
@@ -58,7 +58,7 @@ fn check(near: &Near) -> Result<(), Refusal> {
 }
 
 pub(super) fn zones_at(world: &World, zone: EntityId, point: DVec3) -> Result<Vec<EntityId>, Refusal> {
-    finite_vector("the point", point)?;
+    checked_point("the point", point)?;
     world.known_zone(zone)?;
     let mut zones = vec![zone];
     let mut at = point;

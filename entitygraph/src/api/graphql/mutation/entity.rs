@@ -383,9 +383,15 @@ impl EntityMutation {
         run(ctx, operation_id, expect, OperationInput::Bury(input)).await
     }
 
-    /// Leases ids that nobody else is given, for entities that are created and named in one commit; gives the first of
-    /// `count` consecutive ones.
-    async fn lease_ids(&self, ctx: &Context<'_>, #[graphql(default = 1)] count: u32) -> Result<Id, Fault> {
+    /// Sets ids aside for you, so that one `commit` can create entities and name them in its other operations. Answers with
+    /// the first; yours are that one and the `count - 1` numbers after it: `leaseIds(count: 3)` that answers `"1099511628000"`
+    /// gives you `"1099511628000"`, `"1099511628001"` and `"1099511628002"`. Nobody else is given them, ever; those that you
+    /// do not use are lost, and that is fine.
+    async fn lease_ids(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 1, desc = "How many, at least 1.")] count: u32,
+    ) -> Result<Id, Fault> {
         Ok(Id(crate::api::graphql::context::graph(ctx).lease_ids(count.into()).await?.first))
     }
 }

@@ -59,7 +59,7 @@ impl ExtentName {
     }
 }
 
-/// Those of the entities that exist, in a read for every `limits.page_rows` of them.
+/// Those of the entities that exist, in a read for every `service.limits.page_rows` of them.
 pub(in crate::api::graphql) async fn nodes(ctx: &Context<'_>, ids: &[EntityId]) -> Result<Vec<Node>, Fault> {
     let graph = graph(ctx);
     let mut nodes = Vec::with_capacity(ids.len());

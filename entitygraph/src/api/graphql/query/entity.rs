@@ -71,7 +71,7 @@ impl EntityQuery {
     }
 
     /// An entity and what is below it, in one piece and from one moment: to a depth, or all of it. Null if it does not
-    /// exist; refused when it is larger than `limits.subtree_entities` (read its `descendants` by pages then).
+    /// exist; refused when it is larger than `service.limits.subtree_entities` (read its `descendants` by pages then).
     async fn subtree(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, Object};
 use entitygraph_schema::{
     EntityId, Kind, Layer, LinkKind,
     query::{Near, PageRequest},
-    space::{SpaceError, finite, finite_vector, radius as checked_radius},
+    space::{SpaceError, checked_point, finite, radius as checked_radius},
 };
 
 use crate::api::{
@@ -56,7 +56,7 @@ pub(in crate::api::graphql) fn checked_near(
 ) -> Result<Near, SpaceError> {
     Ok(Near {
         zone,
-        point: finite_vector("the point", point.0)?,
+        point: checked_point("the point", point.0)?,
         radius: radius.map(|radius| checked_radius("the radius", radius)).transpose()?,
         min_angular_size: min_angular_size.map(|angle| finite("the angular size", angle)).transpose()?,
         layer: Layer::from_number(layer),
@@ -109,7 +109,7 @@ impl SpaceQuery {
         zone: Id,
         #[graphql(desc = "Metres in the zone.")] point: Vector,
     ) -> Result<Vec<Node>, Fault> {
-        let point = finite_vector("the point", point.0).map_err(Fault::space)?;
+        let point = checked_point("the point", point.0).map_err(Fault::space)?;
         let zones = graph(ctx).zones_at(zone.0, point).await?;
         nodes(ctx, &zones).await
     }

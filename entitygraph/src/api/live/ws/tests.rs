@@ -53,6 +53,18 @@ async fn serve(write_time: Duration) -> (TcpStream, mpsc::Receiver<()>) {
 }
 
 #[tokio::test]
+async fn a_message_over_the_limit_is_answered_with_its_own_code() {
+    let (mut client, _over) = serve(Duration::from_secs(5)).await;
+    let mut header = vec![0x81, 0xff];
+    header.extend((1u64 << 40).to_be_bytes());
+    header.extend([0; 4]);
+    client.write_all(&header).await.unwrap();
+    let mut farewell = [0; 4];
+    client.read_exact(&mut farewell).await.unwrap();
+    assert_eq!((farewell[0], u16::from_be_bytes([farewell[2], farewell[3]])), (0x88, 1009));
+}
+
+#[tokio::test]
 async fn a_client_that_asks_for_pongs_and_takes_none_is_sent_away() {
     let (mut client, mut over) = serve(Duration::from_millis(200)).await;
     client.write_all(&frame(r#"{"type":"connection_init"}"#)).await.unwrap();

@@ -143,6 +143,7 @@ fn io_hint(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull => "the disk is full: free some space, then restart",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: mount it writable",
         io::ErrorKind::NotADirectory => "the path is a file: name a folder",
+        io::ErrorKind::NotFound => "it is not there, or no folder can be made there: name another",
         _ => "check the disk and the system log, then restart",
     }
 }

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use entitygraph_schema::{
     EntityId, Refusal,
     query::{Hit, Near},
-    space::{angular_size, finite_vector, radius, visible_distance},
+    space::{angular_size, checked_point, radius, visible_distance},
 };
 use glam::DVec3;
 
@@ -48,7 +48,7 @@ struct Limits {
 
 impl Limits {
     fn new(near: &Near) -> std::result::Result<Self, Refusal> {
-        finite_vector("the point", near.point)?;
+        checked_point("the point", near.point)?;
         if let Some(metres) = near.radius {
             radius("the radius", metres)?;
         }

@@ -1,6 +1,6 @@
 //! Which zones a point is in.
 
-use entitygraph_schema::{EntityId, Refusal, space::finite_vector};
+use entitygraph_schema::{EntityId, Refusal, space::checked_point};
 use glam::DVec3;
 
 use super::{Host, MAX_ZONES, Rows, row, scan::scan_around};
@@ -9,7 +9,7 @@ use crate::error::Result;
 /// Answers from the index alone, as [`crate::Store::zones_at`] says. Of zones with equally small bounds the one with the
 /// lower id is entered.
 pub fn zones_at(rows: &dyn Rows, zone: EntityId, point: DVec3) -> Result<Vec<EntityId>> {
-    finite_vector("the point", point).map_err(Refusal::from)?;
+    checked_point("the point", point).map_err(Refusal::from)?;
     rows.outer(zone)?;
     let (mut zones, mut point) = (vec![zone], point);
     while let Some(host) = smallest_at(rows, zones[zones.len() - 1], point)? {

@@ -21,6 +21,10 @@ async fn a_full_disk_refuses_the_batch_and_later_writes_go_on() {
     for outcome in engine.in_one_batch(&store, vec![child(2), child(3), child(2)]).await {
         let error = outcome.unwrap_err();
         assert_eq!((error.code(), error.outcome()), ("STORE_FULL", Outcome::NotApplied), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("1 MiB are free") && text.contains("store.engine.reserve_bytes"), "{text}");
+        // A chain of causes says it once.
+        assert!(std::error::Error::source(&error).is_none(), "{error:?}");
     }
     assert_eq!(*store.newest().borrow(), Cursor::from_number(1));
     assert_eq!(store.entities(&[id(2), id(3)]).await.unwrap().value, [None, None]);
@@ -49,6 +53,10 @@ async fn after_a_write_of_unknown_outcome_the_store_goes_by_what_is_stored() {
         }
         let error = store.commit(named.clone()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        if error.code() == "STORE_CORRUPT" {
+            let text = error.to_string();
+            assert!(text.contains("ingest the last export into a new folder"), "{text}");
+        }
         // Asking again tells.
         let receipt = store.commit(named).await.unwrap().0;
         assert_eq!((receipt.cursor, receipt.replayed), (Cursor::from_number(2), !lost));
