@@ -22,8 +22,9 @@ pub enum Change {
     Container(Arc<Container>),
     /// An entity was created; this is how it was at the end of its transaction.
     Created(Arc<Entity>),
-    /// An entity was changed; a new parent edge is part of the patch. The patch holds what differs and nothing else
-    /// ([`crate::Patch::between`]), and the revision is the one after the last, however many operations had a part in it.
+    /// An entity was changed; a new parent edge is part of the patch. The patch holds what differs
+    /// ([`crate::Patch::between`]), with the other stored variables of each group ([`crate::Patch::expand_groups`]), and
+    /// nothing else; the revision is the one after the last, however many operations had a part in it.
     Changed {
         /// Which.
         entity: EntityId,

@@ -235,16 +235,19 @@ impl Patch {
         }
     }
 
-    /// Adds, for each changed variable of a group, the other members as they are in `entity` after the patch, because a
-    /// group is sent together (domain.md 2.3). Values the entity does not hold itself are sent as `None`.
+    /// Adds, for each changed variable of a group, the other stored members as they are in `entity` after the patch: a
+    /// group is told together. Values the entity does not hold itself are told as `None`.
     pub fn expand_groups(&mut self, entity: &Entity, registry: &Registry) {
         for (id, patch) in &mut self.components {
             let Some(component) = registry.get(*id) else { continue };
-            let changed: Vec<_> =
-                patch.variables.keys().filter_map(|v| component.variable_by_id(*v)).collect();
-            let groups: Vec<_> = changed.iter().filter_map(|v| v.draft.group.clone()).collect();
-            for member in &component.variables {
-                if member.draft.group.as_ref().is_some_and(|group| groups.contains(group)) {
+            let group = |variable| component.variable_by_id(variable)?.draft.group.as_ref();
+            let groups: Vec<_> = patch.variables.keys().filter_map(|variable| group(*variable)).collect();
+            if groups.is_empty() {
+                continue;
+            }
+            // Of a member that is not stored the value is elsewhere: nothing may be said about it.
+            for member in component.variables.iter().filter(|member| member.draft.persisted) {
+                if member.draft.group.as_ref().is_some_and(|group| groups.contains(&group)) {
                     let value = entity.components.get(*id, member.id).cloned();
                     patch.variables.entry(member.id).or_insert(value);
                 }

@@ -289,6 +289,6 @@ fn says_what_to_do(error: &Error) -> Result<()> {
 }
 
 /// A file of so many bytes that are really taken.
-fn fill(file: &Path, bytes: u64) -> Result<()> {
+pub fn fill(file: &Path, bytes: u64) -> Result<()> {
     image::run("fallocate", &["-l", &bytes.to_string(), &file.to_string_lossy()]).map(drop)
 }

@@ -12,6 +12,7 @@ mod faults;
 mod image;
 mod kill;
 mod power;
+mod served;
 mod victim;
 mod witness;
 

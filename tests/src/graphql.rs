@@ -18,11 +18,16 @@ impl Client {
 
     /// Runs an operation; its data, or its errors as an error.
     pub async fn run(&self, query: &str, variables: Value) -> Result<Value> {
-        let body = json!({ "query": query, "variables": variables });
-        let mut answer: Value = self.http.post(&self.url).json(&body).send().await?.json().await?;
+        let mut answer = self.answer(query, variables).await?;
         if let Some(errors) = answer.get("errors") {
             bail!("{errors}");
         }
         answer.get_mut("data").map(Value::take).context("an answer without data")
+    }
+
+    /// Runs an operation; the whole answer, errors and all.
+    pub async fn answer(&self, query: &str, variables: Value) -> Result<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        Ok(self.http.post(&self.url).json(&body).send().await?.json().await?)
     }
 }

@@ -3,15 +3,18 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{OnceLock, mpsc},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Longest time a server may take to say where it listens.
 const START_TIME: Duration = Duration::from_secs(60);
+
+/// Longest time a server may take to end.
+const STOP_TIME: Duration = Duration::from_secs(60);
 
 /// A running server; dropped, it is killed.
 #[derive(Debug)]
@@ -21,15 +24,41 @@ pub struct Server {
     pub base: String,
 }
 
-/// The `entitygraph` program that was built beside this one.
+/// The `entitygraph` program as the sources are now, built like this one: with optimisations or without.
 pub fn program() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    BUILT.get_or_init(build).clone().map_err(anyhow::Error::msg)?;
     let this = std::env::current_exe()?;
     // target/PROFILE/deps/this-hash, or target/PROFILE/this
     let found =
         this.ancestors().skip(1).take(2).map(|folder| folder.join("entitygraph")).find(|file| file.is_file());
-    found.context(
-        "the program `entitygraph` is not built: run `cargo build` (or `cargo build --release`) first",
-    )
+    found.context("the program `entitygraph` is not where cargo builds it")
+}
+
+/// `cargo test` builds no programs of other packages.
+fn build() -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let build = ["build", "--quiet", "--package", "entitygraph-deploy", "--profile", profile];
+    let output =
+        Command::new(cargo).args(build).output().map_err(|error| format!("starting cargo: {error}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("building `entitygraph`:\n{}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str], data: &Path) -> Result<Output> {
+    Ok(command(arguments, data)?.output()?)
+}
+
+/// The program with these arguments, not yet started.
+pub fn command(arguments: &[&str], data: &Path) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    command.args(arguments).arg("--data").arg(data);
+    Ok(command)
 }
 
 impl Server {
@@ -40,10 +69,8 @@ impl Server {
 
     /// Starts the program with these arguments.
     pub fn start_with(arguments: &[&str], data: &Path) -> Result<Self> {
-        let mut child = Command::new(program()?)
-            .args(arguments)
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
+        let mut child = command(arguments, data)?
+            .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -93,6 +120,25 @@ impl Server {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Asks the process to stop, as an operator or a supervisor does.
+    pub fn terminate(&self) -> Result<()> {
+        let status = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
+        ensure!(status.success(), "kill -TERM failed");
+        Ok(())
+    }
+
+    /// Waits until the process ended of itself.
+    pub fn wait(mut self) -> Result<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(start.elapsed() < STOP_TIME, "the server did not end within {STOP_TIME:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Seconds of processor time that the process has used.

@@ -14,13 +14,14 @@ use axum::{
 };
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Api,
     error::{self, Rejection},
     graphql::straight::Flat,
     live::{sse, ws},
+    span::{self, RequestId},
 };
 use crate::metrics::{OperationLabel, OutcomeLabel};
 
@@ -47,6 +48,8 @@ struct Parameters {
 /// What came of a request, and what sort of operation it turned out to be.
 struct Outcome {
     operation: OperationLabel,
+    /// That of its execution, if it was executed.
+    span: Span,
     result: Result<Answered, Rejection>,
 }
 
@@ -59,7 +62,7 @@ enum Answered {
 
 impl From<Rejection> for Outcome {
     fn from(rejection: Rejection) -> Self {
-        Self { operation: OperationLabel::Unknown, result: Err(rejection) }
+        Self { operation: OperationLabel::Unknown, span: Span::none(), result: Err(rejection) }
     }
 }
 
@@ -80,7 +83,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
         Err(rejection) => rejection.into(),
         Ok(body) => match serde_json::from_slice::<Asked<'_>>(&body) {
             Err(error) => Rejection::Body { reason: error.to_string() }.into(),
-            Ok(asked) => run(&api, asked, false).await,
+            Ok(asked) => run(&api, &headers, asked, false).await,
         },
     };
     respond(&api, &headers, outcome, started)
@@ -141,7 +144,7 @@ async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
     let started = Instant::now();
     let outcome = match parameters(&uri) {
         Err(rejection) => rejection.into(),
-        Ok(asked) => run(&api, asked, true).await,
+        Ok(asked) => run(&api, &headers, asked, true).await,
     };
     respond(&api, &headers, outcome, started)
 }
@@ -200,7 +203,7 @@ async fn collect(body: Body, max: usize) -> Result<Bytes, Rejection> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
+async fn run(api: &Api, headers: &HeaderMap, asked: Asked<'_>, only_queries: bool) -> Outcome {
     let name = asked.operation_name.as_deref();
     let document = match api.documents().get(&asked.query) {
         Ok(document) => document,
@@ -211,7 +214,7 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         Err(rejection) => return rejection.into(),
     };
     let operation = OperationLabel::from(ty);
-    let refuse = |rejection| Outcome { operation, result: Err(rejection) };
+    let refuse = |rejection| Outcome { operation, span: Span::none(), result: Err(rejection) };
     match ty {
         OperationType::Subscription => return refuse(Rejection::Subscription),
         OperationType::Mutation if only_queries => return refuse(Rejection::NotAQuery),
@@ -221,9 +224,9 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
     let variables = asked.variables.as_ref().unwrap_or(&none);
     if let Some(answer) = document.plan().and_then(|plan| plan.answer(api.graph(), variables)) {
         tracing::debug!(operation = name, kind = operation.name(), "answered from the cache");
-        return Outcome { operation, result: Ok(Answered::Straight(answer)) };
+        return Outcome { operation, span: Span::none(), result: Ok(Answered::Straight(answer)) };
     }
-    let span = tracing::debug_span!("request", operation = name, kind = operation.name());
+    let span = span::execution(&RequestId::of(headers), "http", operation, name);
     let mut request = Request::from(asked);
     // Should it cost too much, it is counted.
     let (variables, name) = (request.variables.clone(), request.operation_name.clone());
@@ -233,7 +236,7 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
     }
     let limits = api.limits();
     let execution =
-        tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span);
+        tokio::time::timeout(limits.request_time(), api.schema().execute(request)).instrument(span.clone());
     let writes = ty == OperationType::Mutation;
     let timeout = Rejection::Timeout { ms: limits.request_ms, writes };
     let mut result = execution.await.map_err(|_| timeout);
@@ -252,7 +255,7 @@ async fn run(api: &Api, asked: Asked<'_>, only_queries: bool) -> Outcome {
         error::complete(&mut answer.errors, limits, writes);
         Answered::Executed(answer)
     });
-    Outcome { operation, result }
+    Outcome { operation, span, result }
 }
 
 /// An answer as it is sent: no `data` where nothing was executed.
@@ -269,7 +272,7 @@ const GRAPHQL_JSON: HeaderValue =
     HeaderValue::from_static("application/graphql-response+json; charset=utf-8");
 
 fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -> Response {
-    let Outcome { operation, result } = outcome;
+    let Outcome { operation, span, result } = outcome;
     let (label, response) = match result {
         Err(rejection) => {
             let label = match rejection {
@@ -282,11 +285,14 @@ fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -
         Ok(Answered::Executed(answer)) => (label(&answer), sent(headers, &answer)),
         Ok(Answered::Straight(answer)) => (OutcomeLabel::Ok, json(headers, false, answer)),
     };
-    api.graph().metrics().request(operation, label, started.elapsed());
+    let took = started.elapsed();
+    span.record("status", response.status().as_u16());
+    span::ended(&span, label, took);
+    api.graph().metrics().request(operation, label, took);
     response
 }
 
-fn label(answer: &Answer) -> OutcomeLabel {
+pub(super) fn label(answer: &Answer) -> OutcomeLabel {
     let code = |error: &async_graphql::ServerError| match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code.clone()),
         _ => None,

@@ -32,10 +32,19 @@ pub(super) async fn alive(State(api): State<Api>) -> Response {
 }
 
 /// New requests are welcome: not any more once the server was told to stop, or a part that it cannot do without ended.
+/// While the disk is full they are, because reads go on; the answer says that writes do not.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let (status, reason) = match api.graph().failure() {
         Some(failure) => ("failed", failure.to_string()),
-        None if api.is_ready() => return Json(json!({ "status": "ready" })).into_response(),
+        None if api.is_ready() => {
+            let body = match api.graph().store().room().await {
+                Ok(()) => json!({ "status": "ready" }),
+                Err(error) => {
+                    json!({ "status": "read-only", "code": error.code(), "reason": error.to_string() })
+                }
+            };
+            return Json(body).into_response();
+        }
         None => ("stopping", "the server was told to stop: send requests elsewhere".to_owned()),
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": status, "reason": reason }))).into_response()

@@ -12,6 +12,7 @@ mod health;
 pub mod live;
 pub mod router;
 pub mod server;
+mod span;
 pub mod web;
 
 use std::sync::{

@@ -86,6 +86,9 @@ pub trait Store: Send + Sync + 'static {
     /// Bytes on disk; 0 for a store without one.
     async fn disk_bytes(&self) -> Result<u64>;
 
+    /// Whether a write that adds data would find room now: [`crate::Error::Full`] when it would not.
+    async fn room(&self) -> Result<()>;
+
     /// Puts what was written into the order that reads best, and gives the space of deleted rows back to the file
     /// system: after a bulk load. Takes seconds per gigabyte; reads and writes go on, and a store that is never asked
     /// answers the same, only slower. Cancelling it does not end it.

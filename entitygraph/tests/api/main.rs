@@ -18,6 +18,7 @@ mod retry;
 mod sdl;
 mod server;
 mod space;
+mod spans;
 mod store_reads;
 mod straight;
 mod transaction;

@@ -1,6 +1,6 @@
 //! A server on a socket: health, figures, and stopping.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use entitygraph::{
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -69,8 +69,34 @@ async fn the_pages_and_the_api_share_one_address() {
     }
 }
 
+/// A world served on a socket.
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<io::Result<Stopped>>,
+}
+
+impl Running {
+    async fn start(world: &World) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let server = tokio::spawn(serve(listener, world.api.clone(), stop.clone().cancelled_owned()));
+        Self { address, stop, server }
+    }
+
+    /// Tells it to stop.
+    fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// How it ended.
+    async fn ended(self) -> Stopped {
+        self.server.await.unwrap().unwrap()
+    }
+}
+
 /// Sends the head of a request and its body up to `sent` bytes of it.
-async fn begin(address: std::net::SocketAddr, body: &str, sent: usize) -> TcpStream {
+async fn begin(address: SocketAddr, body: &str, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
@@ -86,22 +112,19 @@ async fn a_stop_answers_what_had_come_in_and_takes_nothing_new() {
     let mut config = Config::default();
     config.server.notice_ms = 20;
     let world = World::with(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server =
-        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
+    let server = Running::start(&world).await;
 
     let body = json!({ "query": "mutation { leaseIds }" }).to_string();
-    let mut waiting = begin(address, &body, 10).await;
-    stop.send(()).unwrap();
+    let mut waiting = begin(server.address, &body, 10).await;
+    server.stop();
     world.api.drain().cancelled().await;
     assert_eq!(world.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
     waiting.write_all(&body.as_bytes()[10..]).await.unwrap();
     let mut answer = String::new();
     waiting.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#"{"data":{"leaseIds":""#), "{answer}");
-    assert_eq!(server.await.unwrap().unwrap(), Stopped::Drained);
+    let address = server.address;
+    assert_eq!(server.ended().await, Stopped::Drained);
     assert!(TcpStream::connect(address).await.is_err());
 }
 
@@ -110,18 +133,14 @@ async fn a_request_that_never_ends_is_cut_off_at_the_deadline() {
     let mut config = Config::default();
     config.server.drain_ms = 50;
     let world = World::with(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server =
-        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
-    let _waiting = begin(address, "{\"query\": \"\"}", 3).await;
+    let server = Running::start(&world).await;
+    let _waiting = begin(server.address, "{\"query\": \"\"}", 3).await;
     // Known to the server once it answers on another connection that came later.
-    let mut other = begin(address, "{}", 2).await;
+    let mut other = begin(server.address, "{}", 2).await;
     other.read_u8().await.unwrap();
-    stop.send(()).unwrap();
-    let outcome = tokio::time::timeout(Duration::from_secs(10), server).await.unwrap();
-    assert_eq!(outcome.unwrap().unwrap(), Stopped::CutOff);
+    server.stop();
+    let outcome = tokio::time::timeout(Duration::from_secs(10), server.ended()).await;
+    assert_eq!(outcome.unwrap(), Stopped::CutOff);
 }
 
 #[tokio::test]
@@ -129,10 +148,8 @@ async fn a_body_that_does_not_come_is_answered_in_time() {
     let mut config = Config::default();
     config.limits.request_ms = 50;
     let world = World::with(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let _server = tokio::spawn(serve(listener, world.api.clone(), std::future::pending()));
-    let mut waiting = begin(address, "{\"query\": \"\"}", 3).await;
+    let server = Running::start(&world).await;
+    let mut waiting = begin(server.address, "{\"query\": \"\"}", 3).await;
     let mut answer = vec![0; 4096];
     let read = waiting.read(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer[..read]);
@@ -144,14 +161,10 @@ async fn a_stop_ends_event_streams_and_does_not_call_them_complete() {
     let mut config = Config::default();
     config.server.drain_ms = 5_000;
     let world = World::with(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server =
-        tokio::spawn(serve(listener, world.api.clone(), async { stopped.await.unwrap_or_default() }));
+    let server = Running::start(&world).await;
     let body =
         json!({ "query": "subscription { changes(scope: { label: \"x\" }) { __typename } }" }).to_string();
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
         "POST /graphql/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
@@ -165,8 +178,8 @@ async fn a_stop_ends_event_streams_and_does_not_call_them_complete() {
         assert!(read > 0, "{text}");
         text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
     }
-    stop.send(()).unwrap();
-    assert_eq!(server.await.unwrap().unwrap(), Stopped::Drained);
+    server.stop();
+    assert_eq!(server.ended().await, Stopped::Drained);
     stream.read_to_string(&mut text).await.unwrap();
     assert!(!text.contains("event: complete"), "a client would not come back: {text}");
 }

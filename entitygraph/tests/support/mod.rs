@@ -75,6 +75,9 @@ impl Store for GatedStore {
     async fn disk_bytes(&self) -> Result<u64> {
         self.inner.disk_bytes().await
     }
+    async fn room(&self) -> Result<()> {
+        self.inner.room().await
+    }
     async fn compact(&self) -> Result<()> {
         self.inner.compact().await
     }

@@ -15,7 +15,7 @@ use super::{
     cohort::{Cohort, Shared},
     control::{Control, Part, Passed},
 };
-use crate::changes::Standing;
+use crate::{api::span, changes::Standing, metrics::OperationLabel};
 
 /// See the module.
 pub struct Member {
@@ -101,7 +101,8 @@ impl Member {
                     let control = Arc::new(Control::new(Part::Before { resume, shared }));
                     let live = control.live();
                     let request = self.operation.request().data(control.clone());
-                    let stream = self.live.inner.schema.execute_stream(request).boxed();
+                    let span = self.operation.span(OperationLabel::Subscription);
+                    let stream = span::inside(span, self.live.inner.schema.execute_stream(request)).boxed();
                     self.phase = Phase::Before(Box::new(Own { stream, control, live }));
                     if !started {
                         tracing::debug!("the shared execution of a subscription did not start");

@@ -10,7 +10,7 @@ mod member;
 pub mod sse;
 pub mod ws;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::{
     Name, Positioned, Request, Response, Variables,
@@ -20,19 +20,26 @@ use async_graphql::{
 use async_graphql_value::{ConstValue, Value};
 use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
+use tracing::{Instrument, Span};
 
 pub use control::Control;
 
 use cohort::Cohorts;
 
 use super::{
+    endpoint,
     error::{self, Rejection},
     graphql::{
         Schema,
         document::{Document, Documents},
     },
+    span::{self, RequestId},
 };
-use crate::{Metrics, config::Limits};
+use crate::{
+    Metrics,
+    config::Limits,
+    metrics::{OperationLabel, OutcomeLabel},
+};
 
 /// One answer of an operation, encoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +116,11 @@ impl Operation {
         (optional && mentions == 2).then_some(name)
     }
 
+    /// The span of one execution.
+    fn span(&self, kind: OperationLabel) -> Span {
+        span::execution(&RequestId::NUMBER, "stream", kind, self.operation_name.as_deref())
+    }
+
     /// A request for one execution.
     fn request(&self) -> Request {
         self.request_with(self.variables())
@@ -143,17 +155,23 @@ impl Live {
             Kind::Shared => Either::Left(Either::Left(member::Member::new(live, operation).frames())),
             // The others are boxed: idle subscriptions would all be as large as they are.
             Kind::Single { writes } => Either::Left(Either::Right(stream::once(Box::pin(async move {
-                let time = live.inner.limits.request_time();
-                match tokio::time::timeout(time, live.inner.schema.execute(operation.request())).await {
-                    Ok(response) => live.answer(response, writes),
+                let (started, time) = (Instant::now(), live.inner.limits.request_time());
+                let span =
+                    operation.span(if writes { OperationLabel::Mutation } else { OperationLabel::Query });
+                let execution = live.inner.schema.execute(operation.request()).instrument(span.clone());
+                let (outcome, frame) = match tokio::time::timeout(time, execution).await {
+                    Ok(response) => (endpoint::label(&response), live.answer(response, writes)),
                     Err(_) => {
                         let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes };
-                        Frame::Error(format!("[{}]", timeout.entry()).into())
+                        (OutcomeLabel::Timeout, Frame::Error(format!("[{}]", timeout.entry()).into()))
                     }
-                }
+                };
+                span::ended(&span, outcome, started.elapsed());
+                frame
             })))),
             Kind::Own => {
                 let answers = self.inner.schema.execute_stream(operation.request());
+                let answers = span::inside(operation.span(OperationLabel::Subscription), answers);
                 let open = Open::new(&self.inner.metrics);
                 let frames = answers.map(move |response| {
                     let _ = &open;

@@ -78,6 +78,10 @@ impl Engine for Meter {
         self.engine.disk_bytes()
     }
 
+    fn room(&self) -> Result<(), EngineError> {
+        self.engine.room()
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         self.engine.caveat()
     }

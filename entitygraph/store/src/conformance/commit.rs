@@ -17,6 +17,7 @@ pub async fn a_store_says_what_it_is(store: Shared) {
     let info = store.info();
     assert!(!info.engine.is_empty() && !info.location.is_empty(), "{info:?}");
     store.disk_bytes().await.unwrap();
+    store.room().await.unwrap();
     store.compact().await.unwrap();
 }
 

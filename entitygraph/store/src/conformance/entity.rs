@@ -174,6 +174,33 @@ pub async fn only_what_differs_is_told(store: Shared) {
     }
 }
 
+pub async fn a_changed_variable_is_told_with_its_whole_group(store: Shared) {
+    let names = ["fuel", "heat", "flow", "note"];
+    let mut draft = component("engine", &names.map(|name| (name, Value::Int(0))));
+    for grouped in &mut draft.variables[..3] {
+        grouped.group = Some(text("burn"));
+    }
+    draft.variables[1].persisted = false;
+    let engine = publish_component(&store, draft).await;
+    let [fuel, _, flow, note] = names.map(|name| engine.variable(name).unwrap().id);
+    let values_of_engine = [("fuel", Value::Int(7)), ("note", Value::Int(8))];
+    create(&store, [world_root(id(1)), thing(id(2), id(1)).with(&engine, &values_of_engine)]).await;
+    let set =
+        |variable, value| change(2, values(engine.id, ComponentPatch::set([(variable, Value::Int(value))])));
+    let told = [
+        // A member that is not stored is left out: nobody here knows its value.
+        (set(flow, 5), vec![(fuel, Some(Value::Int(7))), (flow, Some(Value::Int(5)))]),
+        (set(note, 9), vec![(note, Some(Value::Int(9)))]),
+    ];
+    for (step, expected) in told {
+        let receipt = apply(&store, [step]).await;
+        let commit = commit_at(&store, receipt.cursor).await;
+        let [Change::Changed { delta, .. }] = &commit.changes[..] else { panic!("{commit:?}") };
+        assert_eq!(delta.patch.components[&engine.id].variables, expected.into_iter().collect());
+    }
+    assert_eq!(Snapshot::replayed(&store).await, Snapshot::take(&store).await);
+}
+
 pub async fn a_patch_cannot_change_the_parent_edge(store: Shared) {
     create(&store, [world_root(id(1)), thing(id(2), id(1)), thing(id(3), id(1))]).await;
     let patch = Patch { parent: Some((id(2), None)), ..Patch::default() };

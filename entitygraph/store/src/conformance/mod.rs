@@ -101,6 +101,7 @@ macro_rules! conformance {
                     radii_and_poses_that_cannot_be_are_refused,
                     every_part_of_an_entity_can_be_changed_and_is_told,
                     only_what_differs_is_told,
+                    a_changed_variable_is_told_with_its_whole_group,
                     a_patch_cannot_change_the_parent_edge,
                     what_is_not_there_cannot_be_changed,
                     a_zone_with_something_below_stays_one,

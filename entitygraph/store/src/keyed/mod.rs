@@ -132,6 +132,11 @@ impl Store for KeyedStore {
         blocking(move || Ok(shared.engine.disk_bytes())).await
     }
 
+    async fn room(&self) -> Result<()> {
+        let shared = self.shared.clone();
+        blocking(move || shared.engine.room().map_err(|e| shared.place.read_fault(e))).await
+    }
+
     async fn compact(&self) -> Result<()> {
         let shared = self.shared.clone();
         blocking(move || shared.engine.compact().map_err(|e| shared.place.read_fault(e))).await

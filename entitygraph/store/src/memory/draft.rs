@@ -164,11 +164,12 @@ impl<'a> Draft<'a> {
 
 /// Compares an entity with itself before the transaction. Without a difference it is put back, revision and all.
 fn changed(world: &mut World, before: &Arc<Entity>, after: &Arc<Entity>) -> Option<Change> {
-    let patch = Patch::between(before, after);
+    let mut patch = Patch::between(before, after);
     if patch.is_empty() && before.epoch == after.epoch {
         world.set(before.id, Some(before.clone()));
         return None;
     }
+    patch.expand_groups(after, &world.catalog.registry);
     let revision: Revision = before.revision.next();
     let left = patch.parent.as_ref().and(before.placement.parent);
     world.set(before.id, Some(Arc::new(Entity { revision, ..Entity::clone(after) })));

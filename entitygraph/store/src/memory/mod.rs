@@ -152,6 +152,10 @@ impl Store for MemoryStore {
         Ok(0)
     }
 
+    async fn room(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn compact(&self) -> Result<()> {
         Ok(())
     }

@@ -182,6 +182,10 @@ impl Engine for FjallEngine {
         self.folder.disk_bytes()
     }
 
+    fn room(&self) -> Result<(), EngineError> {
+        self.folder.admit(false)
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         None
     }

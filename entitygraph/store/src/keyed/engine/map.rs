@@ -48,6 +48,10 @@ impl Engine for MapEngine {
         0
     }
 
+    fn room(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         Some("nothing survives the end of the process")
     }

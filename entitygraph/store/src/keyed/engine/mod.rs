@@ -73,6 +73,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Bytes that the data folder occupies on the disk.
     fn disk_bytes(&self) -> u64;
 
+    /// [`EngineError::Full`] when a write that adds data would be refused now.
+    fn room(&self) -> Result<(), EngineError>;
+
     /// What the engine does not survive, in one sentence for an operator; `None` if it survives a power cut.
     fn caveat(&self) -> Option<&'static str>;
 }

@@ -169,6 +169,10 @@ impl Engine for SledEngine {
         self.folder.disk_bytes()
     }
 
+    fn room(&self) -> Result<(), EngineError> {
+        self.folder.admit(false)
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         (!self.honest_sync).then_some(
             "this system lets sled sync with sync_file_range only: a power cut or a crash of the machine can \

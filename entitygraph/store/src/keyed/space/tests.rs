@@ -270,7 +270,7 @@ fn answers_are_those_of_a_scan_of_everything() {
 
 /// AC 2.11.1 at full size.
 #[test]
-#[ignore = "a minute of brute force; run with --release -- --ignored"]
+#[ignore = "a minute of brute force; ./tests/run --long runs it"]
 fn answers_are_those_of_a_scan_of_a_million_entities() {
     let random = &mut random_from(2_111);
     let (world, zones) = nested_world(random, 1_000_000);

@@ -207,6 +207,10 @@ impl Engine for GatedEngine {
         self.inner.disk_bytes()
     }
 
+    fn room(&self) -> std::result::Result<(), EngineError> {
+        self.inner.room()
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         self.inner.caveat()
     }

@@ -134,11 +134,12 @@ fn changed(graph: &mut Graph<'_>, order: &[EntityId], changes: &mut Vec<Change>)
     for id in order {
         let Some(touched) = graph.draft.entities.get_mut(id) else { continue };
         let (Some(before), Some(now)) = (&touched.before, &mut touched.now) else { continue };
-        let patch = Patch::between(before, now);
+        let mut patch = Patch::between(before, now);
         if patch.is_empty() && before.epoch == now.epoch {
             *now = before.clone();
             continue;
         }
+        patch.expand_groups(now, &graph.catalog.registry);
         let after = Arc::make_mut(now);
         after.revision = before.revision.next();
         let left = patch.parent.as_ref().and(before.placement.parent);
