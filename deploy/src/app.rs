@@ -1,6 +1,6 @@
 //! The running service: built in order, stopped in reverse.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use entitygraph::{
@@ -52,7 +52,7 @@ pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
 impl App {
     /// Listens and serves the store. Nothing is served before the address is bound.
     pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
-        let listener = TcpListener::bind(config.listen.addresses()).await.with_context(|| {
+        let listener = bind(config.listen.addresses()).await.with_context(|| {
             format!(
                 "listening on {}: is another server running there? choose another address with --listen",
                 config.listen
@@ -94,12 +94,7 @@ impl App {
         tracing::info!(
             "stopping: open requests are finished, subscribers are told to come back; a second signal ends at once"
         );
-        tokio::spawn(async {
-            if signal().await.is_ok() {
-                tracing::warn!("ended by a second signal");
-                std::process::exit(130);
-            }
-        });
+        exit_at_second_signal();
         first.await?;
         self.stop().await
     }
@@ -116,10 +111,33 @@ impl App {
     }
 }
 
+/// Binds the first address that this machine has. One that is in use is an error: whoever asks for `localhost` would reach one
+/// server or the other.
+async fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut missing = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => missing = error,
+            bound => return bound,
+        }
+    }
+    Err(missing)
+}
+
 /// The error of a part that ended before it was told to.
 fn early(what: &str, ended: Result<()>) -> anyhow::Error {
     let reason = ended.err().unwrap_or_else(|| anyhow!("it gave no reason; the log may"));
     reason.context(format!("{what} ended; everything acknowledged is stored, start again"))
+}
+
+/// Lets a second signal end the process at once.
+pub fn exit_at_second_signal() {
+    tokio::spawn(async {
+        if signal().await.is_ok() {
+            tracing::warn!("ended by a second signal");
+            std::process::exit(130);
+        }
+    });
 }
 
 /// Waits for the interrupt or terminate signal.
@@ -151,6 +169,17 @@ mod tests {
         what(&app);
         let ended = tokio::time::timeout(Duration::from_secs(5), app.until_stopped()).await;
         format!("{:#}", ended.expect("the process ends").unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_not_passed_over_for_the_next_of_its_name() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let first = taken.local_addr().unwrap();
+        let next = SocketAddr::from(([127, 0, 0, 2], first.port()));
+        assert_eq!(bind(&[first, next]).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        // An address that is not this machine's.
+        let missing = SocketAddr::from(([192, 0, 2, 1], first.port()));
+        assert_eq!(bind(&[missing, next]).await.unwrap().local_addr().unwrap(), next);
     }
 
     #[tokio::test]

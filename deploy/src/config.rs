@@ -81,7 +81,11 @@ impl Config {
             config.data.clone_from(data);
         }
         if let Some(store) = &flags.store {
+            entitygraph_store::check_url(store).with_context(|| format!("--store {store}"))?;
             config.store.url = Some(store.clone());
+        } else if let Some(url) = &config.store.url {
+            entitygraph_store::check_url(url)
+                .map_err(|error| given.refuse("store.url", format_args!("setting `store.url`: {error}")))?;
         }
         if let Some(listen) = &flags.listen {
             config.listen.clone_from(listen);
@@ -89,18 +93,13 @@ impl Config {
         if let Some(log) = &flags.log {
             config.log.clone_from(log);
         }
-        config.validate().map_err(|error| match error.downcast_ref::<ConfigError>() {
-            Some(wrong) => given.refuse(wrong.name, wrong),
-            None => error,
-        })?;
+        config.validate().map_err(|wrong| given.refuse(wrong.name, &wrong))?;
         Ok(config)
     }
 
-    fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<(), ConfigError> {
         self.service.validate()?;
-        self.store.validate(&self.service)?;
-        entitygraph_store::check_url(&self.store_url())?;
-        Ok(())
+        self.store.validate(&self.service)
     }
 
     /// URL of the store.
@@ -205,12 +204,13 @@ mod tests {
             ),
             ("listen=0.0.0.0:4000", "setting `listen`: 0.0.0.0 is reached from other machines"),
             ("listen=localhost", "setting `listen`: it must be ADDRESS:PORT"),
-            ("store.url=bogus", "fjall:PATH"),
+            ("store.url=bogus", "(given by --set store.url=bogus)"),
         ] {
             let error = format!("{:#}", with(&[setting]).unwrap_err());
             assert!(error.contains(message), "{setting}: {error}");
         }
-        assert!(Config::load(&Common { store: Some("bogus".to_owned()), ..flags() }).is_err());
+        let error = Config::load(&Common { store: Some("bogus".to_owned()), ..flags() }).unwrap_err();
+        assert!(format!("{error:#}").starts_with("--store bogus: "), "{error:#}");
     }
 
     #[test]

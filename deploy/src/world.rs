@@ -19,7 +19,7 @@ use entitygraph_migrations::{
 use entitygraph_store::{Store, memory::MemoryStore};
 
 use crate::{
-    app::{existing_store, open_store, signal},
+    app::{existing_store, exit_at_second_signal, open_store, signal},
     cli::{Existing, Export, Format, Ingest},
     config::Config,
     whole_file::WholeFile,
@@ -64,7 +64,7 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     Ok(())
 }
 
-/// Counts what settled in the store, and shows it.
+/// Counts the items that are done with, those that were refused too, and shows it.
 struct Counted {
     shown: Arc<dyn Progress>,
     settled: AtomicU64,
@@ -89,13 +89,14 @@ impl Counted {
             stopped = stop => stopped?,
         }
         self.finish();
+        exit_at_second_signal();
         if dry_run {
             bail!("interrupted: it was a dry run, nothing was written");
         }
         store.sync().await?;
         let settled = self.settled.load(Ordering::Relaxed);
         bail!(
-            "interrupted: {settled} items are in the store and stay; run the command again, it goes on from there"
+            "interrupted after {settled} items; those that came in stay. Run the command again, it goes on from there"
         );
     }
 }
