@@ -2,7 +2,8 @@
 //! a fault, say by it which request they belong to; exporters see how long it took and what came of it.
 //!
 //! What is answered from the cache without being executed has none: nothing can go wrong there, and a span that somebody
-//! wants to see costs as much as a part of such an answer. Subscriptions that share an execution share its span.
+//! wants to see costs as much as a part of such an answer. A subscription has one until it is live: what is told live is told
+//! to many, and an open span would take some kilobytes of each idle one.
 
 use std::{
     fmt,
@@ -24,25 +25,34 @@ const ID_BYTES: usize = 64;
 
 /// Which request it is: as the caller calls it, else by its number in this process.
 #[derive(Debug)]
-pub(super) struct RequestId<'a>(Option<&'a str>);
+pub(super) enum RequestId<'a> {
+    Caller(&'a str),
+    Number(u64),
+}
 
 impl<'a> RequestId<'a> {
-    /// Only its number.
-    pub const NUMBER: Self = Self(None);
+    /// The next number.
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self::Number(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 
-    /// As the caller calls it, if that is visible ASCII of a moderate length.
+    /// As the caller calls it, if that is of a moderate length and could be nothing else in a line of the log.
     pub fn of(headers: &'a HeaderMap) -> Self {
         let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        Self(id.filter(|id| (1..=ID_BYTES).contains(&id.len())))
+        let plain = |id: &&str| {
+            (1..=ID_BYTES).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_graphic() && !b"=\"{}".contains(&byte))
+        };
+        id.filter(plain).map_or_else(Self::next, Self::Caller)
     }
 }
 
 impl fmt::Display for RequestId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        match self.0 {
-            Some(id) => f.write_str(id),
-            None => NEXT.fetch_add(1, Ordering::Relaxed).fmt(f),
+        match self {
+            Self::Caller(id) => f.write_str(id),
+            Self::Number(number) => number.fmt(f),
         }
     }
 }

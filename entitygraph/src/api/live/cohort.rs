@@ -13,13 +13,12 @@ use tokio::{
     sync::{broadcast, watch},
     task::AbortHandle,
 };
-use tracing::Instrument;
 
 use super::{
     Frame, Live, Operation,
     control::{Control, Part, Passed},
 };
-use crate::{changes::Standing, metrics::OperationLabel};
+use crate::changes::Standing;
 
 /// Answers a cohort keeps for its members; one that is further behind catches up by itself. Every cohort has room for all
 /// of them from the start, 32 bytes each, also the ten thousandth idle one.
@@ -59,20 +58,19 @@ impl Cohort {
         self.standing.clone()
     }
 
-    fn start(live: &Live, operation: &Operation, request: Request) -> Self {
+    fn start(live: &Live, request: Request) -> Self {
         let control = Arc::new(Control::new(Part::Live));
         let standing = control.live();
         let answers = broadcast::Sender::new(RING);
         let (sender, live) = (answers.clone(), live.clone());
         let mut stream = live.inner.schema.execute_stream(request.data(control.clone()));
-        let follow = async move {
+        let task = tokio::spawn(async move {
             while let Some(response) = stream.next().await {
                 let passed = control.received();
                 // Without members the task is about to be aborted.
                 drop(sender.send(Arc::new(Shared { passed, frame: live.frame(response) })));
             }
-        };
-        let task = tokio::spawn(follow.instrument(operation.span(OperationLabel::Subscription)));
+        });
         Self { answers, standing, task: task.abort_handle() }
     }
 }
@@ -115,7 +113,7 @@ impl Cohorts {
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }
-        let cohort = Arc::new(Cohort::start(live, operation, operation.request_with(variables)));
+        let cohort = Arc::new(Cohort::start(live, operation.request_with(variables)));
         cohorts.insert(key, Arc::downgrade(&cohort));
         cohort
     }

@@ -118,7 +118,7 @@ impl Operation {
 
     /// The span of one execution.
     fn span(&self, kind: OperationLabel) -> Span {
-        span::execution(&RequestId::NUMBER, "stream", kind, self.operation_name.as_deref())
+        span::execution(&RequestId::next(), "stream", kind, self.operation_name.as_deref())
     }
 
     /// A request for one execution.

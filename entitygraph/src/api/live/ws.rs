@@ -4,13 +4,13 @@
 //! One task a connection. It polls its operations only while the socket takes bytes, so a slow client slows itself alone:
 //! its subscriptions fall behind, catch up, or are told that they lag.
 
-use std::{collections::HashMap, error::Error as _, pin::pin, time::Duration};
+use std::{collections::HashMap, error::Error as _, pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use futures_util::{
     FutureExt, SinkExt, StreamExt,
-    stream::{AbortHandle, Abortable, BoxStream, SelectAll, SplitSink},
+    stream::{AbortHandle, Abortable, BoxStream, SelectAll},
 };
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite;
@@ -52,7 +52,7 @@ enum Out {
     Complete,
 }
 
-type Operations = SelectAll<BoxStream<'static, (String, Out)>>;
+type Operations = SelectAll<BoxStream<'static, (Arc<str>, Out)>>;
 
 /// Accepts the WebSocket and serves it until it is closed or `stop` is cancelled.
 pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -> axum::response::Response {
@@ -71,14 +71,13 @@ pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -
 
 struct Connection {
     live: Live,
-    sink: SplitSink<WebSocket, Message>,
-    source: futures_util::stream::SplitStream<WebSocket>,
+    socket: WebSocket,
     spoken: bool,
     /// A client that takes nothing for this long is gone.
     write_time: Duration,
     acknowledged: bool,
     operations: Operations,
-    handles: HashMap<String, AbortHandle>,
+    handles: HashMap<Arc<str>, AbortHandle>,
 }
 
 /// Why a connection is closed by us; the codes are the protocol's.
@@ -86,9 +85,8 @@ struct Close(u16, String);
 
 impl Connection {
     fn new(live: Live, socket: WebSocket, spoken: bool, write_time: Duration) -> Self {
-        let (sink, source) = socket.split();
         let (operations, handles) = (SelectAll::new(), HashMap::new());
-        Self { live, sink, source, spoken, write_time, acknowledged: false, operations, handles }
+        Self { live, socket, spoken, write_time, acknowledged: false, operations, handles }
     }
 
     async fn serve(mut self, stop: CancellationToken) {
@@ -96,10 +94,10 @@ impl Connection {
         let say = async {
             if let Some(Close(code, reason)) = close {
                 let frame = CloseFrame { code, reason: reason.into() };
-                self.sink.send(Message::Close(Some(frame))).await?;
+                self.socket.send(Message::Close(Some(frame))).await?;
             }
-            // Answers the client's own close frame, and waits for its answer to ours.
-            self.sink.close().await
+            // Sends that, or the answer to the client's own close frame.
+            self.socket.close().await
         };
         // The client may be gone already.
         drop(tokio::time::timeout(self.write_time, say).await);
@@ -113,7 +111,7 @@ impl Connection {
         }
         let init = Duration::from_millis(self.live.inner.limits.connection_init_ms);
         let mut init = Some(Box::pin(tokio::time::sleep(init)));
-        // Kept: each new one takes a lock that all connections share.
+        // Kept: each new one enters a list that all connections share.
         let mut stopped = pin!(stop.cancelled());
         loop {
             let waiting = init.is_some();
@@ -126,7 +124,7 @@ impl Connection {
                 biased;
                 () = &mut stopped => return Some(Close(1001, "the service stops: reconnect and resume".into())),
                 () = initialised, if waiting => return Some(Close(4408, "Connection initialisation timeout".into())),
-                message = self.source.next() => match message {
+                message = self.socket.next() => match message {
                     Some(Ok(message)) => match Box::pin(self.hear(message)).await {
                         Ok(true) => {}
                         Ok(false) => return None,
@@ -139,9 +137,8 @@ impl Connection {
                     None => return None,
                 },
                 Some((id, out)) = self.operations.next(), if !self.operations.is_empty() => {
-                    match tokio::time::timeout(self.write_time, self.send_burst(id, out)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) | Err(_) => return None,
+                    if !self.send_burst(id, out).await {
+                        return None;
                     }
                 }
             }
@@ -182,7 +179,7 @@ impl Connection {
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(Close(4401, "Unauthorized".into())),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).map(|()| true),
             ClientMessage::Complete { id } => {
-                if let Some(handle) = self.handles.remove(&id) {
+                if let Some(handle) = self.handles.remove(id.as_str()) {
                     handle.abort();
                 }
                 Ok(true)
@@ -194,7 +191,7 @@ impl Connection {
         if id.is_empty() {
             return Err(Close(4400, "an operation needs an id".into()));
         }
-        if self.handles.contains_key(&id) {
+        if self.handles.contains_key(id.as_str()) {
             return Err(Close(4409, short(&format!("Subscriber for {id} already exists"))));
         }
         let max = self.live.inner.limits.connection_operations;
@@ -202,6 +199,7 @@ impl Connection {
             let reason = format!("more than {max} operations on one connection: open another");
             return Err(Close(4429, reason));
         }
+        let id: Arc<str> = id.into();
         let name = id.clone();
         let frames = self.live.run(request).map(move |frame| (name.clone(), Out::Frame(frame)));
         let name = id.clone();
@@ -212,8 +210,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends an answer and those that are ready with it, then flushes once.
-    async fn send_burst(&mut self, id: String, out: Out) -> Result<(), axum::Error> {
+    /// Sends an answer and those that are ready with it; false when the client is gone or takes nothing.
+    async fn send_burst(&mut self, id: Arc<str>, out: Out) -> bool {
+        let write_time = self.write_time;
+        let mut sending = pin!(self.feed_burst(id, out));
+        // A socket that takes it at once needs no clock.
+        if let Some(sent) = sending.as_mut().now_or_never() {
+            return sent.is_ok();
+        }
+        matches!(tokio::time::timeout(write_time, sending).await, Ok(Ok(())))
+    }
+
+    /// Feeds an answer and those that are ready with it, then flushes once.
+    async fn feed_burst(&mut self, id: Arc<str>, out: Out) -> Result<(), axum::Error> {
         let mut next = Some((id, out));
         let mut sent = 0;
         while let Some((id, out)) = next.take() {
@@ -223,10 +232,10 @@ impl Connection {
                 next = self.operations.next().now_or_never().flatten();
             }
         }
-        self.sink.flush().await
+        self.socket.flush().await
     }
 
-    async fn feed(&mut self, id: String, out: Out) -> Result<(), axum::Error> {
+    async fn feed(&mut self, id: Arc<str>, out: Out) -> Result<(), axum::Error> {
         if !self.handles.contains_key(&id) {
             // The client completed it meanwhile, or it was refused.
             return Ok(());
@@ -241,12 +250,12 @@ impl Connection {
         {
             handle.abort();
         }
-        self.sink.feed(Message::Text(text)).await
+        self.socket.feed(Message::Text(text)).await
     }
 
     /// Sends a text at once; false when the client is gone or takes nothing.
     async fn send(&mut self, text: String) -> bool {
-        let sent = tokio::time::timeout(self.write_time, self.sink.send(Message::Text(text.into()))).await;
+        let sent = tokio::time::timeout(self.write_time, self.socket.send(Message::Text(text.into()))).await;
         matches!(sent, Ok(Ok(())))
     }
 }
