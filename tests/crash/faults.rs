@@ -55,12 +55,14 @@ async fn write(store: &KeyedStore, script: &mut Script, count: usize) -> Result<
 /// Reads the whole world and its history.
 async fn read_all(store: &dyn Store) -> Result<(), Error> {
     let newest = *store.newest().borrow();
-    let mut at = Cursor::ZERO;
-    while at < newest
-        && let Feed::Commits(commits) = store.changes(at, 100).await?
-        && let Some(last) = commits.last()
-    {
-        at = last.cursor;
+    let mut at = match store.changes(Cursor::ZERO, 1).await? {
+        Feed::Resync { oldest, .. } => oldest,
+        Feed::Commits(_) => Cursor::ZERO,
+    };
+    while at < newest {
+        let feed = store.changes(at, 100).await?;
+        let Feed::Commits(commits) = &feed else { panic!("a gap after {at}: {feed:?}") };
+        at = commits.last().unwrap_or_else(|| panic!("the sequence ends at {at}, before {newest}")).cursor;
     }
     store.subtree(script::world(), Extent::All, PageRequest::first(10_000)).await?;
     store.counts(None).await.map(drop)

@@ -10,6 +10,7 @@ use prometheus::TextEncoder;
 use serde_json::json;
 
 use super::{Api, graphql::object::count::Counts};
+use crate::service::Error;
 
 /// The process runs and its store answers. The landing page shows these figures.
 pub(super) async fn alive(State(api): State<Api>) -> Response {
@@ -32,18 +33,19 @@ pub(super) async fn alive(State(api): State<Api>) -> Response {
 }
 
 /// New requests are welcome: not any more once the server was told to stop, or a part that it cannot do without ended.
-/// While the disk is full they are, because reads go on; the answer says that writes do not.
+/// While the disk is full they are, because reads go on; the answer says that writes do not. A store that writes no more until it
+/// is opened again is a failure.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let (status, reason) = match api.graph().failure() {
         Some(failure) => ("failed", failure.to_string()),
         None if api.is_ready() => {
-            let body = match api.graph().store().room().await {
-                Ok(()) => json!({ "status": "ready" }),
-                Err(error) => {
-                    json!({ "status": "read-only", "code": error.code(), "reason": error.to_string() })
-                }
+            let (code, status, error) = match api.graph().room().await {
+                Ok(()) => return Json(json!({ "status": "ready" })).into_response(),
+                Err(error @ Error::Full { .. }) => (StatusCode::OK, "read-only", error),
+                Err(error) => (StatusCode::SERVICE_UNAVAILABLE, "failed", error),
             };
-            return Json(body).into_response();
+            let body = json!({ "status": status, "code": error.code(), "reason": error.to_string() });
+            return (code, Json(body)).into_response();
         }
         None => ("stopping", "the server was told to stop: send requests elsewhere".to_owned()),
     };

@@ -115,6 +115,11 @@ impl Graph {
         }
     }
 
+    /// Whether the store takes writes that add something; its error if not.
+    pub async fn room(&self) -> Result<()> {
+        self.inner.store.room().await
+    }
+
     /// Waits for the store to say that it writes no more, which no store does of itself.
     pub async fn store_stopped(&self) {
         self.inner.store_stopped.cancelled().await;

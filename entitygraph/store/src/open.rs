@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use entitygraph_schema::Cursor;
@@ -18,10 +18,12 @@ use crate::{
 /// What can be set when a store is opened; what the chosen store does not have is not looked at.
 #[derive(Debug, Clone, Default)]
 pub struct StoreOptions {
-    /// Where the change sequence of a new store begins; by default at the time of day in 2^-20 seconds (a number that
-    /// JavaScript holds exactly until 2242). So each store has numbers of its own, as long as none commits a million times a second for as long as it
-    /// exists: a reader that resumes at a cursor of a store that was wiped, or of another one, is told to
-    /// [`Resync`](crate::Feed::Resync) instead of being given changes that follow nothing it knows.
+    /// Where the change sequence of a new store begins, whatever the options below say.
+    ///
+    /// By default at the time of day in 2^-20 seconds, a number that JavaScript holds exactly until 2242. So each store has
+    /// numbers of its own, unless one commits a million times a second for as long as it exists: a reader that resumes at
+    /// a cursor of a store that was wiped, or of another one, is told to [`Resync`](crate::Feed::Resync) instead of being
+    /// given changes that follow nothing it knows. A copy of a store has the same numbers: who reads it begins anew.
     pub begin: Option<Cursor>,
     /// Limits of the embedded stores.
     pub keyed: KeyedOptions,
@@ -67,7 +69,10 @@ fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
 }
 
 fn time_of_day() -> Cursor {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_else(|_| {
+        tracing::warn!("the clock is before 1970: a new store counts its commits from zero");
+        Duration::ZERO
+    });
     Cursor::from_number(
         (since_1970.as_secs() << 20) + (u64::from(since_1970.subsec_micros()) << 20) / 1_000_000,
     )
@@ -83,12 +88,14 @@ mod tests {
     #[tokio::test]
     async fn a_cursor_of_another_store_is_no_place_to_resume_at() {
         let folder = tempfile::tempdir().unwrap();
-        for engine in ["memory:".to_owned(), format!("fjall:{}/", folder.path().display())] {
+        let in_memory = |_| "memory:".to_owned();
+        let on_disk = |number| format!("fjall:{}/{number}", folder.path().display());
+        for url in [&in_memory as &dyn Fn(u64) -> String, &on_disk] {
             let mut cursors = Vec::new();
-            for number in 0..3 {
-                let url = if engine == "memory:" { engine.clone() } else { format!("{engine}{number}") };
-                let store = open(&url, StoreOptions::default()).await.unwrap();
-                let begin = *store.newest().borrow();
+            for number in [2_000, 1_000, 3_000] {
+                let begin = Cursor::from_number(number);
+                let options = StoreOptions { begin: Some(begin), ..StoreOptions::default() };
+                let store = open(&url(number), options).await.unwrap();
                 for entity in 1..=2 {
                     let create = Operation::Create(world_root(EntityId::new(entity).unwrap()));
                     store.commit(Transaction::of([create])).await.unwrap();
@@ -99,11 +106,18 @@ mod tests {
                     let feed = store.changes(*other, 10).await.unwrap();
                     assert!(matches!(feed, Feed::Resync { oldest, .. } if oldest == begin), "{feed:?}");
                 }
-                let newest = *store.newest().borrow();
-                assert!(newest.number() < 1 << 53, "{newest}");
-                cursors.extend([begin, newest]);
+                cursors.extend([begin, *store.newest().borrow()]);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_new_store_counts_from_the_time_of_day() {
+        let before = time_of_day();
+        let store = open("memory:", StoreOptions::default()).await.unwrap();
+        let begin = *store.newest().borrow();
+        assert!(Cursor::ZERO < before && before <= begin && begin <= time_of_day(), "{before} {begin}");
+        assert!(begin.number() < 1 << 53, "{begin}");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// What the log holds, known to the writer without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// The last commit; zero when there never was one.
+    /// The last commit; where the sequence begins when there never was one.
     pub newest: Cursor,
     /// The first commit that is kept; the one after `newest` when none is.
     pub first: Cursor,

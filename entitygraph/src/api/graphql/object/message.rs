@@ -220,7 +220,7 @@ impl EntityChanged {
         self.labels(false)
     }
 
-    /// Components with changed values of its own.
+    /// Components with changed values of its own, each with the other stored variables of the groups of what changed.
     async fn components(&self, ctx: &Context<'_>) -> Vec<ChangedComponent> {
         let catalog = graph(ctx).catalog();
         let known = |id: &ComponentId| catalog.registry.get(*id);
@@ -258,15 +258,15 @@ pub struct ChangedComponent {
     reset: bool,
     /// Whether the entity has no own values of it any more.
     removed: bool,
-    /// Changed variables.
+    /// Changed variables, and the other stored ones of their groups, whose values may be what they were.
     variables: Vec<ChangedVariable>,
 }
 
-/// A changed variable.
+/// A changed variable, or one of the group of a changed one.
 #[derive(SimpleObject)]
 pub struct ChangedVariable {
     /// Its name.
     name: String,
-    /// Its new own value; null goes back to the container's value or the default.
+    /// Its own value now; null goes back to the container's value or the default.
     value: Option<Value>,
 }

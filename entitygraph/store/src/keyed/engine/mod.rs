@@ -73,7 +73,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Bytes that the data folder occupies on the disk.
     fn disk_bytes(&self) -> u64;
 
-    /// [`EngineError::Full`] when a write that adds data would be refused now.
+    /// The error with which a write that adds data would be refused now: [`EngineError::Full`], or that the engine writes no
+    /// more.
     fn room(&self) -> Result<(), EngineError>;
 
     /// What the engine does not survive, in one sentence for an operator; `None` if it survives a power cut.

@@ -170,6 +170,7 @@ impl Engine for SledEngine {
     }
 
     fn room(&self) -> Result<(), EngineError> {
+        self.refuse_if_stopped()?;
         self.folder.admit(false)
     }
 
