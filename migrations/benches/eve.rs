@@ -53,13 +53,16 @@ async fn main() -> Result {
     let url = format!("{engine}:{}", place("ours").display());
     let store = entitygraph_store::open(&url, StoreOptions::default()).await?;
     let start = Instant::now();
-    let items = load(store.clone(), export).await?;
+    let items = load(store.clone(), export, false).await?;
     let ours = (start.elapsed(), {
         store.compact().await?;
         start.elapsed()
     });
     drop(store);
     std::fs::remove_dir_all(place("ours"))?;
+    let start = Instant::now();
+    load(entitygraph_store::open("memory:", StoreOptions::default()).await?, export, true).await?;
+    let reading = start.elapsed().as_secs_f64();
     let bytes = record(engine, &place("recorded"), &place("spool"), export).await?;
     std::fs::remove_dir_all(place("recorded"))?;
     let raw = raw(engine, &place("raw"), &place("spool"))?;
@@ -72,12 +75,14 @@ async fn main() -> Result {
         let (ours, raw) = (ours.as_secs_f64(), raw.as_secs_f64());
         println!("{what:<28} {ours:>8.1} {raw:>12.1} {:>8.2}", raw / ours);
     }
+    println!("{:<28} {reading:>8.1}", "reading alone, as a dry run");
     Ok(())
 }
 
-/// How many items it created.
-async fn load(store: Arc<dyn Store>, export: &Path) -> Result<u64> {
-    let report = ingest(store, Export::open(export)?, LoadOptions::default(), Arc::new(Silent)).await?;
+/// How many items it created, or would create.
+async fn load(store: Arc<dyn Store>, export: &Path, dry_run: bool) -> Result<u64> {
+    let options = LoadOptions { dry_run, ..LoadOptions::default() };
+    let report = ingest(store, Export::open(export)?, options, Arc::new(Silent)).await?;
     Ok(report.total().created)
 }
 
@@ -88,7 +93,7 @@ async fn record(engine: EngineKind, path: &Path, to: &Path, export: &Path) -> Re
     meter.listen(Some(Box::new(move |batch, _| {
         sink.lock().expect("spooling panicked").push(batch).expect("the spool takes what is written");
     })));
-    load(Arc::new(store), export).await?;
+    load(Arc::new(store), export, false).await?;
     meter.listen(None);
     Arc::into_inner(spool).ok_or("the store still writes")?.into_inner()?.finish()?;
     Ok(meter.counts().1)

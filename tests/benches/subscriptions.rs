@@ -1,7 +1,7 @@
 //! How quickly a change reaches its subscribers, and what idle subscriptions cost.
 //!
 //! ```text
-//! cargo build --release && cargo bench -p entitygraph-tests --bench subscriptions
+//! cargo bench -p entitygraph-tests --bench subscriptions
 //! ```
 //!
 //! A real server process; this process is the clients, one WebSocket each. The latency runs from the moment the writer
@@ -19,6 +19,9 @@ use anyhow::{Context, Result};
 use entitygraph_tests::{graphql::Client, process::Server, socket::Socket};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SUBSCRIBERS: usize = 1_000;
 const COMMITS_PER_SECOND: u32 = 100;

@@ -35,11 +35,12 @@ pub fn program() -> Result<PathBuf> {
     found.context("the program `entitygraph` is not where cargo builds it")
 }
 
-/// `cargo test` builds no programs of other packages.
+/// `cargo test` builds no programs of other packages. With the whole workspace, so that the dependencies are those that are
+/// built already.
 fn build() -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let build = ["build", "--quiet", "--package", "entitygraph-deploy", "--profile", profile];
+    let build = ["build", "--quiet", "--workspace", "--bins", "--profile", profile];
     let output =
         Command::new(cargo).args(build).output().map_err(|error| format!("starting cargo: {error}"))?;
     if output.status.success() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
 /// A connection that was acknowledged.
@@ -21,7 +21,7 @@ impl Socket {
         let url = format!("{}/graphql", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+        let config = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
         let (stream, _) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
         let mut socket = Self { stream };
         socket.send(json!({ "type": "connection_init" })).await?;
@@ -46,10 +46,10 @@ impl Socket {
     }
 
     /// The next text message.
-    pub async fn text(&mut self) -> Result<String> {
+    pub async fn text(&mut self) -> Result<Utf8Bytes> {
         loop {
             match self.stream.next().await.context("the connection was closed")?? {
-                Message::Text(text) => return Ok(text.to_string()),
+                Message::Text(text) => return Ok(text),
                 Message::Close(frame) => bail!("closed: {frame:?}"),
                 _ => {}
             }

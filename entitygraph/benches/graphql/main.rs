@@ -26,6 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, request, round};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Connections of a round, each with one request under way.
 const CONNECTIONS: usize = 32;
 /// Length of a round.
