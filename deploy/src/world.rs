@@ -249,7 +249,7 @@ mod tests {
         let error = interrupt(false).await;
         assert_eq!(
             error,
-            "interrupted: 3 items are in the store and stay; run the command again, it goes on from there"
+            "interrupted after 3 items; those that came in stay. Run the command again, it goes on from there"
         );
         assert!(interrupt(true).await.contains("nothing was written"));
     }
