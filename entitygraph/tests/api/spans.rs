@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Debug,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use axum::{body::Body, http::Request};
@@ -29,6 +29,10 @@ struct Seen(Arc<Mutex<Vec<(Id, Fields)>>>);
 impl Seen {
     /// Watches this thread, on which the tests of this file do everything.
     fn watch(level: LevelFilter) -> (Self, DefaultGuard) {
+        // While one subscriber is the only one, `tracing` asks that of the thread that comes to a span first, for all threads:
+        // a thread of another test, which has none, would say that nobody wants the span.
+        static OTHERS: Once = Once::new();
+        OTHERS.call_once(|| tracing::subscriber::set_global_default(Registry::default()).unwrap());
         let seen = Self::default();
         let guard =
             tracing::subscriber::set_default(Registry::default().with(seen.clone().with_filter(level)));
