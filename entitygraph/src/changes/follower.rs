@@ -32,7 +32,9 @@ impl Follower {
     pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, router: Arc<Router>, metrics: Metrics) -> Self {
         let newest = *store.newest().borrow();
         cache.reset(newest);
-        Self { store, cache, router, applied: watch::Sender::new(newest), metrics }
+        let follower = Self { store, cache, router, applied: watch::Sender::new(newest), metrics };
+        follower.tell(newest);
+        follower
     }
 
     /// The newest commit that the cache and subscribers have been told of.

@@ -7,6 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use entitygraph::{Config, metrics::MessageLabel};
+use entitygraph_schema::Cursor;
 use entitygraph_store::memory::{MemoryConfig, MemoryStore};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -172,6 +173,13 @@ async fn what_is_open_and_what_was_sent_is_counted() {
     assert_eq!(MessageLabel::ALL.map(messages), [3, 3, 0]);
     drop(followers);
     assert_eq!(metrics.subscriptions.get(), 0);
+}
+
+#[tokio::test]
+async fn the_metric_of_the_cursor_is_right_from_the_start() {
+    let config = MemoryConfig { begin: Cursor::from_number(7), ..MemoryConfig::default() };
+    let world = World::over(Arc::new(MemoryStore::with(config)), Config::default());
+    assert_eq!(world.api.graph().metrics().applied_cursor.get(), 7);
 }
 
 #[tokio::test]
