@@ -83,7 +83,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
         Err(rejection) => rejection.into(),
         Ok(body) => match serde_json::from_slice::<Asked<'_>>(&body) {
             Err(error) => Rejection::Body { reason: error.to_string() }.into(),
-            Ok(asked) => run(&api, &headers, asked, false).await,
+            Ok(asked) => run(&api, &headers, asked, || serde_json::from_slice(&body).ok(), false).await,
         },
     };
     respond(&api, &headers, outcome, started)
@@ -144,7 +144,7 @@ async fn get(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Response {
     let started = Instant::now();
     let outcome = match parameters(&uri) {
         Err(rejection) => rejection.into(),
-        Ok(asked) => run(&api, &headers, asked, true).await,
+        Ok(asked) => run(&api, &headers, asked, || parameters(&uri).ok(), true).await,
     };
     respond(&api, &headers, outcome, started)
 }
@@ -203,7 +203,15 @@ async fn collect(body: Body, max: usize) -> Result<Bytes, Rejection> {
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-async fn run(api: &Api, headers: &HeaderMap, asked: Asked<'_>, only_queries: bool) -> Outcome {
+/// Runs what was asked. `again` reads it once more, to count what it costs when that is too much: few are, so nothing is kept of
+/// the others.
+async fn run<'a>(
+    api: &Api,
+    headers: &HeaderMap,
+    asked: Asked<'a>,
+    again: impl FnOnce() -> Option<Asked<'a>>,
+    only_queries: bool,
+) -> Outcome {
     let name = asked.operation_name.as_deref();
     let document = match api.documents().get(&asked.query) {
         Ok(document) => document,
@@ -228,8 +236,6 @@ async fn run(api: &Api, headers: &HeaderMap, asked: Asked<'_>, only_queries: boo
     }
     let span = span::execution(&RequestId::of(headers), "http", operation, name);
     let mut request = Request::from(asked);
-    // Should it cost too much, it is counted.
-    let (variables, name) = (request.variables.clone(), request.operation_name.clone());
     request.set_parsed_query(document.parsed.clone());
     if document.flat {
         request = request.data(Flat);
@@ -243,10 +249,15 @@ async fn run(api: &Api, headers: &HeaderMap, asked: Asked<'_>, only_queries: boo
     if let Ok(answer) = &mut result
         && let Some(error) = answer.errors.iter_mut().find(|error| error::is_too_complex(error))
     {
-        let mut counted = Request::new(String::new()).variables(variables);
-        counted.operation_name = name;
-        counted.set_parsed_query(document.parsed.clone());
-        error::too_complex(error, api.meter().cost(counted).await, limits);
+        let cost = match again() {
+            Some(asked) => {
+                let mut counted = Request::from(asked);
+                counted.set_parsed_query(document.parsed.clone());
+                api.meter().cost(counted).await
+            }
+            None => None,
+        };
+        error::too_complex(error, cost, limits);
     }
     let result = result.map(|mut answer| {
         if answer.errors.is_empty() {
