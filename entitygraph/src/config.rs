@@ -117,6 +117,16 @@ pub struct ConfigError {
     pub reason: &'static str,
 }
 
+impl ConfigError {
+    /// Refuses the first of the named settings that is zero.
+    pub fn refuse_zero(settings: &[(&'static str, u64)]) -> Result<(), Self> {
+        match settings.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(Self { name, value: "0".to_owned(), reason: "it must be at least 1" }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Config {
     /// Refuses settings that cannot work, by name.
     pub fn validate(&self) -> Result<(), ConfigError> {
@@ -131,11 +141,7 @@ impl Config {
             ("service.limits.body_bytes", limits.body_bytes as u64),
             ("service.limits.request_ms", limits.request_ms),
         ];
-        for (name, value) in positive {
-            if value == 0 {
-                return Err(ConfigError { name, value: value.to_string(), reason: "it must be at least 1" });
-            }
-        }
+        ConfigError::refuse_zero(&positive)?;
         for host in &self.server.hosts {
             if host.is_empty() || host.contains(|c: char| !(c.is_ascii_alphanumeric() || "-._".contains(c))) {
                 let reason = "it must be a host name without scheme and port, such as worlds.example";

@@ -162,11 +162,7 @@ impl StoreConfig {
             ("store.retention.bytes", retention.bytes),
             ("store.memory.retained_commits", memory.retained_commits as u64),
         ];
-        for (name, value) in positive {
-            if value == 0 {
-                return Err(ConfigError { name, value: value.to_string(), reason: "it must be at least 1" });
-            }
-        }
+        ConfigError::refuse_zero(&positive)?;
         let asked = service.limits.transaction_operations;
         if asked > writer.transaction_operations {
             return Err(ConfigError {
