@@ -290,7 +290,7 @@ impl Text {
 fn message(error: &serde_saphyr::Error) -> Cow<'_, str> {
     match error {
         serde_saphyr::Error::InvalidScalar { ty: "floating point", .. } => {
-            "it takes a number, at most 1.8e308 either way".into()
+            "it takes a number, and one that is not infinite".into()
         }
         _ => UserMessageFormatter.format_message(error),
     }

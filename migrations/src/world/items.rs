@@ -3,7 +3,14 @@
 //! Serde ends at the first mistake. So [`reading`] reads a document once more for each item that has one, and passes over the
 //! items found so far. A document without mistakes, which is nearly every one, is read once.
 
-use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    fmt,
+    iter::{Enumerate, FilterMap},
+    marker::PhantomData,
+    vec,
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
@@ -33,12 +40,13 @@ impl<T> FromIterator<T> for Items<T> {
     }
 }
 
-impl<T: 'static> IntoIterator for Items<T> {
+impl<T> IntoIterator for Items<T> {
     type Item = (usize, T);
-    type IntoIter = Box<dyn Iterator<Item = (usize, T)>>;
+    type IntoIter =
+        FilterMap<Enumerate<vec::IntoIter<Option<T>>>, fn((usize, Option<T>)) -> Option<(usize, T)>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.0.into_iter().enumerate().filter_map(|(index, item)| Some((index, item?))))
+        self.0.into_iter().enumerate().filter_map(|(index, item)| Some((index, item?)))
     }
 }
 
