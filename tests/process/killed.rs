@@ -85,7 +85,11 @@ fn lines(world: &str) -> usize {
 fn write(arguments: &[&str], data: &Path, bytes: u64) -> Result<u64> {
     let mut child = process::command(arguments, data)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let mut written = 0;
-    while child.try_wait()?.is_none() {
+    loop {
+        if let Some(ended) = child.try_wait()? {
+            ensure!(ended.success(), "it ended by itself, {ended}");
+            break;
+        }
         // The file is gone for a moment before the process is.
         let counters = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap_or_default();
         let counter = counters.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok());

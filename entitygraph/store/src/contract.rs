@@ -86,7 +86,8 @@ pub trait Store: Send + Sync + 'static {
     /// Bytes on disk; 0 for a store without one.
     async fn disk_bytes(&self) -> Result<u64>;
 
-    /// Whether a write that adds data would find room now: [`crate::Error::Full`] when it would not.
+    /// The error with which a write that adds data would be refused now: [`crate::Error::Full`], or that the engine takes no
+    /// more writes.
     async fn room(&self) -> Result<()>;
 
     /// Puts what was written into the order that reads best, and gives the space of deleted rows back to the file
