@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 use super::{
     Api,
     error::{self, Rejection},
-    graphql::straight::Flat,
+    graphql::{document::Document, straight::Flat},
     live::{sse, ws},
     span::{self, RequestId},
 };
@@ -55,7 +55,7 @@ struct Outcome {
 
 enum Answered {
     /// By the executor.
-    Executed(Answer),
+    Executed { label: OutcomeLabel, refused: bool, json: Vec<u8> },
     /// By a plan, as JSON.
     Straight(Vec<u8>),
 }
@@ -212,7 +212,8 @@ async fn run<'a>(
     again: impl FnOnce() -> Option<Asked<'a>>,
     only_queries: bool,
 ) -> Outcome {
-    let name = asked.operation_name.as_deref();
+    let name = asked.operation_name.clone();
+    let name = name.as_deref();
     let document = match api.documents().get(&asked.query) {
         Ok(document) => document,
         Err(rejection) => return rejection.into(),
@@ -259,22 +260,33 @@ async fn run<'a>(
         };
         error::too_complex(error, cost, limits);
     }
-    let result = result.map(|mut answer| {
+    let result = result.and_then(|mut answer| {
         if answer.errors.is_empty() {
             document.found_valid();
         }
         error::complete(&mut answer.errors, limits, writes);
-        Answered::Executed(answer)
+        executed(&document, name, &answer)
     });
     Outcome { operation, span, result }
 }
 
-/// An answer as it is sent: no `data` where nothing was executed.
+fn executed(document: &Document, name: Option<&str>, answer: &Answer) -> Result<Answered, Rejection> {
+    let refused = answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty());
+    let refused = refused && !answer.errors.is_empty();
+    let json = if refused {
+        serde_json::to_vec(&Refused { errors: &answer.errors })
+    } else {
+        document.write(name, answer)
+    };
+    json.map(|json| Answered::Executed { label: label(answer), refused, json }).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Rejection::Panic
+    })
+}
+
+/// The answer to what was not executed: it has no `data`.
 #[derive(Serialize)]
-struct Sent<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+struct Refused<'a> {
     errors: &'a [async_graphql::ServerError],
 }
 
@@ -293,7 +305,7 @@ fn respond(api: &Api, headers: &HeaderMap, outcome: Outcome, started: Instant) -
             tracing::debug!(code = rejection.code(), reason = %rejection, "a request was refused");
             (label, rejection.into_response())
         }
-        Ok(Answered::Executed(answer)) => (label(&answer), sent(headers, &answer)),
+        Ok(Answered::Executed { label, refused, json: body }) => (label, json(headers, refused, body)),
         Ok(Answered::Straight(answer)) => (OutcomeLabel::Ok, json(headers, false, answer)),
     };
     let took = started.elapsed();
@@ -314,19 +326,6 @@ pub(super) fn label(answer: &Answer) -> OutcomeLabel {
         OutcomeLabel::Fault
     } else {
         OutcomeLabel::Refused
-    }
-}
-
-fn sent(headers: &HeaderMap, answer: &Answer) -> Response {
-    let refused = answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty());
-    let refused = refused && !answer.errors.is_empty();
-    let body = Sent { data: (!refused).then_some(&answer.data), errors: &answer.errors };
-    match serde_json::to_vec(&body) {
-        Ok(body) => json(headers, refused, body),
-        Err(error) => {
-            tracing::error!(%error, "an answer could not be written as JSON");
-            Rejection::Panic.into_response()
-        }
     }
 }
 

@@ -270,3 +270,21 @@ async fn a_search_goes_on_page_by_page_over_what_does_not_match() {
         world.error(r#"{ find(kinds: ["rock"], after: "AAAA") { nodes { id } } }"#, json!({})).await;
     assert_eq!(code, "BAD_PAGE_CURSOR");
 }
+
+#[tokio::test]
+async fn fields_are_answered_in_the_order_of_the_query_also_those_that_had_to_be_waited_for() {
+    let world = World::small().await;
+    let sol = world.id("Sol").await;
+    let query = format!(
+        r#"query Order {{ sol: entity(id: "{sol}") {{
+             children(first: 1) {{ nodes {{ parent {{ name }} name }} }} name ...Rest ... on Entity {{ radius }} kind }}
+           __typename }}
+           fragment Rest on Entity {{ ancestors {{ name }} kind }}"#
+    );
+    let expected = r#"{"data":{"sol":{"children":{"nodes":[{"parent":{"name":"Sol"},"name":"Sun"}]},"name":"Sol","ancestors":[{"name":"Universe"}],"kind":"system","radius":0.0},"__typename":"Query"}}"#;
+    // Nothing is in the cache the first time, everything the second.
+    let cold = world.cold();
+    for _ in 0..2 {
+        assert_eq!(cold.post(json!({ "query": query }).to_string()).await.text, expected);
+    }
+}

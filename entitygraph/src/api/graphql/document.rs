@@ -8,15 +8,22 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use async_graphql::parser::{
-    parse_query,
-    types::{
-        DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+use async_graphql::{
+    Name, Positioned, Response, Value,
+    parser::{
+        parse_query,
+        types::{
+            DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+            SelectionSet,
+        },
     },
 };
 use moka::sync::Cache;
 
-use super::straight::{Flat, Plan};
+use super::{
+    answer::Shape,
+    straight::{Flat, Plan},
+};
 use crate::{api::error::Rejection, config::Limits};
 
 /// Deepest nesting of brackets of any kind: what a document within the depth limit can need, arguments included.
@@ -37,6 +44,8 @@ pub struct Document {
     pub flat: bool,
     /// The short way to its answer, once the executor has found it valid; `None` in it when there is none.
     plan: OnceLock<Option<Plan>>,
+    /// The shapes of its operations' answers, in the order of the operations; known once one has been answered.
+    shapes: OnceLock<Vec<(Option<Name>, Shape)>>,
 }
 
 impl Document {
@@ -48,6 +57,36 @@ impl Document {
     /// The executor has run the document without an error.
     pub fn found_valid(&self) {
         self.plan.get_or_init(|| Plan::compile(&self.parsed));
+    }
+
+    /// The answer of an operation that the executor has run, as JSON.
+    ///
+    /// # Errors
+    /// Those of serde_json, which has none for what the executor answers.
+    pub fn write(&self, name: Option<&str>, answer: &Response) -> serde_json::Result<Vec<u8>> {
+        let mut out = br#"{"data":"#.to_vec();
+        match answer.data {
+            Value::Null => out.extend_from_slice(b"null"),
+            // With data, the document is valid.
+            ref data => self.shape(name).write(data, &mut out)?,
+        }
+        if !answer.errors.is_empty() {
+            out.extend_from_slice(br#","errors":"#);
+            serde_json::to_writer(&mut out, &answer.errors)?;
+        }
+        out.push(b'}');
+        Ok(out)
+    }
+
+    fn shape(&self, name: Option<&str>) -> &Shape {
+        let shapes = self.shapes.get_or_init(|| {
+            let shape = |(name, operation): (Option<&Name>, &Positioned<OperationDefinition>)| {
+                (name.cloned(), Shape::of(&operation.node, &self.parsed))
+            };
+            self.parsed.operations.iter().map(shape).collect()
+        });
+        let asked = shapes.iter().find(|(known, _)| known.as_deref() == name).or(shapes.first());
+        asked.map_or(const { &Shape::NONE }, |(_, shape)| shape)
     }
 
     /// The operation that a request runs.
@@ -111,7 +150,13 @@ impl Documents {
         }
         let flat = Flat::says(&parsed);
         let text = Arc::from(text);
-        let document = Arc::new(Document { text: Arc::clone(&text), parsed, flat, plan: OnceLock::new() });
+        let document = Arc::new(Document {
+            text: Arc::clone(&text),
+            parsed,
+            flat,
+            plan: OnceLock::new(),
+            shapes: OnceLock::new(),
+        });
         if text.len() <= KEPT_BYTES_EACH {
             self.kept.insert(text, document.clone());
         }

@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`scalar`] and `value` say how the model looks in JSON, [`object`] what answers are made of, [`query`]
 //! and [`mutation`] what can be asked and done; [`document`] keeps parsed documents and refuses those that are
-//! too large, [`straight`] is the short way for what needs no resolver.
+//! too large, [`straight`] is the short way for what needs no resolver, [`answer`] writes what comes of it.
 
+pub mod answer;
 pub mod context;
 pub mod cost;
 pub mod document;

@@ -18,7 +18,7 @@ use super::{
     Frame, Live, Operation,
     control::{Control, Part, Passed},
 };
-use crate::changes::Standing;
+use crate::{api::graphql::document::Document, changes::Standing};
 
 /// Answers a cohort keeps for its members; one that is further behind catches up by itself. Every cohort has room for all
 /// of them from the start, 32 bytes each, also the ten thousandth idle one.
@@ -58,17 +58,18 @@ impl Cohort {
         self.standing.clone()
     }
 
-    fn start(live: &Live, request: Request) -> Self {
+    fn start(live: &Live, document: Arc<Document>, request: Request) -> Self {
         let control = Arc::new(Control::new(Part::Live));
         let standing = control.live();
         let answers = broadcast::Sender::new(RING);
-        let (sender, live) = (answers.clone(), live.clone());
+        let (sender, live, name) = (answers.clone(), live.clone(), request.operation_name.clone());
         let mut stream = live.inner.schema.execute_stream(request.data(control.clone()));
         let task = tokio::spawn(async move {
             while let Some(response) = stream.next().await {
                 let passed = control.received();
+                let frame = live.frame(&document, name.as_deref(), response);
                 // Without members the task is about to be aborted.
-                drop(sender.send(Arc::new(Shared { passed, frame: live.frame(response) })));
+                drop(sender.send(Arc::new(Shared { passed, frame })));
             }
         });
         Self { answers, standing, task: task.abort_handle() }
@@ -113,7 +114,8 @@ impl Cohorts {
         if cohorts.len() >= cohorts.capacity() {
             cohorts.retain(|_, cohort| cohort.strong_count() > 0);
         }
-        let cohort = Arc::new(Cohort::start(live, operation.request_with(variables)));
+        let cohort =
+            Arc::new(Cohort::start(live, operation.document.clone(), operation.request_with(variables)));
         cohorts.insert(key, Arc::downgrade(&cohort));
         cohort
     }

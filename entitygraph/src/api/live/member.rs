@@ -118,7 +118,8 @@ impl Member {
                             self.phase = Phase::Over;
                         }
                         self.count(passed);
-                        return Some(self.live.frame(response));
+                        let Operation { document, operation_name, .. } = &self.operation;
+                        return Some(self.live.frame(document, operation_name.as_deref(), response));
                     }
                     None => {
                         let live = own.live.borrow().as_ref().map(|standing| standing.position);

@@ -20,6 +20,7 @@ use async_graphql::{
 use async_graphql_value::{ConstValue, Value};
 use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
+use serde::ser;
 use tracing::{Instrument, Span};
 
 pub use control::Control;
@@ -160,7 +161,10 @@ impl Live {
                     operation.span(if writes { OperationLabel::Mutation } else { OperationLabel::Query });
                 let execution = live.inner.schema.execute(operation.request()).instrument(span.clone());
                 let (outcome, frame) = match tokio::time::timeout(time, execution).await {
-                    Ok(response) => (endpoint::label(&response), live.answer(response, writes)),
+                    Ok(response) => (endpoint::label(&response), {
+                        let name = operation.operation_name.as_deref();
+                        live.frame(&operation.document, name, response)
+                    }),
                     Err(_) => {
                         let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes };
                         (OutcomeLabel::Timeout, Frame::Error(format!("[{}]", timeout.entry()).into()))
@@ -173,9 +177,10 @@ impl Live {
                 let answers = self.inner.schema.execute_stream(operation.request());
                 let answers = span::inside(operation.span(OperationLabel::Subscription), answers);
                 let open = Open::new(&self.inner.metrics);
+                let Operation { document, operation_name, .. } = operation;
                 let frames = answers.map(move |response| {
                     let _ = &open;
-                    live.frame(response)
+                    live.frame(&document, operation_name.as_deref(), response)
                 });
                 Either::Right(Either::Left(frames.boxed()))
             }
@@ -199,17 +204,17 @@ impl Live {
         Ok((kind, Operation { document, operation_name, variables }))
     }
 
-    /// Encodes a message of a subscription.
-    fn frame(&self, response: Response) -> Frame {
-        self.answer(response, false)
-    }
-
-    /// Encodes a response. One with errors of the whole request and no data was not executed.
-    fn answer(&self, mut response: Response, writes: bool) -> Frame {
+    /// Encodes a response. One with errors and no data was not executed.
+    fn frame(&self, document: &Document, name: Option<&str>, mut response: Response) -> Frame {
+        let writes = matches!(document.operation_type(name), Ok(OperationType::Mutation));
         error::complete(&mut response.errors, &self.inner.limits, writes);
         let refused = response.is_err() && response.data == async_graphql::Value::Null;
-        let encoded =
-            if refused { serde_json::to_string(&response.errors) } else { serde_json::to_string(&response) };
+        let encoded = if refused {
+            serde_json::to_string(&response.errors)
+        } else {
+            let json = document.write(name, &response);
+            json.and_then(|json| String::from_utf8(json).map_err(ser::Error::custom))
+        };
         match encoded {
             Ok(text) if refused => Frame::Error(text.into()),
             Ok(text) => Frame::Next(text.into()),

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value as Const,
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value as Const,
     parser::types::{Field, SelectionSet},
     registry::Registry,
     resolver_utils::resolve_list,
 };
-use async_graphql_value::RAW_VALUE_TOKEN;
 
 use super::{
     EntityWriter, Flat,
@@ -18,6 +17,7 @@ use super::{
 use crate::{
     Graph,
     api::graphql::{
+        answer,
         context::Reach,
         object::{
             component::ComponentType,
@@ -32,7 +32,7 @@ use crate::{
 /// A row that can be part of a list.
 pub trait Row: OutputType + Send + Sync + Sized {
     /// Writes all rows as a JSON array, or says that the executor must.
-    fn write(_rows: &[&Self], _set: &SelectionSet, _graph: &Graph) -> Option<String> {
+    fn write(_rows: &[&Self], _set: &SelectionSet, _graph: &Graph) -> Option<Vec<u8>> {
         None
     }
 }
@@ -56,11 +56,8 @@ impl<T: Row> OutputType for List<'_, T> {
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Const> {
         if ctx.data_opt::<Flat>().is_some() {
             let reach: &Reach = ctx.data_unchecked();
-            // The library takes the text under this key as the JSON that it is.
-            if let Some(text) = T::write(&self.0, &ctx.item.node, reach.graph()) {
-                return Ok(Const::Object(
-                    [(Name::new(RAW_VALUE_TOKEN), Const::String(text))].into_iter().collect(),
-                ));
+            if let Some(json) = T::write(&self.0, &ctx.item.node, reach.graph()) {
+                return Ok(answer::written(json));
             }
         }
         resolve_list(ctx, field, self.0.iter().copied(), Some(self.0.len())).await
@@ -68,20 +65,24 @@ impl<T: Row> OutputType for List<'_, T> {
 }
 
 /// A JSON array of what `write` writes for each row.
-fn array<T>(rows: &[&T], write: impl Fn(&T, &mut Vec<u8>) -> Result<(), Missing>) -> Option<String> {
+fn array<T>(rows: &[&T], write: impl Fn(&T, &mut Vec<u8>) -> Result<(), Missing>) -> Option<Vec<u8>> {
     let mut out = vec![b'['];
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         write(row, &mut out).ok()?;
+        if index == 0 {
+            // Rows are about as long as the first.
+            out.reserve(rows.len() * (out.len() + 8));
+        }
     }
     out.push(b']');
-    String::from_utf8(out).ok()
+    Some(out)
 }
 
 impl Row for Node {
-    fn write(rows: &[&Self], set: &SelectionSet, graph: &Graph) -> Option<String> {
+    fn write(rows: &[&Self], set: &SelectionSet, graph: &Graph) -> Option<Vec<u8>> {
         let writer = EntityWriter::compile(set)?;
         array(rows, |row, out| writer.write(&row.0, graph, out))
     }
@@ -95,7 +96,7 @@ enum HitPart {
 }
 
 impl Row for Hit {
-    fn write(rows: &[&Self], set: &SelectionSet, graph: &Graph) -> Option<String> {
+    fn write(rows: &[&Self], set: &SelectionSet, graph: &Graph) -> Option<Vec<u8>> {
         let parts = set.items.iter().map(|selection| {
             let field = plain(&selection.node)?;
             let part = match field.name.node.as_str() {
