@@ -70,11 +70,14 @@ impl Server {
 
     /// Starts the program with these arguments.
     pub fn start_with(arguments: &[&str], data: &Path) -> Result<Self> {
-        let mut child = command(arguments, data)?
-            .args(["--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut command = command(arguments, data)?;
+        command.args(["--listen", "127.0.0.1:0"]);
+        Self::start_command(command)
+    }
+
+    /// Starts any server that prints its address, `http://127.0.0.1:PORT`.
+    pub fn start_command(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().context("no output")?;
         let stderr = child.stderr.take().context("no error output")?;
