@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 use super::{
     Api,
     error::{self, Rejection},
-    graphql::{document::Document, straight::Flat},
+    graphql::{answer::was_executed, document::Document, straight::Flat},
     live::{sse, ws},
     span::{self, RequestId},
 };
@@ -271,8 +271,7 @@ async fn run<'a>(
 }
 
 fn executed(document: &Document, name: Option<&str>, answer: &Answer) -> Result<Answered, Rejection> {
-    let refused = answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty());
-    let refused = refused && !answer.errors.is_empty();
+    let refused = !was_executed(answer);
     let json = if refused {
         serde_json::to_vec(&Refused { errors: &answer.errors })
     } else {

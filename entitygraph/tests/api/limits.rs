@@ -160,7 +160,7 @@ async fn fragments_that_hold_themselves_are_refused() {
     let world = World::small().await;
     let document = "{ roots { nodes { ...a } } } fragment a on Entity { parent { ...b } } fragment b on Entity { parent { ...a } }";
     let reply = query(&world, document).await;
-    assert!(["BAD_DOCUMENT", "QUERY_TOO_DEEP"].contains(&reply.code().as_str()), "{}", reply.text);
+    assert_eq!(reply.code(), "QUERY_TOO_DEEP", "{}", reply.text);
     still_up(&world).await;
 }
 
@@ -193,12 +193,7 @@ async fn the_same_field_over_and_over_is_one_field_or_refused() {
         .collect();
     let bomb = format!("{{ ...f0 }} {doubling} fragment f40 on Query {{ status {{ cursor }} }}");
     let reply = query(&world, bomb).await;
-    assert!(
-        ["BAD_DOCUMENT", "QUERY_TOO_COMPLEX", "QUERY_TOO_DEEP", "QUERY_TOO_LONG"]
-            .contains(&reply.code().as_str()),
-        "{}",
-        reply.text
-    );
+    assert_eq!(reply.code(), "QUERY_TOO_COMPLEX", "{}", reply.text);
     still_up(&world).await;
 }
 
@@ -207,14 +202,12 @@ async fn pages_multiply_without_overflowing() {
     let world = World::small().await;
     let document = format!("{{ roots {} }}", nested_pages(8));
     assert_eq!(query(&world, document).await.code(), "QUERY_TOO_COMPLEX");
-    for first in [0, -1, 2_001, i32::MAX] {
+    for (first, code) in
+        [(0, "INVALID"), (-1, "INVALID"), (2_001, "TOO_MANY"), (i32::MAX, "QUERY_TOO_COMPLEX")]
+    {
         let reply =
             query(&world, format!("{{ roots(first: {first}) {{ pageInfo {{ hasNextPage }} }} }}")).await;
-        assert!(
-            ["INVALID", "TOO_MANY", "QUERY_TOO_COMPLEX"].contains(&reply.code().as_str()),
-            "{first}: {}",
-            reply.text
-        );
+        assert_eq!(reply.code(), code, "{first}: {}", reply.text);
     }
     assert_eq!(query(&world, r#"{ roots(after: "%%%") { nodes { id } } }"#).await.code(), "BAD_PAGE_CURSOR");
     still_up(&world).await;

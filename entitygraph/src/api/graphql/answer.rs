@@ -3,8 +3,10 @@
 //! The executor keeps the fields of an object in the order in which their values were ready. The specification wants them in
 //! the order of the query (GraphQL, October 2021, 7.2.2), and people read them in that order, so that is how they are written.
 
+use std::collections::HashMap;
+
 use async_graphql::{
-    Name, Value,
+    Name, Response, Value,
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 use bytes::Bytes;
@@ -21,32 +23,17 @@ impl Shape {
 
     /// The shape of an operation's answer. The document must be valid: a fragment inside itself has no end.
     pub fn of(operation: &OperationDefinition, document: &ExecutableDocument) -> Self {
-        let mut shape = Self::default();
-        shape.add(&operation.selection_set.node, document);
-        shape
+        Self::of_sets(&[&operation.selection_set.node], document)
     }
 
-    /// Adds what a selection adds to it. A key that is there keeps its place: the values of both are one.
-    fn add(&mut self, set: &SelectionSet, document: &ExecutableDocument) {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(field) => {
-                    let key = &field.node.response_key().node;
-                    let known = self.fields.iter().position(|(name, _)| name == key);
-                    let at = known.unwrap_or_else(|| {
-                        self.fields.push((key.clone(), Self::default()));
-                        self.fields.len() - 1
-                    });
-                    self.fields[at].1.add(&field.node.selection_set.node, document);
-                }
-                Selection::InlineFragment(fragment) => self.add(&fragment.node.selection_set.node, document),
-                Selection::FragmentSpread(spread) => {
-                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                        self.add(&fragment.node.selection_set.node, document);
-                    }
-                }
-            }
+    /// A key keeps the place where it came first; the selections of its fields are one.
+    fn of_sets(sets: &[&SelectionSet], document: &ExecutableDocument) -> Self {
+        let mut keys = Keys::default();
+        for set in sets {
+            keys.collect(set, document);
         }
+        let fields = keys.in_order.into_iter();
+        Self { fields: fields.map(|(key, sets)| (key.clone(), Self::of_sets(&sets, document))).collect() }
     }
 
     /// Writes a value of this shape as JSON.
@@ -88,6 +75,45 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+/// The fields of one object, by response key.
+#[derive(Default)]
+struct Keys<'a> {
+    in_order: Vec<(&'a Name, Vec<&'a SelectionSet>)>,
+    places: HashMap<&'a Name, usize>,
+}
+
+impl<'a> Keys<'a> {
+    fn collect(&mut self, set: &'a SelectionSet, document: &'a ExecutableDocument) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let key = &field.node.response_key().node;
+                    let place = *self.places.entry(key).or_insert_with(|| {
+                        self.in_order.push((key, Vec::new()));
+                        self.in_order.len() - 1
+                    });
+                    self.in_order[place].1.push(&field.node.selection_set.node);
+                }
+                Selection::InlineFragment(fragment) => {
+                    self.collect(&fragment.node.selection_set.node, document)
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                        self.collect(&fragment.node.selection_set.node, document);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the operation was executed. If not, the answer is nothing but errors of the request as a whole.
+pub fn was_executed(answer: &Response) -> bool {
+    answer.errors.is_empty()
+        || answer.data != Value::Null
+        || answer.errors.iter().any(|error| !error.path.is_empty())
 }
 
 /// A value that is JSON text already. No scalar of ours is binary, so that nothing a client stores looks like it.

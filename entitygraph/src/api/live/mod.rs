@@ -8,6 +8,8 @@ mod cohort;
 mod control;
 mod member;
 pub mod sse;
+#[cfg(test)]
+mod tests;
 pub mod ws;
 
 use std::{sync::Arc, time::Instant};
@@ -32,6 +34,7 @@ use super::{
     error::{self, Rejection},
     graphql::{
         Schema,
+        answer::was_executed,
         document::{Document, Documents},
     },
     span::{self, RequestId},
@@ -204,11 +207,19 @@ impl Live {
         Ok((kind, Operation { document, operation_name, variables }))
     }
 
-    /// Encodes a response. One with errors and no data was not executed.
+    /// Encodes a response.
     fn frame(&self, document: &Document, name: Option<&str>, mut response: Response) -> Frame {
-        let writes = matches!(document.operation_type(name), Ok(OperationType::Mutation));
-        error::complete(&mut response.errors, &self.inner.limits, writes);
-        let refused = response.is_err() && response.data == async_graphql::Value::Null;
+        let kind = document.operation_type(name);
+        error::complete(
+            &mut response.errors,
+            &self.inner.limits,
+            matches!(kind, Ok(OperationType::Mutation)),
+        );
+        let refused = match kind {
+            // When its field fails there is no stream (GraphQL, October 2021, 6.2.3.1).
+            Ok(OperationType::Subscription) => response.is_err() && response.data == ConstValue::Null,
+            _ => !was_executed(&response),
+        };
         let encoded = if refused {
             serde_json::to_string(&response.errors)
         } else {

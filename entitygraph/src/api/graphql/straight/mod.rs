@@ -17,6 +17,8 @@ pub mod rows;
 pub use entity::{EntityWriter, PLAIN_FIELDS};
 pub use plan::Plan;
 
+use std::collections::HashSet;
+
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 /// Said of a request whose document asks no field twice and has no fragments: then no two answers are ever merged, and
@@ -32,14 +34,10 @@ impl Flat {
 }
 
 fn flat(set: &SelectionSet) -> bool {
-    set.items.iter().enumerate().all(|(index, selection)| match &selection.node {
+    let mut keys = HashSet::with_capacity(set.items.len());
+    set.items.iter().all(|selection| match &selection.node {
         Selection::Field(field) => {
-            let key = &field.node.response_key().node;
-            let earlier = set.items[..index].iter().filter_map(|selection| match &selection.node {
-                Selection::Field(field) => Some(&field.node.response_key().node),
-                _ => None,
-            });
-            !earlier.into_iter().any(|earlier| earlier == key) && flat(&field.node.selection_set.node)
+            keys.insert(&field.node.response_key().node) && flat(&field.node.selection_set.node)
         }
         Selection::InlineFragment(_) | Selection::FragmentSpread(_) => false,
     })
