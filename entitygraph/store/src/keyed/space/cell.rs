@@ -56,7 +56,7 @@ impl Level {
     }
 
     /// Edge of a cell in metres.
-    fn edge(self) -> f64 {
+    pub(super) fn edge(self) -> f64 {
         2f64.powi(Self::LARGEST - i32::from(self.0) * Self::OCTAVES)
     }
 }
@@ -71,6 +71,9 @@ fn exponent(value: f64) -> i32 {
 pub(super) struct Cell(pub(super) [u64; 3]);
 
 impl Cell {
+    /// The first in any order.
+    pub(super) const LOWEST: Self = Self([0; 3]);
+
     /// The cell of a level's grid that a point is in. Points beyond the grid are in its border cells.
     pub(super) fn at(level: Level, point: DVec3) -> Self {
         let edge = level.edge();
@@ -79,36 +82,15 @@ impl Cell {
             number as u64 ^ 1 << 63
         }))
     }
-}
 
-/// A block of cells, both corners included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CellBox {
-    /// Lowest cell.
-    pub(super) low: Cell,
-    /// Highest cell.
-    pub(super) high: Cell,
-}
-
-impl CellBox {
-    /// All cells of the level that hold a point whose distance to `center`, as computed in f64, is at most `distance`.
-    pub(super) fn around(level: Level, center: DVec3, distance: f64) -> Self {
-        // A computed distance may be smaller than its largest part by rounding, and by underflow of the squares.
-        let half = distance * (1.0 + 1e-12) + 1e-150;
-        let corner = |sign: f64, step: fn(f64) -> f64| {
-            Cell::at(level, DVec3::from_array(center.to_array().map(|middle| step(middle + sign * half))))
-        };
-        Self { low: corner(-1.0, f64::next_down), high: corner(1.0, f64::next_up) }
-    }
-
-    /// Whether the cell is in the block.
-    pub(super) fn contains(&self, cell: Cell) -> bool {
-        (0..3).all(|axis| (self.low.0[axis]..=self.high.0[axis]).contains(&cell.0[axis]))
+    /// A number on an axis as it counts from the zone's origin.
+    pub(super) fn signed(number: u64) -> i64 {
+        (number ^ 1 << 63) as i64
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -122,7 +104,7 @@ mod tests {
         ]
     }
 
-    fn any_point() -> impl Strategy<Value = DVec3> {
+    pub fn any_point() -> impl Strategy<Value = DVec3> {
         [any_coordinate(), any_coordinate(), any_coordinate()].prop_map(DVec3::from_array)
     }
 
@@ -154,23 +136,6 @@ mod tests {
             let level = Level::from_byte(byte).unwrap();
             let [low, high] = [a.min(b), a.max(b)].map(|x| Cell::at(level, DVec3::new(x, 0.0, 0.0)).0[0]);
             prop_assert!(low <= high);
-        }
-
-        #[test]
-        fn the_block_around_a_point_misses_nothing(
-            center in any_point(),
-            direction in any_point(),
-            exponent in -340..310i32,
-            size in prop_oneof![Just(0.0), 0.0..1e9f64],
-        ) {
-            let offset = direction.normalize_or_zero() * 10f64.powi(exponent);
-            for point in [center + offset, direction] {
-                let distance = center.distance(point);
-                prop_assume!(point.is_finite() && !distance.is_nan());
-                let level = Level::of(point, size);
-                let block = CellBox::around(level, center, distance);
-                prop_assert!(block.contains(Cell::at(level, point)), "{point} at {distance} from {center}");
-            }
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Each zone has an index of its own in its own frame, so that moving a zone changes no row of what is inside. Things are
 //! kept by size level (`cell`), within a level in Morton order (`morton`); `row` is the table of bytes that the writer
-//! puts and deletes with every change of an entity. A question reads the box around its point level by level (`scan`),
-//! whose size follows from the size of what is kept there, goes up to the zones around and down into those nested zones
+//! puts and deletes with every change of an entity. A question reads the ball around its point level by level
+//! (`scan`, `ball`), whose size follows from the size of what is kept there, goes up to the zones around and down into those nested zones
 //! that can matter, which [`Reach`] tells.
 //!
-//! No entity is missed: everything between the box and the exact test rounds outwards.
+//! No entity is missed: everything between the ball and the exact test rounds outwards.
 
+mod ball;
 mod cell;
 mod morton;
 mod near;

@@ -7,19 +7,20 @@ use glam::DVec3;
 
 use super::{
     Rows,
-    cell::{Cell, CellBox, Level},
-    morton, row,
+    ball::Ball,
+    cell::{Cell, Level},
+    row,
 };
 use crate::error::Result;
 
-/// How many rows outside the box are passed over before the reader jumps. A jump is a new scan and costs about as much
+/// How many rows outside the ball are passed over before the reader jumps. A jump is a new scan and costs about as much
 /// as this many rows (measured with `benches/space.rs`).
 const PATIENCE: usize = 24;
 
 /// Calls `visit(id, value)` for each row under the prefix whose thing may be at most `distance(size)` from the center,
 /// and for some farther away; `distance` must not decrease with the size. Ends at the first error.
 ///
-/// Costs a seek for each size level that the prefix has rows of, and the rows near the box; empty space costs nothing.
+/// Costs a seek for each size level that the prefix has rows of, and the rows near the ball; empty space costs nothing.
 pub(super) fn scan_around(
     rows: &dyn Rows,
     prefix: &[u8],
@@ -27,12 +28,22 @@ pub(super) fn scan_around(
     distance: impl Fn(f64) -> f64,
     mut visit: impl FnMut(EntityId, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let block = |level: Level| CellBox::around(level, center, distance(level.max_size()));
-    let start_of = |level: Level| row::key(prefix, level, block(level).low, 0);
+    let ball = |level: Level| Ball::around(level, center, distance(level.max_size()));
+    // Where the balls go on from a cell.
+    let go_on = |level: Level, from: Cell| {
+        let mut place = Some((level, from));
+        while let Some((level, from)) = place {
+            if let Some(cell) = ball(level).next(from) {
+                return Some(row::key(prefix, level, cell, 0));
+            }
+            place = level.smaller().map(|level| (level, Cell::LOWEST));
+        }
+        None
+    };
     let end = [prefix, &[u8::MAX]].concat();
 
-    let mut inside = (Level::FIRST, block(Level::FIRST));
-    let mut next = Some(start_of(Level::FIRST));
+    let mut around = (Level::FIRST, ball(Level::FIRST));
+    let mut next = go_on(Level::FIRST, Cell::LOWEST);
     while let Some(start) = next.take() {
         let mut failed = None;
         let mut misses = 0;
@@ -41,10 +52,10 @@ pub(super) fn scan_around(
                 failed = Some(rows.corrupt(format!("a key of the space index is {key:02x?}")));
                 return ControlFlow::Break(());
             };
-            if level != inside.0 {
-                inside = (level, block(level));
+            if level != around.0 {
+                around = (level, ball(level));
             }
-            if inside.1.contains(cell) {
+            if around.1.touches(cell) {
                 misses = 0;
                 failed = visit(entity, value).err();
                 return if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
@@ -53,7 +64,7 @@ pub(super) fn scan_around(
             if misses < PATIENCE {
                 return ControlFlow::Continue(());
             }
-            next = jump(prefix, level, &inside.1, cell).or_else(|| level.smaller().map(start_of));
+            next = go_on(level, cell);
             ControlFlow::Break(())
         })?;
         if let Some(error) = failed {
@@ -61,9 +72,4 @@ pub(super) fn scan_around(
         }
     }
     Ok(())
-}
-
-/// Where the box goes on after a cell outside it; none when the cell is behind it.
-fn jump(prefix: &[u8], level: Level, inside: &CellBox, cell: Cell) -> Option<Vec<u8>> {
-    morton::next_inside(inside, cell).map(|next| row::key(prefix, level, next, 0))
 }

@@ -405,6 +405,24 @@ fn zones_that_are_too_many_are_not_even_listed() {
 }
 
 #[test]
+fn a_question_reads_little_more_than_what_it_finds() {
+    let mut world = World::with_root(1);
+    let random = &mut random_from(3);
+    for entity in 2..100_000 {
+        world.place(1, entity, vector(random, 1e6), 1.0);
+    }
+    let mut found = 0;
+    for _ in 0..20 {
+        // A ball of a fiftieth of the zone, inside it.
+        let question = Near { radius: Some(3.4e5), ..ask(1, vector(random, 6.6e5)) };
+        found += near(&world, &question).unwrap().len();
+    }
+    // The box around a ball holds 1.9 times as much, and was read with gaps of its own.
+    let read = world.read.get();
+    assert!(2 * read < 5 * found, "{read} rows were read for {found}");
+}
+
+#[test]
 fn a_question_with_too_many_hits_is_refused() {
     let mut world = World::with_root(1);
     for n in 0..Near::MAX_HITS as u64 {
