@@ -1,7 +1,11 @@
 //! The short ways to an answer give the executor's answer, byte by byte.
 
 use async_graphql::{Variables, parser::parse_query};
-use entitygraph::api::graphql::straight::{PLAIN_FIELDS, Plan};
+use entitygraph::{
+    Config,
+    api::graphql::straight::{PLAIN_FIELDS, Plan},
+    config::Limits,
+};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -71,6 +75,45 @@ async fn every_plan_answers_as_the_executor_does() {
         assert_eq!(planned(&world, &query, &variables), Some(executed.clone()), "{query}");
         let again = world.post(json!({ "query": query, "variables": variables }).to_string()).await;
         assert_eq!((again.text, again.content_type.as_str()), (executed, "application/json"));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_costs_what_the_executor_counts() {
+    let small = World::small().await;
+    let (sol, hermes) = (small.id("Sol").await, small.id("Hermes").await);
+    let over = |query_complexity| {
+        let limits = Limits { query_complexity, ..Limits::default() };
+        World::over(small.api.graph().store().clone(), Config { limits, ..Config::default() })
+    };
+    // Each with a cheaper question that brings what it needs into the cache.
+    let questions = [
+        (
+            format!(r#"{{ entity(id: "{sol}") {{ id name pose {{ position rotation }} }} }}"#),
+            format!(r#"{{ entity(id: "{sol}") {{ id }} }}"#),
+        ),
+        (
+            format!(r#"{{ entities(ids: ["{sol}", {hermes}]) {{ id name kind }} }}"#),
+            format!(r#"{{ entities(ids: ["{sol}", {hermes}]) {{ id }} }}"#),
+        ),
+        (
+            format!(r#"{{ subtree(id: "{sol}") {{ count nodes {{ id name }} }} }}"#),
+            format!(r#"{{ subtree(id: "{sol}") {{ count }} }}"#),
+        ),
+    ];
+    for (query, cheaper) in questions {
+        // The lowest limit with which the executor answers.
+        let (mut below, mut cost) = (0, Limits::default().query_complexity);
+        while below + 1 < cost {
+            let limit = below.midpoint(cost);
+            let refused = executed(&over(limit), &query, &json!({})).await.contains("errors");
+            if refused { below = limit } else { cost = limit }
+        }
+        for (limit, expected) in [(cost, true), (cost - 1, false)] {
+            let world = over(limit);
+            assert!(!executed(&world, &cheaper, &json!({})).await.contains("errors"));
+            assert_eq!(planned(&world, &query, &json!({})).is_some(), expected, "{limit} for {query}");
+        }
     }
 }
 

@@ -162,11 +162,16 @@ impl Question {
                         out.push(b',');
                     }
                     out.extend_from_slice(key);
-                    match part {
-                        TreePart::Cursor => out.extend_from_slice(format!("\"{cursor}\"").as_bytes()),
-                        TreePart::Count => out.extend_from_slice(format!("\"{}\"", tree.len()).as_bytes()),
+                    cost += match part {
+                        TreePart::Cursor => {
+                            out.extend_from_slice(format!("\"{cursor}\"").as_bytes());
+                            1
+                        }
+                        TreePart::Count => {
+                            out.extend_from_slice(format!("\"{}\"", tree.len()).as_bytes());
+                            1
+                        }
                         TreePart::Nodes(writer) => {
-                            cost += tree_cost(writer.cost());
                             out.push(b'[');
                             for (index, entity) in tree.iter().enumerate() {
                                 if index > 0 {
@@ -175,11 +180,12 @@ impl Question {
                                 writer.write(entity, graph, out).ok()?;
                             }
                             out.push(b']');
+                            tree_cost(writer.cost())
                         }
-                    }
+                    };
                 }
                 out.push(b'}');
-                Some(cost + parts.len())
+                Some(cost)
             }
         }
     }
