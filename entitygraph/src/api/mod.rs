@@ -36,7 +36,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     graph: Graph,
     schema: Schema,
-    meter: Meter,
+    meter: Arc<Meter>,
     sdl: String,
     documents: Arc<Documents>,
     live: Live,
@@ -51,9 +51,11 @@ impl Api {
         let schema = graphql::schema(graph.clone());
         let documents = Arc::new(Documents::new(&graph.config().limits));
         let limits = graph.config().limits.clone();
-        let live = Live::new(schema.clone(), documents.clone(), limits, graph.metrics().clone());
+        let meter = Arc::new(Meter::new(graph.clone()));
+        let live =
+            Live::new(schema.clone(), documents.clone(), meter.clone(), limits, graph.metrics().clone());
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
-        let (sdl, meter) = (schema.sdl(), Meter::new(graph.clone()));
+        let sdl = schema.sdl();
         Self(Arc::new(Inner { sdl, schema, meter, documents, live, registry, ready, drain, graph }))
     }
 

@@ -439,7 +439,8 @@ async fn lists_of_unknown_length_multiply_what_is_asked_of_each_row() {
     let reply =
         tokio::time::timeout(std::time::Duration::from_secs(5), world.send(request.body(body).unwrap()));
     let text = reply.await.expect("the subscription is refused").text;
-    assert!(text.contains("QUERY_TOO_COMPLEX"), "{text}");
+    assert!(text.contains("QUERY_TOO_COMPLEX") && text.contains(": it counts "), "{text}");
+    assert!(!text.contains("more than"), "the cost is not told: {text}");
 
     let modest = format!(
         r#"{{ entity(id: "{sol}") {{ counts {{ total kinds {{ name count }} labels {{ name count }}

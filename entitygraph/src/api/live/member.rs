@@ -118,8 +118,8 @@ impl Member {
                             self.phase = Phase::Over;
                         }
                         self.count(passed);
-                        let Operation { document, operation_name, .. } = &self.operation;
-                        return Some(self.live.frame(document, operation_name.as_deref(), response));
+                        // Boxed, as it is seldom more than an encoding: see `Live::run`.
+                        return Some(Box::pin(self.live.answer(&self.operation, response)).await);
                     }
                     None => {
                         let live = own.live.borrow().as_ref().map(|standing| standing.position);

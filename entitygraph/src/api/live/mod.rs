@@ -35,6 +35,7 @@ use super::{
     graphql::{
         Schema,
         answer::was_executed,
+        cost::Meter,
         document::{Document, Documents},
     },
     span::{self, RequestId},
@@ -63,6 +64,7 @@ pub struct Live {
 struct Inner {
     schema: Schema,
     documents: Arc<Documents>,
+    meter: Arc<Meter>,
     cohorts: Cohorts,
     limits: Limits,
     metrics: Metrics,
@@ -141,8 +143,15 @@ impl Operation {
 
 impl Live {
     /// Runs operations of the schema within the limits.
-    pub fn new(schema: Schema, documents: Arc<Documents>, limits: Limits, metrics: Metrics) -> Self {
-        Self { inner: Arc::new(Inner { schema, documents, cohorts: Cohorts::default(), limits, metrics }) }
+    pub fn new(
+        schema: Schema,
+        documents: Arc<Documents>,
+        meter: Arc<Meter>,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> Self {
+        let cohorts = Cohorts::default();
+        Self { inner: Arc::new(Inner { schema, documents, meter, cohorts, limits, metrics }) }
     }
 
     /// Runs an operation; the stream ends when the operation is complete.
@@ -164,10 +173,7 @@ impl Live {
                     operation.span(if writes { OperationLabel::Mutation } else { OperationLabel::Query });
                 let execution = live.inner.schema.execute(operation.request()).instrument(span.clone());
                 let (outcome, frame) = match tokio::time::timeout(time, execution).await {
-                    Ok(response) => (endpoint::label(&response), {
-                        let name = operation.operation_name.as_deref();
-                        live.frame(&operation.document, name, response)
-                    }),
+                    Ok(response) => (endpoint::label(&response), live.answer(&operation, response).await),
                     Err(_) => {
                         let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes };
                         (OutcomeLabel::Timeout, Frame::Error(format!("[{}]", timeout.entry()).into()))
@@ -205,6 +211,15 @@ impl Live {
         let Request { operation_name, mut variables, .. } = request;
         let variables = std::mem::take(&mut *variables).into_iter().collect();
         Ok((kind, Operation { document, operation_name, variables }))
+    }
+
+    /// Encodes the response to an operation. One that is too complex is told its cost.
+    async fn answer(&self, operation: &Operation, mut response: Response) -> Frame {
+        if let Some(error) = response.errors.iter_mut().find(|error| error::is_too_complex(error)) {
+            let cost = self.inner.meter.cost(operation.request()).await;
+            error::too_complex(error, cost, &self.inner.limits);
+        }
+        self.frame(&operation.document, operation.operation_name.as_deref(), response)
     }
 
     /// Encodes a response.
