@@ -14,6 +14,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use config::Config;
+use entitygraph_schema::text::shown;
 
 /// A load of world data takes three quarters of the processor time that it takes with the system's allocator, see
 /// docs/decisions/2026-11-22-allocator.md.
@@ -24,10 +25,16 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a person is told; nothing in it, such as the name of a file, can steer the terminal.
+fn told(error: &anyhow::Error) -> String {
+    let lines: Vec<_> = format!("{error:#}").lines().map(|line| shown(line).to_string()).collect();
+    lines.join("\n")
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -59,4 +66,15 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     println!("  GraphQL        http://{}/graphql", app.address);
     println!("  stop with Ctrl-C");
     app.until_stopped().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_is_told_cannot_steer_the_terminal() {
+        let error = anyhow::anyhow!("line 1\n  line 2").context("\u{1b}[2J\u{202e}.yaml cannot be read");
+        assert_eq!(told(&error), "\\u{1b}[2J\\u{202e}.yaml cannot be read: line 1\n  line 2");
+    }
 }

@@ -49,19 +49,12 @@ fn check(
         return Err(TextError::Empty { what });
     }
     if text.len() > max {
-        return Err(TextError::TooLong {
-            what,
-            length: text.len(),
-            max,
-            start: text.chars().take(24).collect(),
-        });
+        let start: String = text.chars().take(24).collect();
+        return Err(TextError::TooLong { what, length: text.len(), max, start: shown(&start).to_string() });
     }
     match text.chars().find(|&c| !accepts(c)) {
         Some(character) => {
-            // It is shown to people: what would break or turn around the line is not shown as it is.
-            let text =
-                text.chars().map(|c| if printable(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
-            Err(TextError::Character { what, text, character, allowed })
+            Err(TextError::Character { what, text: shown(text).to_string(), character, allowed })
         }
         None => Ok(()),
     }
@@ -75,6 +68,25 @@ fn word(c: char) -> bool {
 /// reads `exe.jpg`). Letters and marks of scripts from right to left are as good as any.
 fn printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text that somebody else wrote, for a terminal or a log: what could steer it, break the line or turn it around is
+/// escaped (`\u{1b}`), everything else is as it was.
+pub fn shown(text: &str) -> impl fmt::Display + '_ {
+    Shown(text)
+}
+
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !printable(*c)) {
+            write!(f, "{}{}", &rest[..at], c.escape_default())?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        f.write_str(rest)
+    }
 }
 
 const WORD: &str = "letters, digits and _ - . : /";
@@ -205,13 +217,27 @@ mod tests {
     fn names_that_would_turn_or_break_the_line_are_refused_and_not_repeated() {
         for bad in ['\u{202e}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{2028}', '\u{85}', '\u{7f}', '\0'] {
             let error = EntityName::new(format!("Jita {bad}VI")).unwrap_err().to_string();
-            assert!(error.starts_with("an entity name `Jita \u{fffd}VI` has '\\"), "{error}");
+            let escaped = bad.escape_default();
+            assert!(error.starts_with(&format!("an entity name `Jita {escaped}VI` has '\\")), "{error}");
             assert!(
                 error.contains("no controls, line breaks or overrides") && !error.contains(bad),
                 "{error}"
             );
             assert!(Kind::new(format!("a{bad}")).is_err());
         }
+    }
+
+    #[test]
+    fn a_long_name_is_refused_without_what_it_would_do_to_the_line() {
+        let error = EntityName::new("\u{1b}[2J".repeat(99)).unwrap_err().to_string();
+        assert!(error.contains("`\\u{1b}[2J\\u{1b}[2J") && !error.contains('\u{1b}'), "{error}");
+    }
+
+    #[test]
+    fn a_text_is_shown_with_what_steers_a_terminal_escaped() {
+        let text = shown("a\u{1b}[31m\nб\u{202e}`\u{9b}").to_string();
+        assert_eq!(text, r"a\u{1b}[31m\nб\u{202e}`\u{9b}");
+        assert_eq!(shown(&text).to_string(), text, "once is enough");
     }
 
     #[test]

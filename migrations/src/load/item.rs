@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use entitygraph_schema::{Link, NewEntity};
+use entitygraph_schema::{Link, NewEntity, text::shown};
 
 /// Where in a source something was said. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,12 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        write!(f, "{}", shown(&self.file))?;
         if let Some((line, column)) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         match &self.part {
-            Some(part) => write!(f, ": {part}"),
+            Some(part) => write!(f, ": {}", shown(part)),
             None => Ok(()),
         }
     }
@@ -70,14 +70,14 @@ impl<T> Sourced<T> {
 pub struct Problem {
     /// Where in the source.
     pub origin: Origin,
-    /// What is wrong and, where it is not plain, what to do.
+    /// What is wrong and, where it is not plain, what to do. One line, safe to show on a terminal.
     pub message: String,
 }
 
 impl Problem {
     /// A problem with what stands at `origin`.
     pub fn new(origin: Origin, message: impl fmt::Display) -> Self {
-        Self { origin, message: message.to_string() }
+        Self { origin, message: shown(&message.to_string()).to_string() }
     }
 }
 

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use entitygraph_schema::text::shown;
+
 use super::item::Problem;
 
 /// What became of the items of one sort.
@@ -105,7 +107,7 @@ impl fmt::Display for Report {
             writeln!(f, "{name:<32} {created:>10} {updated:>10} {unchanged:>10} {refused:>10}")?;
         }
         for (name, count) in &self.not_used {
-            writeln!(f, "not used: {count} x {name}")?;
+            writeln!(f, "not used: {count} x {}", shown(name))?;
         }
         let mut files = BTreeSet::new();
         for problem in &self.problems {

@@ -315,3 +315,23 @@ async fn what_is_below_a_mistake_is_counted() {
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn what_is_shown_of_a_file_cannot_steer_the_terminal() {
+    let text = r#"world: w
+entities:
+  - {key: "a\e[2J", kind: x, parent: root}
+  - {key: b, kind: x, parent: "ro\u202eot"}
+  - {key: c, kind: x, parent: root, "si\e[31mze": 1}
+  - {key: d, kind: x, parent: root, values: {ship: {"hu\ell": 1}}}
+  - {key: e, kind: x, parent: root, values: {ship: {hull: "\e]0;x\a"}}}
+"#;
+    let store = Arc::new(MemoryStore::new());
+    let files = [("x\u{1b}[1m\u{202e}.yaml", text), ("t.yaml", TEMPLATES), ("s.yaml", SKY)];
+    let report = load(&store, &files).await;
+    assert_eq!(report.problem_count, 5, "{report}");
+    for problem in report.problems.iter().map(ToString::to_string) {
+        assert!(problem.starts_with(r"x\u{1b}[1m\u{202e}.yaml:"), "{problem:?}");
+        assert!(!problem.contains(|c: char| c.is_control() || c == '\u{202e}'), "{problem:?}");
+    }
+}
