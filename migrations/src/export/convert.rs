@@ -156,19 +156,18 @@ fn zone(bounds: &Aabb) -> format::Zone {
 }
 
 fn values(components: &Components, catalog: &Catalog) -> Result<Values, Refusal> {
-    let mut written = Values::new();
-    for (id, own) in &components.0 {
+    let written = components.0.iter().map(|(id, own)| {
         let component = catalog.registry.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
-        let variables = written.entry(component.name.to_string()).or_default();
-        for (id, own) in own {
+        let variables = own.iter().map(|(id, own)| {
             let variable = component.variable_by_id(*id).ok_or_else(|| Refusal::UnknownVariable {
                 component: component.name.clone(),
                 variable: id.to_string(),
             })?;
-            variables.insert(variable.draft.name.to_string(), mark(value(own)));
-        }
-    }
-    Ok(written)
+            Ok::<_, Refusal>((variable.draft.name.to_string(), mark(value(own))))
+        });
+        Ok((component.name.to_string(), variables.collect::<Result<_, Refusal>>()?))
+    });
+    written.collect()
 }
 
 fn value(value: &Value) -> Written {

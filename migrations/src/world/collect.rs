@@ -135,9 +135,7 @@ impl Placed {
 
     /// Entities of the top level.
     pub fn entities(&self) -> impl Iterator<Item = (Place, &format::Entity)> {
-        let entities = self.document.entities.iter();
-        entities.map(|(index, entity)| {
-            (self.place(format!("entities[{index}]"), Mark { line: 1, column: 1 }), entity)
-        })
+        let entities = self.document.entities.marked();
+        entities.map(|(index, mark, entity)| (self.place(format!("entities[{index}]"), mark), entity))
     }
 }

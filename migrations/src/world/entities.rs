@@ -1,6 +1,6 @@
 //! Trees of entities, from the files to what the loader takes.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 use entitygraph_schema::{Catalog, Container, EntityId, Kind, Layer, NewEntity, Placement, Slot, Source};
 
@@ -8,6 +8,7 @@ use super::{
     format,
     index::{Index, full_key},
     items::Items,
+    map::Map,
     marked::{Mark, Marked},
     names::{did_you_mean, id_of},
     scalar::Reference,
@@ -239,8 +240,8 @@ impl Growing<'_> {
 
     /// What is written below an entity. `spot` is that of the first child.
     pub fn below(&mut self, place: &Place, children: &Items<format::Entity>, spot: &Spot) {
-        for (index, entity) in children.iter() {
-            let place = place.below(&format!("children[{index}]"));
+        for (index, mark, entity) in children.marked() {
+            let place = Place { mark, ..place.below(&format!("children[{index}]")) };
             self.entity(place, entity, Spot { ordinal: spot.ordinal + index as i64, ..spot.clone() });
         }
     }
@@ -278,7 +279,7 @@ fn mark_of(entity: &format::Entity) -> Option<Mark> {
 }
 
 /// How many entities are written below.
-fn written_below(children: &Items<format::Entity>, parts: &BTreeMap<String, format::Part>) -> u64 {
+fn written_below(children: &Items<format::Entity>, parts: &Map<format::Part>) -> u64 {
     let children: u64 =
         children.iter().map(|(_, child)| 1 + written_below(&child.children, &child.parts)).sum();
     children + parts.values().map(|part| written_below(&part.children, &part.parts)).sum::<u64>()

@@ -1,7 +1,6 @@
 //! The files of a world and the documents in them.
 
 use std::{
-    borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
@@ -10,11 +9,12 @@ use std::{
 
 use rayon::prelude::*;
 use serde_path_to_error::Segment;
-use serde_saphyr::{MessageFormatter, UserMessageFormatter, options::NonFiniteFloatPolicy};
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 
 use super::{
     format::Document,
     items::{UNREADABLE_MAX, reading},
+    words::in_words,
 };
 use crate::load::{Origin, Problem, Progress};
 
@@ -168,7 +168,7 @@ pub(super) struct Placed {
 }
 
 /// The text of one document.
-struct Text {
+pub(super) struct Text {
     file: Arc<str>,
     lines_before: u32,
     text: String,
@@ -226,7 +226,7 @@ impl WorldFile {
 
 impl Text {
     /// Deepest nesting of lists and maps: 30 entities one below the other; `parent` goes deeper. Bounds the stack.
-    const DEPTH_MAX: usize = 64;
+    pub(super) const DEPTH_MAX: usize = 64;
 
     /// The document, if there is more than blanks and comments, after what is wrong with it.
     fn parse(self) -> Vec<Read> {
@@ -260,6 +260,8 @@ impl Text {
                 max_total_scalar_bytes: usize::MAX,
             },
             strict_booleans: true,
+            // Refused by what is read, so that it costs one item only.
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
             with_snippet: false,
             // Refused later, with the name of the variable.
             non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
@@ -281,18 +283,8 @@ impl Text {
             if !path.is_empty() {
                 origin = origin.part(path);
             }
-            Problem::new(origin, message(&error))
+            Problem::new(origin, in_words(&error))
         })
-    }
-}
-
-/// What is wrong; the library does not say what a number should be.
-fn message(error: &serde_saphyr::Error) -> Cow<'_, str> {
-    match error {
-        serde_saphyr::Error::InvalidScalar { ty: "floating point", .. } => {
-            "it takes a number, and one that is not infinite".into()
-        }
-        _ => UserMessageFormatter.format_message(error),
     }
 }
 

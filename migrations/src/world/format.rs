@@ -1,18 +1,17 @@
 //! Our own world format: what a file may say. The doc comments are also the descriptions in `world.schema.json`.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     items::Items,
+    map::Map,
     marked::Marked,
     scalar::{Id, Reference, Written},
 };
 
 /// Values by component, then by variable.
-pub type Values = BTreeMap<String, BTreeMap<String, Marked<Written>>>;
+pub type Values = Map<Map<Marked<Written>>>;
 
 /// Part of a world: a YAML or JSON file, or one of several YAML documents in a file. All files of a folder belong
 /// together; what is in which of them, and in which order, makes no difference.
@@ -173,7 +172,7 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
     /// Its components, each with the values that differ from the defaults.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub values: Values,
     /// What each entity comes with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -206,7 +205,7 @@ pub struct Child {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Marked<String>>,
     /// Values that differ from its container.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub values: Values,
     /// Marks besides those of its container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -298,11 +297,11 @@ pub struct Entity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordinal: Option<i64>,
     /// Own values: what differs from the container, or from the defaults.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub values: Values,
     /// What differs in the children that come with the container, by their names.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parts: BTreeMap<String, Part>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub parts: Map<Part>,
     /// Entities below it.
     #[serde(default, skip_serializing_if = "Items::is_empty")]
     pub children: Items<Entity>,
@@ -325,11 +324,11 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Marked<String>>,
     /// Own values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub values: Values,
     /// What differs in the children that come with it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parts: BTreeMap<String, Part>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub parts: Map<Part>,
     /// Entities below it, besides those it comes with.
     #[serde(default, skip_serializing_if = "Items::is_empty")]
     pub children: Items<Entity>,

@@ -1,7 +1,7 @@
 //! Every key of the files and the entity it means.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -10,6 +10,7 @@ use entitygraph_schema::{Catalog, Container, EntityId};
 use super::{
     format,
     items::Items,
+    map::Map,
     marked::{Mark, Marked},
     names::{check_key, did_you_mean, id_of},
     values::Place,
@@ -52,7 +53,7 @@ impl Index {
         place: &Place,
         base: Option<&str>,
         children: &Items<format::Entity>,
-        parts: &BTreeMap<String, format::Part>,
+        parts: &Map<format::Part>,
     ) {
         for (_, child) in children.iter() {
             self.add(world, place, child, base);

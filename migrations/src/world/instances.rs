@@ -1,13 +1,12 @@
 //! Entities that come with children: what a container brings, what the file says otherwise of it, and what it puts below.
 
-use std::collections::BTreeMap;
-
 use entitygraph_schema::{Container, EntityId, NewEntity};
 
 use super::{
     entities::{Growing, Spot},
     format,
     index::unknown_part,
+    map::Map,
     marked::Mark,
     names::id_of,
     scalar::Reference,
@@ -18,7 +17,7 @@ use crate::load::{Problem, Sourced};
 /// What the file says otherwise of an entity's parts.
 #[derive(Clone)]
 struct Overrides<'a> {
-    parts: &'a BTreeMap<String, format::Part>,
+    parts: &'a Map<format::Part>,
     place: Place,
 }
 
@@ -139,7 +138,7 @@ impl Growing<'_> {
     fn below_parts(
         &mut self,
         place: &Place,
-        parts: &BTreeMap<String, format::Part>,
+        parts: &Map<format::Part>,
         container: &Container,
         key: &str,
         spot: &Spot,

@@ -18,9 +18,14 @@ use serde::{
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 
+use super::marked::{Mark, Marked};
+
 /// A list. An item that could not be read leaves its place empty, so that the others keep their numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Items<T>(Vec<Option<T>>);
+pub struct Items<T>(Vec<Option<Boxed<T>>>);
+
+/// Items hold items: in a box they take little of the stack on the way down.
+type Boxed<T> = Marked<Box<T>>;
 
 impl<T> Items<T> {
     /// Whether nothing was written into it.
@@ -30,23 +35,31 @@ impl<T> Items<T> {
 
     /// What could be read, each with its number in the list.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.0.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_ref()?)))
+        self.marked().map(|(index, _, item)| (index, item))
+    }
+
+    /// The same, and where it begins.
+    pub fn marked(&self) -> impl Iterator<Item = (usize, Mark, &T)> {
+        let items = self.0.iter().enumerate();
+        items.filter_map(|(index, item)| item.as_ref().map(|item| (index, item.mark, &*item.value)))
     }
 }
 
 impl<T> FromIterator<T> for Items<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        Self(items.into_iter().map(Some).collect())
+        Self(items.into_iter().map(|item| Some(Marked::unmarked(Box::new(item)))).collect())
     }
 }
 
 impl<T> IntoIterator for Items<T> {
     type Item = (usize, T);
-    type IntoIter =
-        FilterMap<Enumerate<vec::IntoIter<Option<T>>>, fn((usize, Option<T>)) -> Option<(usize, T)>>;
+    type IntoIter = FilterMap<
+        Enumerate<vec::IntoIter<Option<Boxed<T>>>>,
+        fn((usize, Option<Boxed<T>>)) -> Option<(usize, T)>,
+    >;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().enumerate().filter_map(|(index, item)| Some((index, item?)))
+        self.0.into_iter().enumerate().filter_map(|(index, item)| Some((index, *item?.value)))
     }
 }
 
@@ -116,7 +129,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
     }
 }
 
-struct Item<T>(Option<T>);
+struct Item<T>(Option<Boxed<T>>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -127,7 +140,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
         let item = if pass_over {
             IgnoredAny::deserialize(deserializer).map(|_| None)
         } else {
-            T::deserialize(deserializer).map(Some)
+            Marked::deserialize(deserializer).map(Some)
         };
         item.map(Self).inspect_err(|_| {
             PASS.with_borrow_mut(|pass| pass.failed = pass.failed.or(Some(number)));
@@ -137,7 +150,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
 
 impl<T: Serialize> Serialize for Items<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().flatten())
+        serializer.collect_seq(self.iter().map(|(_, item)| item))
     }
 }
 

@@ -22,6 +22,7 @@ mod index;
 mod ingest;
 mod instances;
 pub mod items;
+pub mod map;
 pub mod marked;
 mod names;
 mod order;
@@ -29,6 +30,7 @@ mod sample;
 pub mod scalar;
 mod templates;
 mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;

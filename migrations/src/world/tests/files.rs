@@ -59,6 +59,35 @@ links:
 }
 
 #[tokio::test]
+async fn what_is_given_twice_costs_its_item_only() {
+    for (wrong, message) in [
+        (
+            "{key: x, kind: y, kind: z, parent: root}",
+            "x.yaml:3:5: entities[0]: the field `kind` is given twice",
+        ),
+        (
+            "{key: x, kind: y, parent: root, values: {ship: {hull: 1, hull: 2}}}",
+            "entities[0].values.ship: `hull` is given twice",
+        ),
+        (
+            "{key: x, kind: y, parent: root, values: {ship: {}, ship: {}}}",
+            "entities[0].values: `ship` is given twice",
+        ),
+        (
+            "{key: x, container: ship/hauler, parent: root, parts: {hold: {}, hold: {}}}",
+            "entities[0].parts: `hold` is given twice",
+        ),
+    ] {
+        let store = Arc::new(MemoryStore::new());
+        let text = format!("world: w\nentities:\n  - {wrong}\n  - {{key: z, kind: y, parent: root}}\n");
+        let report = load(&store, &[("x.yaml", &text), ("s.yaml", SKY), ("t.yaml", TEMPLATES)]).await;
+        assert_eq!((report.total().created, report.problem_count), (15, 1), "{report}");
+        let problem = report.problems[0].to_string();
+        assert!(problem.starts_with("x.yaml:3:") && problem.contains(message), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_document_full_of_mistakes_ends() {
     let store = Arc::new(MemoryStore::new());
     let text = format!("world: w\nentities:\n{}", "  - {key: a, kind: x, radius: big}\n".repeat(1_000));
