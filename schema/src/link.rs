@@ -1,6 +1,6 @@
 //! Links between entities that connect zones, such as the two ends of a jump point, and routes over them.
 
-use crate::{id::EntityId, text::LinkKind};
+use crate::{id::EntityId, refusal::Refusal, text::LinkKind};
 
 /// An undirected connection of two entities; at most one of each kind between two. The zones it connects are the
 /// innermost zone hosts at or above its ends, and follow them when they move.
@@ -20,6 +20,23 @@ impl Link {
     /// The same link whichever way round its ends are given.
     pub fn new(kind: LinkKind, one: EntityId, other: EntityId, cost: f64) -> Self {
         Self { kind, a: one.min(other), b: one.max(other), cost }
+    }
+
+    /// Refuses a link of an entity to itself.
+    pub fn check_ends(&self) -> Result<(), Refusal> {
+        if self.a == self.b {
+            return Err(Refusal::BadLink { reason: format!("both ends are entity {}", self.a) });
+        }
+        Ok(())
+    }
+
+    /// Refuses a cost that no route could add up.
+    pub fn check_cost(&self) -> Result<(), Refusal> {
+        let cost = self.cost;
+        if !cost.is_finite() || cost <= 0.0 {
+            return Err(Refusal::BadLink { reason: format!("the cost is {cost}") });
+        }
+        Ok(())
     }
 
     /// The end that is not `end`.

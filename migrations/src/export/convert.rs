@@ -138,7 +138,7 @@ pub(super) fn entity(entity: &Entity, catalog: &Catalog) -> Result<format::Entit
 
 /// A link.
 pub(super) fn link(kind: &LinkKind, a: EntityId, b: EntityId, cost: f64) -> format::Link {
-    format::Link { kind: text(kind), between: mark([Reference::Id(a), Reference::Id(b)]), cost }
+    format::Link { kind: text(kind), between: mark([Reference::Id(a), Reference::Id(b)]), cost: mark(cost) }
 }
 
 fn pose(pose: &Pose) -> format::Pose {

@@ -1,8 +1,12 @@
 //! The back of the loader: reads what exists, writes what differs, settles what came of it, in the order of the source.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use entitygraph_schema::{Catalog, EntityId, Refusal};
+use entitygraph_schema::{Catalog, Entity, EntityId, NewEntity, Operation, Refusal};
 use entitygraph_store::{Error, Store};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -10,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     compare::Verdict,
-    item::Problem,
+    item::{Problem, Sourced},
     loader::{LoadError, LoadOptions},
     progress::Progress,
     report::Report,
@@ -23,8 +27,8 @@ pub(super) struct Pipeline {
     report: Report,
     /// Entities that are not in the store because they or something above them was refused.
     refused: HashSet<EntityId>,
-    /// In a dry run, entities that would be there by now.
-    rehearsed: HashSet<EntityId>,
+    /// In a dry run, entities that would be there by now, and parents of theirs in the store; with how many are above each.
+    rehearsed: HashMap<EntityId, usize>,
 }
 
 impl Pipeline {
@@ -41,7 +45,7 @@ impl Pipeline {
     ) -> Self {
         let report = Report { dry_run: options.dry_run, ..Report::default() };
         let writer = Writer { store, options, empty };
-        Self { writer, progress, report, refused: HashSet::new(), rehearsed: HashSet::new() }
+        Self { writer, progress, report, refused: HashSet::new(), rehearsed: HashMap::new() }
     }
 
     /// Carries batches until the sender is gone. Both stages give their results in the order of the batches and start
@@ -138,28 +142,47 @@ impl Pipeline {
         let mut wanted: Vec<_> = plan.parts.iter().flat_map(|planned| needs(&planned.part)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.retain(|id| !self.rehearsed.contains(id));
+        wanted.retain(|id| !self.rehearsed.contains_key(id));
         let there: HashSet<_> = self.writer.entities(&wanted).await?.into_keys().collect();
         for planned in plan.parts {
+            let missing = needs(&planned.part).into_iter().find(|id| {
+                self.refused.contains(id) || !(self.rehearsed.contains_key(id) || there.contains(id))
+            });
+            let above = match (&planned.part, missing) {
+                (Part::Entity(entity), None) => self.above(&entity.value).await?,
+                _ => 0,
+            };
             if let Part::Entity(entity) = &planned.part {
                 // Later parts of the same batch may stand below it.
-                self.rehearsed.insert(entity.value.id);
+                self.rehearsed.insert(entity.value.id, above);
             }
-            let missing = needs(&planned.part)
-                .into_iter()
-                .find(|id| self.refused.contains(id) || !(self.rehearsed.contains(id) || there.contains(id)));
             if let Some(missing) = missing {
-                let reason = format!(
-                    "it needs entity {missing}, which is neither in the source before it nor in the store"
-                );
+                let reason = if self.refused.contains(&missing) {
+                    format!("it is below entity {missing}, which did not go in")
+                } else {
+                    format!(
+                        "it needs entity {missing}, which is neither in the source before it nor in the store"
+                    )
+                };
                 self.refuse(planned.part, &reason);
-            } else if let Some(refusal) = ill_formed(&planned.part, &plan.catalog) {
+            } else if let Err(refusal) = judge(&planned, above, &plan.catalog) {
                 self.refuse(planned.part, &refusal.to_string());
             } else {
                 self.count(&planned);
             }
         }
         Ok(())
+    }
+
+    /// How many entities are above one whose parent would be there.
+    async fn above(&mut self, entity: &NewEntity) -> Result<usize, Error> {
+        let Some(parent) = entity.placement.parent else { return Ok(0) };
+        if let Some(above) = self.rehearsed.get(&parent) {
+            return Ok(above + 1);
+        }
+        let above = self.writer.store.ancestors(parent).await?.value.len();
+        self.rehearsed.insert(parent, above);
+        Ok(above + 1)
     }
 
     fn count(&mut self, planned: &Planned) {
@@ -204,13 +227,21 @@ fn needs(part: &Part) -> Vec<EntityId> {
     }
 }
 
-/// What is wrong with a part by itself.
-fn ill_formed(part: &Part, catalog: &Catalog) -> Option<Refusal> {
-    let Part::Entity(entity) = part else { return None };
-    let new = &entity.value;
+/// What a store refuses by the rules of the schema, whatever is in it.
+fn judge(planned: &Planned, above: usize, catalog: &Catalog) -> Result<(), Refusal> {
+    let new = match &planned.part {
+        Part::Link(Sourced { value: link, .. }) => return link.check_ends().and_then(|()| link.check_cost()),
+        Part::Entity(entity) => &entity.value,
+    };
     let place = &new.placement;
     if place.parent.is_none() && (new.zone.is_none() || place.pose.is_some() || place.port.is_some()) {
-        return Some(Refusal::RootNotZone { entity: new.id });
+        return Err(Refusal::RootNotZone { entity: new.id });
     }
-    catalog.registry.check(&new.components).err()
+    let is_move = |step: &Operation| matches!(step, Operation::Reparent { .. });
+    match &planned.verdict {
+        Verdict::Create => Entity::check_ancestors(above)?,
+        Verdict::Update(steps) if steps.iter().any(is_move) => Entity::check_ancestors(above)?,
+        Verdict::Update(_) | Verdict::Unchanged | Verdict::Refuse(_) => {}
+    }
+    catalog.registry.check_own(new.id, &new.components)
 }

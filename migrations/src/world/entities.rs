@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use entitygraph_schema::{Catalog, Container, EntityId, Kind, Layer, NewEntity, Placement, Slot, Source};
+use entitygraph_schema::{
+    Catalog, Container, EntityId, Kind, Layer, NewEntity, Placement, Refusal, Slot, Source,
+};
 
 use super::{
     format,
@@ -225,6 +227,11 @@ impl Growing<'_> {
         if !entity.parts.is_empty() {
             let message = "with `expand: false` it comes with no parts: write them as entities below it";
             return Err(place.problem(Mark::default(), "parts", message));
+        }
+        if container.draft.transient {
+            let refusal = Refusal::Transient { container: container.draft.name.clone() };
+            let mark = entity.container.as_ref().map_or(Mark::default(), |name| name.mark);
+            return Err(place.problem(mark, "container", refusal));
         }
         let slot = match &entity.slot {
             None => None,

@@ -354,7 +354,7 @@ pub struct Link {
     pub between: Marked<[Reference; 2]>,
     /// What passing it costs a route.
     #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub cost: f64,
+    pub cost: Marked<f64>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -369,12 +369,12 @@ fn yes() -> bool {
     true
 }
 
-fn one() -> f64 {
-    1.0
+fn one() -> Marked<f64> {
+    Marked::unmarked(1.0)
 }
 
-fn is_one(value: &f64) -> bool {
-    *value == 1.0
+fn is_one(cost: &Marked<f64>) -> bool {
+    cost.value == 1.0
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -176,7 +176,9 @@ fn build_link(builder: &Builder<'_>, found: &Found<format::Link>) -> Result<Sour
             .resolve(world.as_deref(), reference)
             .map_err(|message| place.problem(value.between.mark, &format!("between[{index}]"), message))?;
     }
-    let link = Link::new(place.text("kind", &value.kind)?, ends[0], ends[1], value.cost);
+    let link = Link::new(place.text("kind", &value.kind)?, ends[0], ends[1], value.cost.value);
+    link.check_ends().map_err(|refusal| place.problem(value.between.mark, "between", refusal))?;
+    link.check_cost().map_err(|refusal| place.problem(value.cost.mark, "cost", refusal))?;
     Ok(Sourced::new(place.origin(), link))
 }
 

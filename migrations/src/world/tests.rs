@@ -10,6 +10,7 @@ use crate::load::{LoadOptions, Report, Silent};
 
 mod files;
 mod mistakes;
+mod rehearsal;
 
 const TEMPLATES: &str = r#"
 world: w
