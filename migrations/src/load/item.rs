@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use entitygraph_schema::{Link, NewEntity, text::shown};
+use entitygraph_schema::{EntityId, Link, NewEntity, text::shown};
 
 /// Where in a source something was said. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,17 @@ impl<T> Sourced<T> {
     }
 }
 
+/// Something that others need and that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// An entity, by its id.
+    Entity(EntityId),
+    /// A component type, by its name.
+    Component(Arc<str>),
+    /// A container, by its name.
+    Container(Arc<str>),
+}
+
 /// Something that could not be taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -72,18 +83,44 @@ pub struct Problem {
     pub origin: Origin,
     /// What is wrong and, where it is not plain, what to do. One line, safe to show on a terminal.
     pub message: String,
+    /// What it comes from. Of several problems that come from one thing the report tells the first.
+    pub because: Option<Box<Missing>>,
+    /// What is missing because of it; problems that come from that are told with this one.
+    pub loses: Vec<Missing>,
+    /// How many more items are left out because of it.
+    pub also: u64,
 }
 
 impl Problem {
     /// A problem with what stands at `origin`.
     pub fn new(origin: Origin, message: impl fmt::Display) -> Self {
-        Self { origin, message: shown(&message.to_string()).to_string() }
+        let message = shown(&message.to_string()).to_string();
+        Self { origin, message, because: None, loses: Vec::new(), also: 0 }
+    }
+
+    /// It comes from something that is not there.
+    #[must_use]
+    pub fn because(mut self, missing: impl Into<Option<Missing>>) -> Self {
+        self.because = missing.into().map(Box::new);
+        self
+    }
+
+    /// These are missing because of it.
+    #[must_use]
+    pub fn losing(mut self, missing: impl IntoIterator<Item = Missing>) -> Self {
+        self.loses.extend(missing);
+        self
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.origin, self.message)
+        write!(f, "{}: {}", self.origin, self.message)?;
+        match self.also {
+            0 => Ok(()),
+            1 => f.write_str("; 1 more item is left out because of it"),
+            also => write!(f, "; {also} more items are left out because of it"),
+        }
     }
 }
 

@@ -268,18 +268,16 @@ impl Loader {
     }
 
     /// This side's counts and the pipeline's together.
-    pub(super) fn merged(&mut self, settled: Report) -> Report {
+    pub(super) fn merged(&mut self, mut settled: Report) -> Report {
         let mut report = std::mem::take(&mut self.report);
         let add = |to: &mut BTreeMap<String, Tally>, from: BTreeMap<String, Tally>| {
             for (kind, tally) in from {
                 to.entry(kind).or_default().add(tally);
             }
         };
-        add(&mut report.entities, settled.entities);
-        add(&mut report.links, settled.links);
-        report.problem_count += settled.problem_count;
-        report.problems.extend(settled.problems);
-        report.problems.truncate(self.options.problems_max);
+        add(&mut report.entities, std::mem::take(&mut settled.entities));
+        add(&mut report.links, std::mem::take(&mut settled.links));
+        report.problems_of(settled, self.options.problems_max);
         report.elapsed = self.started.elapsed();
         report
     }

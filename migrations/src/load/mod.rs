@@ -6,7 +6,8 @@
 //! - a second run over the same source changes nothing and says so;
 //! - after a `kill -9` the same command continues: what is there already is read, compared and skipped in large pages,
 //!   so no progress record is needed that could disagree with the store;
-//! - an item that is refused is reported with its place in the source, and so is everything below it; the rest goes in.
+//! - an item that is refused is reported with its place in the source, and how many are left out because of it; the rest
+//!   goes in.
 //!
 //! # What "different" means
 //!
@@ -45,7 +46,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use item::{Item, Origin, Problem, Sourced};
+pub use item::{Item, Missing, Origin, Problem, Sourced};
 pub use loader::{Existing, LoadError, LoadOptions, Loader};
 pub use progress::{Bar, Lines, Progress, Silent, for_terminal};
 pub use report::{Report, Tally};

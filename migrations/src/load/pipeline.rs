@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     compare::Verdict,
-    item::{Problem, Sourced},
+    item::{Missing, Problem, Sourced},
     loader::{LoadError, LoadOptions},
     progress::Progress,
     report::Report,
@@ -111,7 +111,7 @@ impl Pipeline {
                         open.push(right);
                         open.push(parts);
                     } else {
-                        parts.into_iter().for_each(|part| self.refuse(part, &refusal.to_string()));
+                        parts.into_iter().for_each(|part| self.refuse(&part, &refusal));
                     }
                 }
                 Err(error) => return Err(error),
@@ -120,21 +120,16 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Takes out and reports what is below something that was refused.
-    fn without_orphans(&mut self, parts: Vec<Part>) -> Vec<Part> {
-        let mut kept = Vec::with_capacity(parts.len());
-        for part in parts {
-            match &part {
-                Part::Entity(entity) => match entity.value.placement.parent {
-                    Some(parent) if self.refused.contains(&parent) => {
-                        self.refuse(part, &format!("it is below entity {parent}, which did not go in"));
-                    }
-                    _ => kept.push(part),
-                },
-                Part::Link(_) => kept.push(part),
+    /// Takes out and reports what needs something that was refused.
+    fn without_orphans(&mut self, mut parts: Vec<Part>) -> Vec<Part> {
+        parts.retain(|part| match needs(part).into_iter().find(|id| self.refused.contains(id)) {
+            Some(entity) => {
+                self.refuse(part, &Refusal::UnknownEntity { entity });
+                false
             }
-        }
-        kept
+            None => true,
+        });
+        parts
     }
 
     /// Judges what a transaction would be refused for, as far as that can be said without writing.
@@ -156,17 +151,10 @@ impl Pipeline {
                 // Later parts of the same batch may stand below it.
                 self.rehearsed.insert(entity.value.id, above);
             }
-            if let Some(missing) = missing {
-                let reason = if self.refused.contains(&missing) {
-                    format!("it is below entity {missing}, which did not go in")
-                } else {
-                    format!(
-                        "it needs entity {missing}, which is neither in the source before it nor in the store"
-                    )
-                };
-                self.refuse(planned.part, &reason);
+            if let Some(entity) = missing {
+                self.refuse(&planned.part, &Refusal::UnknownEntity { entity });
             } else if let Err(refusal) = judge(&planned, above, &plan.catalog) {
-                self.refuse(planned.part, &refusal.to_string());
+                self.refuse(&planned.part, &refusal);
             } else {
                 self.count(&planned);
             }
@@ -188,7 +176,7 @@ impl Pipeline {
     fn count(&mut self, planned: &Planned) {
         if let Verdict::Refuse(reason) = &planned.verdict {
             // It is there, as something else: what is below it may still go in.
-            return self.note(&planned.part, reason.clone());
+            return self.note(&planned.part, Problem::new(planned.part.origin().clone(), reason));
         }
         let tally = match &planned.part {
             Part::Entity(entity) => self.report.entities.entry(entity.value.kind.to_string()).or_default(),
@@ -202,20 +190,25 @@ impl Pipeline {
         }
     }
 
-    fn refuse(&mut self, part: Part, reason: &str) {
-        if let Part::Entity(entity) = &part {
-            self.refused.insert(entity.value.id);
+    fn refuse(&mut self, part: &Part, refusal: &Refusal) {
+        let mut problem = Problem::new(part.origin().clone(), refusal);
+        if let Refusal::UnknownEntity { entity } = refusal {
+            problem = problem.because(Missing::Entity(*entity));
         }
-        self.note(&part, reason.to_owned());
+        if let Part::Entity(entity) = part {
+            self.refused.insert(entity.value.id);
+            problem = problem.losing([Missing::Entity(entity.value.id)]);
+        }
+        self.note(part, problem);
     }
 
-    fn note(&mut self, part: &Part, reason: String) {
+    fn note(&mut self, part: &Part, problem: Problem) {
         let tally = match part {
             Part::Entity(entity) => self.report.entities.entry(entity.value.kind.to_string()).or_default(),
             Part::Link(link) => self.report.links.entry(link.value.kind.to_string()).or_default(),
         };
         tally.refused += 1;
-        self.report.problem(Problem::new(part.origin().clone(), reason), self.writer.options.problems_max);
+        self.report.problem(problem, self.writer.options.problems_max);
     }
 }
 

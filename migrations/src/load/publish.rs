@@ -8,7 +8,7 @@ use entitygraph_schema::{
 use entitygraph_store::Error;
 
 use super::{
-    item::{Problem, Sourced},
+    item::{Missing, Problem, Sourced},
     loader::{LoadError, Loader},
     report::{Report, Tally},
 };
@@ -39,7 +39,8 @@ impl Loader {
                 }
                 Err(refusal) => {
                     tally.refused += 1;
-                    self.problem(Problem::new(origin, refusal));
+                    let missing = Missing::Component(draft.name.as_str().into());
+                    self.problem(Problem::new(origin, refusal).losing([missing]));
                 }
             }
         }
@@ -68,7 +69,8 @@ impl Loader {
                 }
                 Err(refusal) => {
                     tally.refused += 1;
-                    self.problem(Problem::new(origin, refusal));
+                    let missing = Missing::Container(draft.name.as_str().into());
+                    self.problem(Problem::new(origin, refusal).losing([missing]));
                 }
             }
         }

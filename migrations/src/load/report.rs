@@ -1,14 +1,14 @@
 //! What a load did.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
     fmt,
     time::Duration,
 };
 
-use entitygraph_schema::text::shown;
+use entitygraph_schema::{EntityId, text::shown};
 
-use super::item::Problem;
+use super::item::{Missing, Problem};
 
 /// What became of the items of one sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +57,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many problems there are, the ones not listed included.
     pub problem_count: u64,
+    /// Where in `problems` it is told why something is missing; beyond their end when it is not listed.
+    pub(super) told: HashMap<Missing, usize>,
     /// From the start of the load to the end.
     pub elapsed: Duration,
 }
@@ -86,10 +88,45 @@ impl Report {
         self.total().total() as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
+    /// Takes in a problem, or counts it with the one that it comes from.
     pub(super) fn problem(&mut self, problem: Problem, max: usize) {
+        let told = problem.because.as_deref().and_then(|missing| self.told.get(missing)).copied();
+        let at = told.unwrap_or(self.problems.len());
+        let missing = problem.because.as_deref().into_iter().chain(&problem.loses);
+        self.told.extend(missing.map(|missing| (missing.clone(), at)));
+        if told.is_some() {
+            if let Some(first) = self.problems.get_mut(at) {
+                first.also += 1 + problem.also;
+            }
+            return;
+        }
         self.problem_count += 1;
         if self.problems.len() < max {
             self.problems.push(problem);
+        }
+    }
+
+    /// Takes in the problems of another report.
+    pub(super) fn problems_of(&mut self, other: Self, max: usize) {
+        self.problem_count += other.problem_count - other.problems.len() as u64;
+        other.problems.into_iter().for_each(|problem| self.problem(problem, max));
+    }
+
+    /// Names entities as the author did: what stores refuse names them by their ids.
+    pub(crate) fn name(&mut self, key: impl Fn(EntityId) -> Option<String>) {
+        for Problem { message, .. } in &mut self.problems {
+            let mut named = String::with_capacity(message.len());
+            for (index, word) in message.split(' ').enumerate() {
+                let is_entity = named.ends_with("entity");
+                named.push_str(if index > 0 { " " } else { "" });
+                let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
+                let id = digits.parse().ok().filter(|id| is_entity || *id >= EntityId::FIRST_NAMED);
+                match id.and_then(&key) {
+                    Some(key) => named += &format!("`{key}`{}", &word[digits.len()..]),
+                    None => named.push_str(word),
+                }
+            }
+            *message = named;
         }
     }
 }
@@ -109,9 +146,7 @@ impl fmt::Display for Report {
         for (name, count) in &self.not_used {
             writeln!(f, "not used: {count} x {}", shown(name))?;
         }
-        let mut files = BTreeSet::new();
         for problem in &self.problems {
-            files.insert(&problem.origin.file);
             writeln!(f, "problem: {problem}")?;
         }
         let unlisted = self.problem_count - self.problems.len() as u64;

@@ -71,7 +71,7 @@ impl Collected {
         }
         if let Some(world) = &world {
             for (place, entity) in placed.entities() {
-                self.index.add(world, &place, entity, None);
+                self.index.add(world, &place, entity);
             }
         }
         if let (Some(kept), false) = (&mut self.kept, placed.document.entities.is_empty()) {

@@ -8,15 +8,16 @@ use entitygraph_schema::{
 
 use super::{
     format,
-    index::{Index, full_key},
+    index::{Index, each_below, full_key},
     items::Items,
     map::Map,
     marked::{Mark, Marked},
     names::{did_you_mean, id_of},
     scalar::Reference,
-    values::Place,
+    templates::container_named,
+    values::{Fault, Place},
 };
-use crate::load::{Problem, Sourced};
+use crate::load::{Missing, Problem, Sourced};
 
 /// Turns what documents say into entities.
 pub(super) struct Builder<'a> {
@@ -34,6 +35,13 @@ pub(super) struct Tree {
     pub entities: Vec<Sourced<NewEntity>>,
     /// What it is under, and as the file says it.
     pub parent: Option<(EntityId, Reference)>,
+}
+
+impl Tree {
+    /// Ids of the entities.
+    pub fn ids(&self) -> impl Iterator<Item = EntityId> {
+        self.entities.iter().map(|entity| entity.value.id)
+    }
 }
 
 /// Where an entity goes.
@@ -59,8 +67,8 @@ impl Builder<'_> {
             None => None,
             Some(Marked { value, mark }) => match self.resolve(world, value) {
                 Ok(id) => Some((id, value.clone())),
-                Err(message) => {
-                    self.leave_out(place.problem(*mark, "parent", message), entity);
+                Err(fault) => {
+                    self.leave_out(place.fault(*mark, "parent", fault), world, entity, None);
                     return None;
                 }
             },
@@ -72,7 +80,7 @@ impl Builder<'_> {
     }
 
     /// The entity that a reference means. Keys that no file has may be in the store from an earlier ingest.
-    pub fn resolve(&self, world: Option<&str>, reference: &Reference) -> Result<EntityId, String> {
+    pub fn resolve(&self, world: Option<&str>, reference: &Reference) -> Result<EntityId, Fault> {
         let key = match reference {
             Reference::Id(id) => return Ok(*id),
             Reference::Key(key) => key,
@@ -86,14 +94,22 @@ impl Builder<'_> {
             return Ok(id);
         }
         let hint = self.index.hint(world, key);
-        Err(format!(
+        let message = format!(
             "there is no entity `{key}`, neither in the files that could be read nor in the store{hint}"
-        ))
+        );
+        Err(Fault { message, because: Some(Missing::Entity(id)) })
     }
 
-    fn leave_out(&self, problem: Problem, entity: &format::Entity) {
-        self.problems.borrow_mut().push(problem);
-        *self.left_out.borrow_mut() += 1 + written_below(&entity.children, &entity.parts);
+    /// Leaves out an entity and what is written below it. `above` is the key of the entity around it.
+    fn leave_out(&self, problem: Problem, world: Option<&str>, entity: &format::Entity, above: Option<&str>) {
+        let mut loses = Vec::new();
+        each_below(entity, above, &mut |entity, key| {
+            let id = entity.id.as_ref().map(|id| id.value.0);
+            loses.extend(id.or_else(|| Some(id_of(world?, key?))).map(Missing::Entity));
+        });
+        let also = written_below(&entity.children, &entity.parts);
+        *self.left_out.borrow_mut() += 1 + also;
+        self.problems.borrow_mut().push(Problem { also, ..problem.losing(loses) });
     }
 }
 
@@ -108,8 +124,9 @@ impl Growing<'_> {
     /// Adds an entity, what it comes with and what is written below it; or reports why not.
     fn entity(&mut self, mut place: Place, entity: &format::Entity, spot: Spot) {
         place.mark = mark_of(entity).unwrap_or(place.mark);
+        let above = spot.above.clone();
         if let Err(problem) = self.try_entity(&place, entity, spot) {
-            self.builder.leave_out(problem, entity);
+            self.builder.leave_out(problem, self.world, entity, above.as_deref());
         }
     }
 
@@ -149,7 +166,7 @@ impl Growing<'_> {
             return id.map(|id| (id, None)).ok_or_else(|| place.problem(Mark::default(), "", message));
         };
         let wrong = |message: String| place.problem(key.mark, "key", message);
-        let full = full_key(key, above).map_err(wrong)?;
+        let full = full_key(&key.value, above).map_err(wrong)?;
         let world = self.world.ok_or_else(|| wrong(Builder::NO_WORLD.to_owned()))?;
         if let Some(first) = self.builder.index.before(world, &full, place, key.mark) {
             return Err(wrong(format!("the key `{full}` is there twice, first at {first}")));
@@ -166,7 +183,8 @@ impl Growing<'_> {
         let catalog = &self.builder.catalog;
         catalog.container_by_name(&name.value).cloned().ok_or_else(|| {
             let hint = did_you_mean(&name.value, catalog.containers().map(|known| known.draft.name.as_str()));
-            place.problem(name.mark, field, format!("there is no container `{}`{hint}", name.value))
+            let message = format!("there is no container `{}`{hint}", name.value);
+            place.problem(name.mark, field, message).because(container_named(&name.value))
         })
     }
 

@@ -14,6 +14,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use super::{
     format::Document,
     items::{UNREADABLE_MAX, reading},
+    lost::each_lost,
     words::in_words,
 };
 use crate::load::{Origin, Problem, Progress};
@@ -232,7 +233,12 @@ impl Text {
     fn parse(self) -> Vec<Read> {
         let (mut problems, document) = reading(|| self.document());
         let document = match document {
-            Ok(document) => document,
+            Ok(document) => {
+                if let (false, Some(document)) = (problems.is_empty(), &document) {
+                    each_lost(document, &mut |lost, missing| problems[lost.mistake].loses.push(missing));
+                }
+                document
+            }
             Err(mut problem) => {
                 // An item that cannot be passed over was first taken for one that can.
                 problems.pop_if(|last| last.origin.position == problem.origin.position);

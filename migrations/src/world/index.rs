@@ -36,32 +36,14 @@ impl Index {
     /// Above this many keys nobody waits for a suggestion.
     const SUGGEST_MAX: usize = 50_000;
 
-    /// Takes in an entity's key and those below it. `above` is the key of the entity around it.
-    pub fn add(&mut self, world: &str, place: &Place, entity: &format::Entity, above: Option<&str>) {
-        let key = entity.key.as_ref().and_then(|key| Some((full_key(key, above).ok()?, key.mark)));
-        if let Some((key, mark)) = &key {
-            let id = entity.id.as_ref().map_or_else(|| id_of(world, key), |id| id.value.0);
-            self.insert(world, key, id, entity.container.as_ref(), place, *mark);
-        }
-        let base = key.map(|(key, _)| key);
-        self.add_below(world, place, base.as_deref(), &entity.children, &entity.parts);
-    }
-
-    fn add_below(
-        &mut self,
-        world: &str,
-        place: &Place,
-        base: Option<&str>,
-        children: &Items<format::Entity>,
-        parts: &Map<format::Part>,
-    ) {
-        for (_, child) in children.iter() {
-            self.add(world, place, child, base);
-        }
-        for (name, part) in parts {
-            let key = base.map(|base| format!("{base}/{name}"));
-            self.add_below(world, place, key.as_deref(), &part.children, &part.parts);
-        }
+    /// Takes in an entity's key and those below it.
+    pub fn add(&mut self, world: &str, place: &Place, entity: &format::Entity) {
+        each_below(entity, None, &mut |entity, key| {
+            if let (Some(key), Some(Marked { mark, .. })) = (key, &entity.key) {
+                let id = entity.id.as_ref().map_or_else(|| id_of(world, key), |id| id.value.0);
+                self.insert(world, key, id, entity.container.as_ref(), place, *mark);
+            }
+        });
     }
 
     fn insert(
@@ -97,6 +79,19 @@ impl Index {
         has_part(catalog, container, above.1).then(|| id_of(world, key))
     }
 
+    /// The key of an entity that is written down, or of a part of one.
+    pub fn key_of(&self, id: EntityId, catalog: &Catalog) -> Option<String> {
+        let all = || self.worlds.iter().flat_map(|(world, keys)| keys.iter().map(move |key| (world, key)));
+        if let Some((_, (key, _))) = all().find(|(_, (_, keyed))| keyed.id == id) {
+            return Some(key.clone());
+        }
+        let made = all().filter_map(|(world, (key, keyed))| {
+            Some((world, key, catalog.container_by_name(keyed.container.as_deref()?)?))
+        });
+        made.take(Self::SUGGEST_MAX)
+            .find_map(|(world, key, container)| part_of(world, key, container, id, catalog))
+    }
+
     /// `: did you mean ...?` for an unknown key.
     pub fn hint(&self, world: &str, key: &str) -> String {
         let Some(keys) = self.worlds.get(world) else { return String::new() };
@@ -104,16 +99,37 @@ impl Index {
     }
 }
 
+/// Calls with an entity and everything written below it, and the full key of each. `above` is the key of the entity around it.
+pub(super) fn each_below(
+    entity: &format::Entity,
+    above: Option<&str>,
+    call: &mut dyn FnMut(&format::Entity, Option<&str>),
+) {
+    let key = entity.key.as_ref().and_then(|key| full_key(&key.value, above).ok());
+    call(entity, key.as_deref());
+    each_in(key.as_deref(), &entity.children, &entity.parts, call);
+}
+
+fn each_in(
+    above: Option<&str>,
+    children: &Items<format::Entity>,
+    parts: &Map<format::Part>,
+    call: &mut dyn FnMut(&format::Entity, Option<&str>),
+) {
+    children.iter().for_each(|(_, child)| each_below(child, above, call));
+    for (name, part) in parts {
+        let key = above.map(|above| format!("{above}/{name}"));
+        each_in(key.as_deref(), &part.children, &part.parts, call);
+    }
+}
+
 /// The key in full: one that starts with `/` is appended to the one above.
-pub(super) fn full_key(key: &Marked<String>, above: Option<&str>) -> Result<String, String> {
-    let full = match (key.value.starts_with('/'), above) {
-        (false, _) => key.value.clone(),
-        (true, Some(above)) => format!("{above}{}", key.value),
+pub(super) fn full_key(key: &str, above: Option<&str>) -> Result<String, String> {
+    let full = match (key.starts_with('/'), above) {
+        (false, _) => key.to_owned(),
+        (true, Some(above)) => format!("{above}{key}"),
         (true, None) => {
-            return Err(format!(
-                "the key `{}` continues that of the entity around it, which has none",
-                key.value
-            ));
+            return Err(format!("the key `{key}` continues that of the entity around it, which has none"));
         }
     };
     check_key(&full).map(|()| full)
@@ -126,6 +142,18 @@ fn has_part(catalog: &Catalog, container: &Container, rest: &str) -> bool {
             .container_by_name(child.container.as_str())
             .is_some_and(|inner| has_part(catalog, inner, &deeper[1..])),
         _ => false,
+    })
+}
+
+/// The key of the part that has this id.
+fn part_of(world: &str, key: &str, container: &Container, id: EntityId, catalog: &Catalog) -> Option<String> {
+    container.draft.children.iter().find_map(|child| {
+        let key = format!("{key}/{}", child.name);
+        if id_of(world, &key) == id {
+            return Some(key);
+        }
+        let inner = catalog.container_by_name(child.container.as_str())?;
+        part_of(world, &key, inner, id, catalog)
     })
 }
 

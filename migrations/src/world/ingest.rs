@@ -11,12 +11,14 @@ use super::{
     entities::{Builder, Tree},
     files::{Placed, WorldFiles},
     format,
+    index::Index,
     names::{check_name, id_of},
     order::Order,
     scalar::Reference,
     templates::{self, Found},
+    values::Fault,
 };
-use crate::load::{Item, LoadError, LoadOptions, Loader, Problem, Progress, Report, Sourced};
+use crate::load::{Item, LoadError, LoadOptions, Loader, Missing, Problem, Progress, Report, Sourced};
 
 /// Loads the files into the store.
 ///
@@ -60,7 +62,12 @@ pub async fn ingest(
     let (drained, built) = tokio::join!(loader.drain(items), built);
     drained?;
     match built? {
-        Ok(()) => loader.finish().await,
+        Ok(index) => {
+            let catalog = loader.catalog();
+            let mut report = loader.finish().await?;
+            report.name(|id| index.key_of(id, &catalog));
+            Ok(report)
+        }
         Err(source) => Err(loader.fail(source)),
     }
 }
@@ -79,10 +86,12 @@ async fn publish(loader: &mut Loader, collected: &Collected) -> Result<Arc<Catal
     let resolve = |world: Option<&str>, reference: &Reference| match (reference, world) {
         (Reference::Id(id), _) => Ok(*id),
         (Reference::Key(key), None) => {
-            Err(format!("`{key}` is a key, but the document does not say its `world`"))
+            Err(format!("`{key}` is a key, but the document does not say its `world`").into())
         }
         (Reference::Key(key), Some(world)) => collected.index.find(world, key, &empty).ok_or_else(|| {
-            format!("there is no entity `{key}` in the files{}", collected.index.hint(world, key))
+            let hint = collected.index.hint(world, key);
+            let message = format!("there is no entity `{key}` in the files{hint}");
+            Fault { message, because: Some(Missing::Entity(id_of(world, key))) }
         }),
     };
     let components = templates::components(&collected.components, &resolve, &mut problems);
@@ -104,7 +113,8 @@ struct SecondPass {
 }
 
 impl SecondPass {
-    fn run(mut self, files: &WorldFiles) -> entitygraph_store::Result<()> {
+    /// Answers with the keys, by which problems are named in the end.
+    fn run(mut self, files: &WorldFiles) -> entitygraph_store::Result<Index> {
         let failed = std::cell::RefCell::new(None);
         let asked = std::cell::RefCell::new(std::collections::HashMap::new());
         let in_store = |id: EntityId| {
@@ -158,7 +168,7 @@ impl SecondPass {
             items.push(Item::NotUsed("entities with a problem, or below one".into(), left_out));
         }
         items.flush();
-        failed.take().map_or(Ok(()), Err)
+        failed.take().map_or(Ok(self.collected.index), Err)
     }
 }
 
@@ -174,7 +184,7 @@ fn build_link(builder: &Builder<'_>, found: &Found<format::Link>) -> Result<Sour
     for (index, (end, reference)) in ends.iter_mut().zip(&value.between.value).enumerate() {
         *end = builder
             .resolve(world.as_deref(), reference)
-            .map_err(|message| place.problem(value.between.mark, &format!("between[{index}]"), message))?;
+            .map_err(|fault| place.fault(value.between.mark, &format!("between[{index}]"), fault))?;
     }
     let link = Link::new(place.text("kind", &value.kind)?, ends[0], ends[1], value.cost.value);
     link.check_ends().map_err(|refusal| place.problem(value.between.mark, "between", refusal))?;

@@ -22,6 +22,7 @@ mod index;
 mod ingest;
 mod instances;
 pub mod items;
+mod lost;
 pub mod map;
 pub mod marked;
 mod names;

@@ -1,11 +1,17 @@
 //! Trees in an order in which parents come first, whatever the order of the files.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use entitygraph_schema::EntityId;
 
-use super::entities::Tree;
-use crate::load::Problem;
+use super::{entities::Tree, scalar::Reference};
+use crate::load::{Missing, Problem};
+
+/// A file, and line and column in it.
+type Where = (Arc<str>, Option<(u32, u32)>);
 
 /// Passes trees on once their parent was passed on or is in the store, and keeps the others until then.
 #[derive(Default)]
@@ -38,38 +44,78 @@ impl Order {
     }
 
     /// What still waits when all files are read: nothing will ever come above it. Returns how many entities that are.
-    pub fn finish(self, mut report: impl FnMut(Problem)) -> u64 {
-        // For each entity that waits, what its tree waits for.
-        let mut waits_for = HashMap::new();
-        for tree in self.waiting.values().flatten() {
-            for (entity, (parent, _)) in
-                tree.entities.iter().flat_map(|e| tree.parent.iter().map(move |p| (e, p)))
-            {
-                waits_for.insert(entity.value.id, *parent);
-            }
-        }
-        let mut trees: Vec<_> = self.waiting.into_values().flatten().collect();
-        trees.sort_by_key(|tree| tree.entities.first().map(|first| first.value.id));
+    /// What hangs on something comes after it, so that it is told with it.
+    pub fn finish(mut self, mut report: impl FnMut(Problem)) -> u64 {
+        let inside: HashSet<_> = self.waiting.values().flatten().flat_map(Tree::ids).collect();
+        let mut missing: Vec<_> = self.waiting.keys().copied().filter(|id| !inside.contains(id)).collect();
+        missing.sort_by_key(|parent| self.first(*parent));
         let mut count = 0;
-        for tree in &trees {
-            let (Some(first), Some((parent, written))) = (tree.entities.first(), &tree.parent) else {
-                continue;
-            };
-            count += tree.entities.len() as u64;
-            let mut seen = HashSet::new();
-            let mut above = Some(parent);
-            while let Some(id) = above.filter(|id| seen.insert(**id)) {
-                above = waits_for.get(id);
+        for parent in missing {
+            count +=
+                self.below(parent, |written| format!("its parent `{written}` did not go in"), &mut report);
+        }
+        // What is left are rings, and what hangs on them.
+        while let Some(ring) = self.ring() {
+            let Some(parent) = ring.iter().copied().min_by_key(|parent| self.first(*parent)) else { break };
+            if let Some(trees) = self.waiting.get_mut(&parent) {
+                trees.sort_by_key(|tree| !tree.ids().any(|id| ring.contains(&id)));
             }
-            let message = if tree.entities.iter().any(|entity| seen.contains(&entity.value.id)) {
+            let message = |written: &Reference| {
                 format!("it cannot be put under `{written}`, which is itself or below it")
-            } else if above.is_some() || waits_for.contains_key(parent) {
-                format!("its parent `{written}` did not go in")
-            } else {
-                format!("its parent `{written}` is neither in the files nor in the store, or did not go in")
             };
-            report(Problem::new(first.origin.clone(), message));
+            count += self.below(parent, message, &mut report);
         }
         count
+    }
+
+    /// Reports the trees that wait for an entity and everything that waits for them.
+    fn below(
+        &mut self,
+        parent: EntityId,
+        message: impl Fn(&Reference) -> String,
+        report: &mut impl FnMut(Problem),
+    ) -> u64 {
+        let (mut count, mut open) = (0, vec![parent]);
+        while let Some(parent) = open.pop() {
+            for tree in self.waiting.remove(&parent).into_iter().flatten() {
+                let (Some(first), Some((_, written))) = (tree.entities.first(), &tree.parent) else {
+                    continue;
+                };
+                let entities = tree.entities.len() as u64;
+                let problem = Problem::new(first.origin.clone(), message(written))
+                    .because(Missing::Entity(parent))
+                    .losing(tree.ids().map(Missing::Entity));
+                report(Problem { also: entities - 1, ..problem });
+                count += entities;
+                open.extend(tree.ids());
+            }
+        }
+        count
+    }
+
+    /// Entities that wait for each other in a ring.
+    fn ring(&self) -> Option<HashSet<EntityId>> {
+        let waits_for: HashMap<_, _> = self
+            .waiting
+            .iter()
+            .flat_map(|(parent, trees)| trees.iter().flat_map(Tree::ids).map(move |id| (id, *parent)))
+            .collect();
+        let first = self.waiting.keys().copied().min_by_key(|parent| self.first(*parent));
+        let mut at = first?;
+        // Whoever goes up for so long is in a ring.
+        for _ in 0..=waits_for.len() {
+            at = *waits_for.get(&at)?;
+        }
+        let mut ring = HashSet::new();
+        while ring.insert(at) {
+            at = *waits_for.get(&at)?;
+        }
+        Some(ring)
+    }
+
+    /// Where the first tree stands that waits for an entity.
+    fn first(&self, parent: EntityId) -> Option<Where> {
+        let trees = self.waiting.get(&parent)?.iter().filter_map(|tree| tree.entities.first());
+        trees.map(|first| (first.origin.file.clone(), first.origin.position)).min()
     }
 }

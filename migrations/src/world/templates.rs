@@ -12,14 +12,14 @@ use super::{
     marked::Mark,
     names::did_you_mean,
     scalar::Reference,
-    values::{Place, Resolve},
+    values::{Fault, Place, Resolve},
 };
-use crate::load::{Problem, Sourced};
+use crate::load::{Missing, Problem, Sourced};
 
 const MAX_DEPTH: usize = entitygraph_schema::Container::MAX_DEPTH;
 
 /// Finds the entity that a reference means in a world.
-pub(super) type ResolveIn<'a> = &'a dyn Fn(Option<&str>, &Reference) -> Result<EntityId, String>;
+pub(super) type ResolveIn<'a> = &'a dyn Fn(Option<&str>, &Reference) -> Result<EntityId, Fault>;
 
 /// A part of a document and where it is.
 pub(super) struct Found<T> {
@@ -45,7 +45,9 @@ pub(super) fn components(
         let resolve = |reference: &Reference| resolve(world.as_deref(), reference);
         match component(place, value, &resolve) {
             Ok(draft) => drafts.push(Sourced::new(place.origin(), draft)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                problems.push(problem.losing([Missing::Component(value.name.value.as_str().into())]));
+            }
         }
     }
     drafts
@@ -109,7 +111,7 @@ pub(super) fn containers(
             let draft = unknown_child(place, value, &known, &names).map_or(Ok(()), Err);
             match draft.and_then(|()| container(place, value, registry, &resolve)) {
                 Ok(draft) => drafts.push(Sourced::new(place.origin(), draft)),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.losing([container_named(&value.name.value)])),
             }
         }
     }
@@ -129,7 +131,8 @@ fn in_order<'a>(
     if path.len() >= MAX_DEPTH {
         waiting.remove(name);
         let message = format!("containers are nested more than {MAX_DEPTH} levels deep");
-        problems.push(found[index].place.problem(Mark::default(), "children", message));
+        let problem = found[index].place.problem(Mark::default(), "children", message);
+        problems.push(problem.losing([container_named(name)]));
         return;
     }
     path.push(name);
@@ -139,7 +142,8 @@ fn in_order<'a>(
             let cycle = [&path[start..], &[inner]].concat().join("` holds `");
             let field = format!("children[{at}].container");
             let message = format!("a container cannot hold itself: `{cycle}`");
-            problems.push(found[index].place.problem(child.container.mark, &field, message));
+            let problem = found[index].place.problem(child.container.mark, &field, message);
+            problems.push(problem.losing([container_named(name)]));
             // Left out; whoever nests it is told that it is unknown.
             waiting.remove(name);
             path.pop();
@@ -164,7 +168,14 @@ fn unknown_child(
     let name = &child.container.value;
     let hint = did_you_mean(name, names.iter().copied());
     let field = format!("children[{index}].container");
-    Some(place.problem(child.container.mark, &field, format!("there is no container `{name}`{hint}")))
+    let problem =
+        place.problem(child.container.mark, &field, format!("there is no container `{name}`{hint}"));
+    Some(problem.because(container_named(name)))
+}
+
+/// The container, when it is not there.
+pub(super) fn container_named(name: &str) -> Missing {
+    Missing::Container(name.into())
 }
 
 fn container(

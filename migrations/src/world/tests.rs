@@ -8,6 +8,7 @@ use entitygraph_store::{MemoryStore, Store};
 use super::*;
 use crate::load::{LoadOptions, Report, Silent};
 
+mod causes;
 mod files;
 mod mistakes;
 mod rehearsal;

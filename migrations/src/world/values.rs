@@ -12,10 +12,23 @@ use super::{
     names::did_you_mean,
     scalar::{Reference, Written},
 };
-use crate::load::{Origin, Problem};
+use crate::load::{Missing, Origin, Problem};
 
 /// Finds the id of an entity that a file refers to, or says what is wrong.
-pub(super) type Resolve<'a> = &'a dyn Fn(&Reference) -> Result<EntityId, String>;
+pub(super) type Resolve<'a> = &'a dyn Fn(&Reference) -> Result<EntityId, Fault>;
+
+/// What is wrong with a value, and what it comes from.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub message: String,
+    pub because: Option<Missing>,
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self { message, because: None }
+    }
+}
 
 /// Where conversions are: a document of a file and a field in it.
 #[derive(Debug, Clone)]
@@ -57,6 +70,11 @@ impl Place {
     /// What is wrong with a field.
     pub fn problem(&self, mark: Mark, field: &str, message: impl std::fmt::Display) -> Problem {
         Problem::new(self.origin_at(mark, field), message)
+    }
+
+    /// The same.
+    pub fn fault(&self, mark: Mark, field: &str, fault: Fault) -> Problem {
+        self.problem(mark, field, fault.message).because(fault.because)
     }
 
     /// A name of any sort.
@@ -130,7 +148,8 @@ impl Place {
             let mark = variables.values().next().map_or(Mark::default(), |value| value.mark);
             let component = registry.by_name(name).ok_or_else(|| {
                 let hint = did_you_mean(name, registry.iter().map(|known| known.name.as_str()));
-                self.problem(mark, &field, format!("there is no component `{name}`{hint}"))
+                let problem = self.problem(mark, &field, format!("there is no component `{name}`{hint}"));
+                problem.because(Missing::Component(name.as_str().into()))
             })?;
             let own = components.0.entry(component.id).or_default();
             for (name, Marked { value, mark }) in variables {
@@ -159,13 +178,13 @@ impl Place {
     ) -> Result<Value, Problem> {
         let value = convert(written, kind, resolve).and_then(|value| match value.check() {
             Ok(()) => Ok(value),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.to_string().into()),
         });
-        value.map_err(|message| self.problem(mark, field, message))
+        value.map_err(|fault| self.fault(mark, field, fault))
     }
 }
 
-fn convert(written: &Written, kind: ValueKind, resolve: Resolve<'_>) -> Result<Value, String> {
+fn convert(written: &Written, kind: ValueKind, resolve: Resolve<'_>) -> Result<Value, Fault> {
     let value = match (kind, written) {
         (ValueKind::Bool, Written::Bool(value)) => Value::Bool(*value),
         (ValueKind::Int, Written::Int(value)) => Value::Int(*value),
@@ -207,7 +226,7 @@ fn convert(written: &Written, kind: ValueKind, resolve: Resolve<'_>) -> Result<V
             };
             Value::TextList(list.iter().map(text).collect::<Result<_, _>>()?)
         }
-        _ => return Err(wrong(kind, written)),
+        _ => return Err(wrong(kind, written).into()),
     };
     Ok(value)
 }
