@@ -115,12 +115,18 @@ pub enum Format {
 
 /// Write the world in our own format.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A file that an export wrote is replaced once the new one is whole. Any other file, such as one written by hand, stays as
+it is unless --force is given.")]
 pub struct Export {
     /// File to write; `-` is the standard output
     pub path: PathBuf,
     /// Only this entity and what is below it
     #[arg(long, value_name = "ID")]
     pub below: Option<entitygraph_schema::EntityId>,
+    /// Replace a file that no export wrote
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[cfg(test)]

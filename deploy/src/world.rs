@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use entitygraph_migrations::{
     eve::{self, Export as EveExport},
     export::{self, ExportOptions},
@@ -137,8 +137,17 @@ impl From<Existing> for load::Existing {
     }
 }
 
-/// Writes the world, or a part of it. A file that was there is replaced when the new one is whole.
+/// Writes the world, or a part of it. An export that was there is replaced when the new one is whole.
 pub async fn export(config: &Config, export: &Export) -> Result<()> {
+    let path = export.path.display();
+    if !export.force && export.path.is_file() {
+        let was_exported =
+            export::is_export(&export.path).with_context(|| format!("{path} cannot be read"))?;
+        ensure!(
+            was_exported,
+            "{path} was not written by an export and would be lost: choose another file, or replace it with --force"
+        );
+    }
     let Some(store) = existing_store(config).await? else {
         bail!(
             "there is no world in {}: name the folder that has one with --data, or the store with --store",
@@ -149,7 +158,6 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
     let exported = if export.path == Path::new("-") {
         export::export(store, std::io::stdout(), options, for_terminal()).await?
     } else {
-        let path = export.path.display();
         let mut out = WholeFile::create(&export.path).with_context(|| format!("creating {path}"))?;
         let exported = export::export(store, &mut out, options, for_terminal()).await?;
         out.finish().with_context(|| format!("writing {path}"))?;
@@ -191,14 +199,14 @@ mod tests {
         std::fs::write(path("world.yaml"), world).unwrap();
         let store = format!("fjall:{}", path("typo/world"));
         load(&["ingest", "world", &path("world.yaml"), "--store", &store, "--dry-run"]).await.unwrap();
-        std::fs::write(path("backup.yaml"), "kept").unwrap();
+        std::fs::write(path("backup.yaml"), LAST).unwrap();
         let (config, Command::Export(export)) = command(&["export", &path("backup.yaml"), "--store", &store])
         else {
             panic!("no export")
         };
         let error = super::export(&config, &export).await.unwrap_err().to_string();
         assert!(error.contains("there is no world in fjall:"), "{error}");
-        assert_eq!(std::fs::read_to_string(path("backup.yaml")).unwrap(), "kept");
+        assert_eq!(std::fs::read_to_string(path("backup.yaml")).unwrap(), LAST);
         assert!(!folder.path().join("typo").exists());
     }
 
@@ -261,6 +269,29 @@ mod tests {
         super::export(&config, &export).await
     }
 
+    const LAST: &str = "---\nformat: 1\nexported: true\nentities:\n- the last export\n";
+
+    #[tokio::test]
+    async fn a_file_that_no_export_wrote_is_replaced_only_by_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("world.yaml");
+        let path = file.to_str().unwrap();
+        let by_hand = "# not by `exported: true`\nformat: 1\nworld: mine\n";
+        std::fs::write(&file, by_hand).unwrap();
+        let error = run(&file, None).await.unwrap_err().to_string();
+        assert!(error.contains("was not written by an export") && error.contains("--force"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), by_hand);
+        let (config, Command::Export(export)) = command(&["export", path, "--store", "memory:", "--force"])
+        else {
+            panic!("no export")
+        };
+        super::export(&config, &export).await.unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap().contains("exported: true"));
+        // One that nobody wrote anything into holds nothing to lose.
+        std::fs::write(&file, "").unwrap();
+        run(&file, None).await.unwrap();
+    }
+
     fn files(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -270,10 +301,10 @@ mod tests {
     async fn an_export_that_fails_leaves_the_file_that_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("world.yaml");
-        std::fs::write(&file, "the last export").unwrap();
+        std::fs::write(&file, LAST).unwrap();
         let error = run(&file, Some("4711")).await.unwrap_err();
         assert!(format!("{error:#}").contains("4711"), "{error:#}");
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last export");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), LAST);
         assert_eq!(files(folder.path()), ["world.yaml"]);
     }
 
@@ -289,9 +320,9 @@ mod tests {
     async fn an_export_takes_the_place_of_the_last_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("world.yaml");
-        std::fs::write(&file, "the last export").unwrap();
+        std::fs::write(&file, LAST).unwrap();
         run(&file, None).await.unwrap();
-        assert!(std::fs::read_to_string(&file).unwrap().contains("format"));
+        assert_ne!(std::fs::read_to_string(&file).unwrap(), LAST);
         assert_eq!(files(folder.path()), ["world.yaml"]);
         run(Path::new("/dev/null"), None).await.unwrap();
         let device = std::fs::metadata("/dev/null").unwrap();

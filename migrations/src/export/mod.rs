@@ -24,7 +24,9 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Write},
+    fs::File,
+    io::{self, Read, Write},
+    path::Path,
     sync::Arc,
 };
 
@@ -132,6 +134,18 @@ pub async fn export(
     let ended = *newest.borrow();
     Ok(Exported { entities, links, began, ended })
 }
+
+/// Whether an export wrote the file, or nothing is in it: then nothing is lost with it.
+pub fn is_export(file: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(file)?.take(BEGIN_BYTES).read_to_end(&mut begin)?;
+    let mut lines = begin.split(|byte| *byte == b'\n');
+    Ok(begin.is_empty()
+        || lines.next() == Some(b"---") && lines.take(3).any(|line| line == b"exported: true"))
+}
+
+/// Enough of a file to see who wrote it.
+const BEGIN_BYTES: u64 = 256;
 
 /// The answer about an entity that existed a moment ago, unless it was retired since.
 fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
