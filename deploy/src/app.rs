@@ -39,11 +39,16 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-/// The store, if there is one; unlike [`open_store`] this creates nothing.
-pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
+/// Whether no store is where the settings say, so that opening it begins one.
+pub fn is_new(config: &Config) -> bool {
     let url = config.store_url();
     let path = url.split_once(':').map(|(_, path)| path).filter(|path| !path.is_empty());
-    if path.is_some_and(|path| !Path::new(path).exists()) {
+    path.is_some_and(|path| !Path::new(path).exists())
+}
+
+/// The store, if there is one; unlike [`open_store`] this creates nothing.
+pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
+    if is_new(config) {
         return Ok(None);
     }
     open_store(config).await.map(Some)

@@ -67,6 +67,10 @@ impl Config {
         let variables = environment.into_iter().filter_map(Setting::variable).map(Ok);
         let settings = variables.chain(flags.set.iter().map(|text| Setting::flag(text)));
         let given = Given { file, settings: settings.collect::<Result<_>>()? };
+        if let Some(empty) = given.settings.iter().find(|setting| setting.value.trim().is_empty()) {
+            let message = format!("setting `{}` is empty: give it a value, or leave it out", empty.name);
+            return Err(given.refuse(&empty.name, message));
+        }
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some((_, text)) = &given.file {
             figment = figment.merge(Toml::string(text));
@@ -98,6 +102,10 @@ impl Config {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
+        if self.data.as_os_str().is_empty() {
+            let reason = "it must be the path of a folder";
+            return Err(ConfigError { name: "data", value: String::from("empty"), reason });
+        }
         self.service.validate()?;
         self.store.validate(&self.service)
     }
@@ -244,6 +252,23 @@ mod tests {
         let error = load(&[("ENTITYGRAPH_STORE_URL", "memory:")]).unwrap_err().to_string();
         assert!(error.starts_with("there is no setting `store_url`"), "{error}");
         assert!(error.contains("ENTITYGRAPH_STORE_URL; `__` stands for the dot"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_setting_is_refused_by_its_name() {
+        for (variable, name) in [
+            ("ENTITYGRAPH_DATA", "data"),
+            ("ENTITYGRAPH_STORE", "store"),
+            ("ENTITYGRAPH_STORE__URL", "store.url"),
+        ] {
+            let error = Config::load_from(&flags(), [(variable.into(), "".into())]).unwrap_err().to_string();
+            let expected = format!(
+                "setting `{name}` is empty: give it a value, or leave it out (given by the environment variable {variable})"
+            );
+            assert_eq!(error, expected);
+        }
+        let error = Config::load(&Common { data: Some("".into()), ..flags() }).unwrap_err().to_string();
+        assert!(error.contains("`data` is empty: it must be the path of a folder"), "{error}");
     }
 
     #[test]

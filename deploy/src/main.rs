@@ -59,13 +59,32 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
+    let new = new_world(config);
     let store = app::open_store(config).await?;
     let app = app::App::start(config, store).await?;
+    if let Some(new) = new {
+        println!("{new}\n");
+    }
     println!("EntityGraph serves {} at http://{}", config.store_url(), app.address);
     println!("  playground     http://{}/playground", app.address);
     println!("  GraphQL        http://{}/graphql", app.address);
     println!("  stop with Ctrl-C");
     app.until_stopped().await
+}
+
+/// What to know of a world that is begun just now: often its path was mistyped.
+fn new_world(config: &Config) -> Option<String> {
+    let at = match &config.store.url {
+        Some(url) => format!("--store {url}"),
+        None => format!("--data {}", config.data.display()),
+    };
+    app::is_new(config).then(|| {
+        format!(
+            "WARNING: there was no world in {}: a new, empty one begins there. If the path is mistyped, stop and mend it.\n\
+             To load a world, stop and run: entitygraph ingest world PATH {at}",
+            config.store_url()
+        )
+    })
 }
 
 #[cfg(test)]
@@ -76,5 +95,19 @@ mod tests {
     fn what_a_person_is_told_cannot_steer_the_terminal() {
         let error = anyhow::anyhow!("line 1\n  line 2").context("\u{1b}[2J\u{202e}.yaml cannot be read");
         assert_eq!(told(&error), "\\u{1b}[2J\\u{202e}.yaml cannot be read: line 1\n  line 2");
+    }
+
+    #[test]
+    fn a_world_that_begins_just_now_is_told_of_and_how_to_load_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = |data: std::path::PathBuf| Config { data, ..Config::default() };
+        let said = new_world(&config(folder.path().join("typo"))).unwrap();
+        assert!(said.contains("a new, empty one begins there") && said.contains("typo/world"), "{said}");
+        assert!(said.contains("entitygraph ingest world PATH --data ") && said.ends_with("typo"), "{said}");
+        std::fs::create_dir(folder.path().join("world")).unwrap();
+        assert_eq!(new_world(&config(folder.path().into())), None);
+        let mut memory = Config::default();
+        memory.store.url = Some("memory:".to_owned());
+        assert_eq!(new_world(&memory), None);
     }
 }

@@ -19,9 +19,12 @@ pub struct Listen {
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// No port, or not the form of an address.
+    /// Not the form of an address.
     #[error("it must be ADDRESS:PORT, such as 127.0.0.1:4000, [::1]:4000 or localhost:4000")]
     Form,
+    /// A port that is none.
+    #[error("`{0}` is no port: it must be a number from 0 to 65535, such as 4000 (0 is any that is free)")]
+    Port(String),
     /// A name that means nothing here.
     #[error("the name has no address on this machine: use 127.0.0.1, [::1] or localhost")]
     Unknown,
@@ -52,8 +55,11 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, ListenError> {
         let (name, port) = text.rsplit_once(':').ok_or(ListenError::Form)?;
-        if name.is_empty() || port.parse::<u16>().is_err() || name.contains("//") {
+        if name.is_empty() || port.is_empty() || name.contains("//") {
             return Err(ListenError::Form);
+        }
+        if port.parse::<u16>().is_err() {
+            return Err(ListenError::Port(port.to_owned()));
         }
         let mut addresses: Vec<_> = text.to_socket_addrs().map_err(|_| ListenError::Unknown)?.collect();
         if let Some(other) = addresses.iter().find(|address| !address.ip().is_loopback()) {
@@ -109,8 +115,9 @@ mod tests {
             ("192.168.1.2:4000", "only loopback"),
             ("localhost", "ADDRESS:PORT"),
             (":4000", "ADDRESS:PORT"),
-            ("localhost:many", "ADDRESS:PORT"),
-            ("localhost:70000", "ADDRESS:PORT"),
+            ("localhost:", "ADDRESS:PORT"),
+            ("localhost:many", "`many` is no port"),
+            ("127.0.0.1:99999", "`99999` is no port: it must be a number from 0 to 65535"),
             ("http://localhost:4000", "ADDRESS:PORT"),
             ("no such name:4000", "has no address"),
         ] {
