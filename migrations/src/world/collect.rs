@@ -23,6 +23,8 @@ pub(super) struct Collected {
     pub problems: Vec<Problem>,
     /// The documents with entities; none when they are too many to keep and must be read again.
     pub kept: Option<Vec<Placed>>,
+    /// Whether there is any entity.
+    entities: bool,
     /// Exported files and what they hold: as they say at their end, and as was found.
     exports: BTreeMap<Arc<str>, (Option<format::End>, format::End)>,
 }
@@ -42,6 +44,7 @@ impl Collected {
             true
         });
         collected.check_ends();
+        collected.check_empty(files);
         collected
     }
 
@@ -51,6 +54,7 @@ impl Collected {
             return;
         }
         self.count(&placed);
+        self.entities |= !placed.document.entities.is_empty();
         let world = world(&placed).map(str::to_owned);
         let (components, containers, links) = {
             let Document { components, containers, links, .. } = &mut placed.document;
@@ -90,6 +94,15 @@ impl Collected {
             if let Some(end) = end {
                 *said = Some(end.clone());
             }
+        }
+    }
+
+    /// To load nothing is a mistake, unless it is the export of a world that holds nothing.
+    fn check_empty(&mut self, files: &WorldFiles) {
+        let nothing = self.components.is_empty() && self.containers.is_empty() && self.links.is_empty();
+        if nothing && !self.entities && self.exports.is_empty() && self.problems.is_empty() {
+            let message = "there is no component, container, entity or link in it: is it the right path?";
+            self.problems.push(Problem::new(Origin::file(files.name.clone()), message));
         }
     }
 

@@ -48,9 +48,13 @@ pub enum OpenError {
 /// The files of one world, in the order of their names.
 #[derive(Debug, Clone)]
 pub struct WorldFiles {
+    /// What was opened, for messages.
+    pub(super) name: Arc<str>,
     files: Vec<WorldFile>,
     /// Files of the folder that are of another sort.
     pub(super) others: Vec<String>,
+    /// How many hidden files and folders were passed over: editors and version control keep copies in them.
+    pub(super) hidden: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -69,13 +73,14 @@ enum Content {
 impl WorldFiles {
     const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-    /// A file, or all `.yaml`, `.yml` and `.json` files of a folder and the folders below it.
+    /// A file, or all `.yaml`, `.yml` and `.json` files of a folder and the folders below it, but for hidden ones.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let unreadable = |path: &Path| {
             let path = path.display().to_string();
             move |source| OpenError::Unreadable { path, source }
         };
-        let mut world = Self { files: Vec::new(), others: Vec::new() };
+        let name = path.display().to_string().into();
+        let mut world = Self { name, files: Vec::new(), others: Vec::new(), hidden: 0 };
         let metadata = path.metadata().map_err(unreadable(path))?;
         if !metadata.is_dir() {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
@@ -88,7 +93,12 @@ impl WorldFiles {
         let mut open = vec![path.to_owned()];
         while let Some(folder) = open.pop() {
             for entry in folder.read_dir().map_err(unreadable(&folder))? {
-                let file = entry.map_err(unreadable(&folder))?.path();
+                let entry = entry.map_err(unreadable(&folder))?;
+                if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                    world.hidden += 1;
+                    continue;
+                }
+                let file = entry.path();
                 let metadata = file.metadata().map_err(unreadable(&file))?;
                 let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().replace('\\', "/");
                 let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -98,7 +108,7 @@ impl WorldFiles {
                         return Err(OpenError::Loop { path: file.display().to_string() });
                     }
                     open.push(file);
-                } else if Self::ENDINGS.contains(&ending) {
+                } else if Self::ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) {
                     world
                         .files
                         .push(WorldFile { name: name.into(), content: Content::Path(file, metadata.len()) });
@@ -118,7 +128,8 @@ impl WorldFiles {
     pub fn in_memory<N: Into<Arc<str>>, T: Into<Arc<str>>>(files: impl IntoIterator<Item = (N, T)>) -> Self {
         let file =
             |(name, text): (N, T)| WorldFile { name: name.into(), content: Content::Text(text.into()) };
-        Self { files: files.into_iter().map(file).collect(), others: Vec::new() }
+        let files = files.into_iter().map(file).collect();
+        Self { name: "the files".into(), files, others: Vec::new(), hidden: 0 }
     }
 
     /// Size of all files.

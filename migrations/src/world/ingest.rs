@@ -38,6 +38,9 @@ pub async fn ingest(
     if !files.others.is_empty() {
         loader.not_used("files that are neither YAML nor JSON", files.others.len() as u64);
     }
+    if files.hidden > 0 {
+        loader.not_used("hidden files and folders", files.hidden);
+    }
     progress.stage("reading");
     progress.total_bytes(files.bytes());
     let (files, collected) = blocking(|| {

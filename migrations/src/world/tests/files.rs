@@ -172,6 +172,41 @@ fn a_folder_is_read_with_the_folders_below_it_and_other_files_are_named() {
 }
 
 #[test]
+fn endings_may_be_in_capitals_and_hidden_files_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, broken) = (|name: &str| folder.path().join(name), "world: [");
+    for (name, text) in
+        [("SKY.YAML", SKY), ("templates.Yml", TEMPLATES), (".sky.yaml", broken), (".sky.yaml.swp", "b0")]
+    {
+        std::fs::write(path(name), text).unwrap();
+    }
+    std::fs::create_dir(path(".git")).unwrap();
+    std::fs::write(path(".git/old.yaml"), broken).unwrap();
+    std::os::unix::fs::symlink("nobody@nowhere", path(".#sky.yaml")).unwrap();
+    let files = WorldFiles::open(folder.path()).unwrap();
+    assert_eq!((files.others.len(), files.hidden), (0, 4));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let report = runtime.block_on(ingest(store, files, LoadOptions::default(), Arc::new(Silent))).unwrap();
+    assert_eq!((report.total().created, report.problem_count), (14, 0), "{report}");
+    assert_eq!(report.not_used["hidden files and folders"], 4);
+}
+
+#[tokio::test]
+async fn a_world_that_holds_nothing_is_a_mistake() {
+    for text in ["", "# later", "world: w\nformat: 1", "entities: []"] {
+        let report = load(&Arc::new(MemoryStore::new()), &[("a.yaml", text)]).await;
+        assert_eq!(report.problem_count, 1, "{text}: {report}");
+        assert!(
+            report.problems[0].message.starts_with("there is no component, container, entity or link in it")
+        );
+    }
+    let empty_export = "---\nformat: 1\nexported: true\n---\nend: {entities: 0, links: 0}\n";
+    let report = load(&Arc::new(MemoryStore::new()), &[("a.yaml", empty_export)]).await;
+    assert_eq!(report.problem_count, 0, "{report}");
+}
+
+#[test]
 fn a_link_that_leads_back_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("b")).unwrap();
