@@ -12,7 +12,7 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use entitygraph_migrations::{
     eve::{self, Export as EveExport},
     export::{self, ExportOptions},
-    load::{self, LoadOptions, Progress, Report, for_terminal},
+    load::{self, LoadOptions, Progress, Report, for_terminal, problems},
     world::{self, WorldFiles},
 };
 
@@ -56,9 +56,14 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     println!("{report}");
     if report.problem_count > 0 {
         bail!(
-            "{} problems: what they are in {}; mend them and run the command again",
-            report.problem_count,
-            if report.dry_run { "would be left out" } else { "was left out, the rest is in" }
+            "{}: {}; mend {} and run the command again",
+            problems(report.problem_count),
+            match (report.total().total(), report.dry_run) {
+                (0, _) => "nothing could be loaded",
+                (_, true) => "the rest would go in",
+                (_, false) => "the rest is in",
+            },
+            if report.problem_count == 1 { "it" } else { "them" }
         );
     }
     Ok(())
@@ -208,6 +213,27 @@ mod tests {
         assert!(error.contains("there is no world in fjall:"), "{error}");
         assert_eq!(std::fs::read_to_string(path("backup.yaml")).unwrap(), LAST);
         assert!(!folder.path().join("typo").exists());
+    }
+
+    #[tokio::test]
+    async fn a_load_with_problems_fails_and_says_what_became_of_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("world.yaml");
+        let root = "world: w\nentities:\n  - {key: u, kind: u, zone: {cube: 9}}\n";
+        for (text, dry, said) in [
+            ("", "--existing=update", "1 problem: nothing could be loaded; mend it and"),
+            (&*format!("{root}  - {{}}\n"), "--existing=update", "1 problem: the rest is in; mend it and"),
+            (
+                &*format!("{root}  - {{}}\n  - {{}}\n"),
+                "--dry-run",
+                "2 problems: the rest would go in; mend them and",
+            ),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = load(&["ingest", "world", file.to_str().unwrap(), "--store", "memory:", dry]).await;
+            let error = error.unwrap_err().to_string();
+            assert_eq!(error, format!("{said} run the command again"));
+        }
     }
 
     #[tokio::test]

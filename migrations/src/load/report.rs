@@ -131,6 +131,11 @@ impl Report {
     }
 }
 
+/// How many problems, for messages.
+pub fn problems(count: u64) -> String {
+    if count == 1 { String::from("1 problem") } else { format!("{count} problems") }
+}
+
 impl fmt::Display for Report {
     /// A table, what was not used, the problems and one line that sums up.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +175,7 @@ impl fmt::Display for Report {
             )?,
         }
         if self.problem_count > 0 {
-            write!(f, ", {} problems", self.problem_count)?;
+            write!(f, ", {}", problems(self.problem_count))?;
         }
         write!(f, "; {seconds:.1} s, {rate:.0} items/s")
     }
