@@ -55,13 +55,9 @@ fn operation(draft: &mut Draft<'_>, operation: &Operation) -> Result<(), Refusal
 }
 
 fn make_link(draft: &mut Draft<'_>, link: &Link) -> Result<(), Refusal> {
+    link.check_ends()?;
+    link.check_cost()?;
     let Link { kind, a, b, cost } = Link::new(link.kind.clone(), link.a, link.b, link.cost);
-    if a == b {
-        return Err(Refusal::BadLink { reason: format!("both ends are entity {a}") });
-    }
-    if !cost.is_finite() || cost <= 0.0 {
-        return Err(Refusal::BadLink { reason: format!("the cost is {cost}") });
-    }
     draft.world.known(a)?;
     draft.world.known(b)?;
     draft.link((kind, a, b), Some(cost));

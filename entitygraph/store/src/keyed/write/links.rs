@@ -10,13 +10,9 @@ use crate::{
 
 /// Makes a link or changes its cost.
 pub fn link(graph: &mut Graph<'_>, link: &Link) -> Result<()> {
+    link.check_ends()?;
+    link.check_cost()?;
     let Link { kind, a, b, cost } = Link::new(link.kind.clone(), link.a, link.b, link.cost);
-    if a == b {
-        return Err(Refusal::BadLink { reason: format!("both ends are entity {a}") }.into());
-    }
-    if !cost.is_finite() || cost <= 0.0 {
-        return Err(Refusal::BadLink { reason: format!("the cost is {cost}") }.into());
-    }
     remember(graph, &kind, a, b)?;
     put_at_zones(graph, &kind, a, b, cost)?;
     let value = cost.to_bits().to_be_bytes();
