@@ -6,7 +6,7 @@
 mod bringing;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     order::{ContainerVersion, Layer},
     refusal::Refusal,
     space::{Pose, radius},
-    text::{ContainerName, EntityName, Label},
+    text::{ContainerName, EntityName, Label, starting_with},
 };
 
 /// All component types and the newest version of all containers at one moment.
@@ -27,7 +27,7 @@ pub struct Catalog {
     /// Component types.
     pub registry: Registry,
     containers: HashMap<ContainerId, Arc<Container>>,
-    by_name: HashMap<ContainerName, ContainerId>,
+    by_name: BTreeMap<ContainerName, ContainerId>,
     last_id: u32,
     bringing: bringing::Bringing,
 }
@@ -46,6 +46,15 @@ impl Catalog {
     /// All containers, in no order.
     pub fn containers(&self) -> impl ExactSizeIterator<Item = &Arc<Container>> {
         self.containers.values()
+    }
+
+    /// Containers whose name begins with the prefix, by name; from behind the name `after` on, where one is given.
+    pub fn containers_by_name<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Container>> {
+        starting_with(&self.by_name, prefix, after).filter_map(|id| self.containers.get(id))
     }
 
     /// Puts in a version that was published before (read from a store or a change feed).

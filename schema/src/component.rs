@@ -3,12 +3,12 @@
 //! A [`Registry`] is an immutable snapshot of all types. Publishing a draft makes the next snapshot; existing nodes are
 //! not rewritten (AC 2.2.1), because stored values name variables by number.
 
-use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     id::{ComponentId, EntityId, VariableId},
     refusal::Refusal,
-    text::{ComponentName, GroupName, VariableName},
+    text::{ComponentName, GroupName, VariableName, starting_with},
     value::{Value, ValueKind},
 };
 
@@ -153,7 +153,7 @@ impl Components {
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     by_id: BTreeMap<ComponentId, Arc<ComponentType>>,
-    by_name: HashMap<ComponentName, ComponentId>,
+    by_name: BTreeMap<ComponentName, ComponentId>,
 }
 
 impl Registry {
@@ -170,6 +170,15 @@ impl Registry {
     /// All types by number.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<ComponentType>> {
         self.by_id.values()
+    }
+
+    /// Types whose name begins with the prefix, by name; from behind the name `after` on, where one is given.
+    pub fn iter_by_name<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<ComponentType>> {
+        starting_with(&self.by_name, prefix, after).filter_map(|id| self.by_id.get(id))
     }
 
     /// Puts in a type that was published before (read from a store or a change feed).

@@ -1,6 +1,6 @@
 //! Names: short checked texts, cheap to clone, one type for each meaning.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, ops::Bound, str::FromStr, sync::Arc};
 
 /// A text that cannot be the name it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +92,21 @@ impl fmt::Display for Shown<'_> {
 const WORD: &str = "letters, digits and _ - . : /";
 const PRINTABLE: &str =
     "printable characters: no controls, line breaks or overrides of the writing direction";
+
+/// The part of an index by name whose names begin with the prefix, in order; from behind the name `after` on, where one is
+/// given. Costs what it gives, not what the index has.
+pub(crate) fn starting_with<'a, N: Borrow<str> + Ord, T>(
+    index: &'a BTreeMap<N, T>,
+    prefix: &'a str,
+    after: Option<&'a str>,
+) -> impl Iterator<Item = &'a T> {
+    let from = match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    };
+    let rest = index.range::<str, _>((from, Bound::Unbounded));
+    rest.take_while(move |(name, _)| (*name).borrow().starts_with(prefix)).map(|(_, row)| row)
+}
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $empty:literal, $allowed:ident, $accepts:ident) => {

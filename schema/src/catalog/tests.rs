@@ -434,3 +434,22 @@ fn a_component_is_brought_by_containers_and_by_the_slots_that_hold_them() {
     assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [plain.id]);
     assert_eq!(before.bringing(hull).len(), 2, "a snapshot does not change");
 }
+
+#[test]
+fn containers_come_by_name_from_a_prefix_and_behind_a_name_on() {
+    let mut catalog = Catalog::default();
+    for container in ["ship/b", "shed", "ship/a", "ship", "sky", "ship/c"] {
+        published(&mut catalog, &container_draft(container, "thing"));
+    }
+    let names = |prefix: &str, after: Option<&str>| {
+        let found = catalog.containers_by_name(prefix, after);
+        found.map(|container| container.draft.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("", None), "shed ship ship/a ship/b ship/c sky");
+    assert_eq!(names("ship", None), "ship ship/a ship/b ship/c");
+    assert_eq!(names("ship/", Some("ship/a")), "ship/b ship/c");
+    assert_eq!(names("ship/", Some("ship/aa")), "ship/b ship/c", "a name that nothing has");
+    assert_eq!(names("ship/", Some("a")), "ship/a ship/b ship/c", "a name before the prefix");
+    assert_eq!(names("ship/", Some("sky")), "", "a name behind the prefix");
+    assert_eq!(names("none", None), "");
+}

@@ -153,3 +153,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn types_come_by_name_from_a_prefix_and_behind_a_name_on() {
+    let mut registry = Registry::default();
+    for component in ["hull", "cargo", "cabin"] {
+        published(&mut registry, &draft(component, []));
+    }
+    let names = |prefix: &str, after: Option<&str>| {
+        registry.iter_by_name(prefix, after).map(|ty| ty.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("", None), ["cabin", "cargo", "hull"]);
+    assert_eq!(names("ca", Some("cabin")), ["cargo"]);
+}

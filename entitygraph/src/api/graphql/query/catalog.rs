@@ -1,7 +1,5 @@
 //! What entities are made of: containers and component types.
 
-use std::{ops::Bound, sync::Arc};
-
 use async_graphql::{Context, Object};
 use entitygraph_schema::{
     Refusal,
@@ -21,22 +19,21 @@ use crate::api::{
 #[derive(Default)]
 pub struct CatalogQuery;
 
-/// A page of what is sorted by name; the name is the cursor.
-fn by_name<T>(mut all: Vec<(String, T)>, request: &PageRequest) -> Result<Page<T>, Refusal> {
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let start = match &request.after {
-        None => Bound::Unbounded,
-        Some(PageCursor(bytes)) => {
-            Bound::Excluded(String::from_utf8(bytes.clone()).map_err(|_| Refusal::BadPageCursor)?)
-        }
-    };
-    let mut rest = all.into_iter().filter(|(name, _)| match &start {
-        Bound::Excluded(after) => name > after,
-        _ => true,
+/// The name that the page goes on behind; the cursor of a row is its name.
+fn behind(request: &PageRequest) -> Result<Option<&str>, Refusal> {
+    match &request.after {
+        Some(PageCursor(name)) => Ok(Some(std::str::from_utf8(name).map_err(|_| Refusal::BadPageCursor)?)),
+        None => Ok(None),
+    }
+}
+
+/// The page that rows by name begin with.
+fn page_of<T>(mut rows: impl Iterator<Item = T>, name: impl Fn(&T) -> &str, first: usize) -> Page<T> {
+    let page = rows.by_ref().take(first).map(|row| {
+        let cursor = PageCursor(name(&row).as_bytes().to_vec());
+        (row, cursor)
     });
-    let rows =
-        rest.by_ref().take(request.first).map(|(name, row)| (row, PageCursor(name.into_bytes()))).collect();
-    Ok(Page::of(rows, rest.next().is_some()))
+    Page::of(page.collect(), rows.next().is_some())
 }
 
 #[Object]
@@ -57,9 +54,9 @@ impl CatalogQuery {
     ) -> Result<Rows<Container>, Fault> {
         let request = page::request(ctx, first, after)?;
         let catalog = graph(ctx).catalog();
-        let all = catalog.containers().filter(|container| container.draft.name.as_str().starts_with(&prefix));
-        let all = all.map(|container| (container.draft.name.to_string(), Arc::clone(container))).collect();
-        Ok(page::rows(&request, by_name(all, &request)?, Container))
+        let found = catalog.containers_by_name(&prefix, behind(&request)?);
+        let page = page_of(found.cloned(), |container| container.draft.name.as_str(), request.first);
+        Ok(page::rows(&request, page, Container))
     }
 
     /// The component type of this name; null if there is none.
@@ -78,8 +75,8 @@ impl CatalogQuery {
     ) -> Result<Rows<ComponentType>, Fault> {
         let request = page::request(ctx, first, after)?;
         let catalog = graph(ctx).catalog();
-        let all = catalog.registry.iter().filter(|component| component.name.as_str().starts_with(&prefix));
-        let all = all.map(|component| (component.name.to_string(), Arc::clone(component))).collect();
-        Ok(page::rows(&request, by_name(all, &request)?, ComponentType))
+        let found = catalog.registry.iter_by_name(&prefix, behind(&request)?);
+        let page = page_of(found.cloned(), |component| component.name.as_str(), request.first);
+        Ok(page::rows(&request, page, ComponentType))
     }
 }
