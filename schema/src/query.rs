@@ -102,7 +102,35 @@ pub enum Facet {
     Label(Label),
 }
 
+/// What sort of property a facet is. Lists of facets have them in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FacetSort {
+    /// [`Facet::Kind`].
+    Kind,
+    /// [`Facet::Container`].
+    Container,
+    /// [`Facet::Component`].
+    Component,
+    /// [`Facet::Label`].
+    Label,
+}
+
+impl FacetSort {
+    /// Every sort.
+    pub const ALL: [Self; 4] = [Self::Kind, Self::Container, Self::Component, Self::Label];
+}
+
 impl Facet {
+    /// What sort of property it is.
+    pub const fn sort(&self) -> FacetSort {
+        match self {
+            Self::Kind(_) => FacetSort::Kind,
+            Self::Container(_) => FacetSort::Container,
+            Self::Component(_) => FacetSort::Component,
+            Self::Label(_) => FacetSort::Label,
+        }
+    }
+
     /// Most facets that one search may look for: each costs a seek at each node on the way. Longer lists are searched
     /// one after the other.
     pub const MAX_ANY_OF: usize = 64;

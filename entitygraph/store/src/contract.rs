@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Commit, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 use tokio::sync::watch;
@@ -150,9 +150,21 @@ pub trait Store: Send + Sync + 'static {
         page: PageRequest,
     ) -> Result<At<Page<EntityId>>>;
 
+    /// How many entities there are below a node (not itself); without a node in the whole world. An unknown node is refused.
+    async fn total(&self, below: Option<EntityId>) -> Result<At<u64>>;
+
     /// How many entities below a node (not itself) there are with each facet; without a node in the whole world.
-    /// Sorted by facet, none with zero. Cost does not depend on how many entities there are. An unknown node is refused.
+    /// Sorted by facet, none with zero. Cost does not depend on how many entities there are, but on how many facets: for
+    /// tools, which want them all. An unknown node is refused.
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>>;
+
+    /// A page of [`Store::counts`], of the facets of one sort.
+    async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<At<Page<(Facet, u64)>>>;
 
     /// As [`Store::counts`], of these facets only, at most [`PageRequest::MAX_FIRST`]. Costs no more than the facets asked
     /// for or those that are there, whichever are fewer.

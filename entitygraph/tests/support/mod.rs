@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use entitygraph_store::{Accepted, Durable, Error, Feed, MemoryStore, Result, Store, StoreInfo};
 use glam::DVec3;
@@ -145,8 +145,19 @@ impl Store for GatedStore {
     ) -> Result<At<Page<EntityId>>> {
         self.inner.find(below, any_of, page).await
     }
+    async fn total(&self, below: Option<EntityId>) -> Result<At<u64>> {
+        self.inner.total(below).await
+    }
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
         self.inner.counts(below).await
+    }
+    async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<At<Page<(Facet, u64)>>> {
+        self.inner.counts_by(below, sort, page).await
     }
     async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {
         self.inner.counts_of(below, facets).await

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use entitygraph_schema::{
     ComponentId, ContainerId, EntityId, Layer, LinkKind, OwnerId, Route,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 
@@ -82,7 +82,13 @@ async fn below(one: &Shared, other: &Shared, snapshot: &Snapshot, node: Option<E
     let half: Vec<_> = facets.iter().rev().step_by(2).cloned().collect();
     let counted = value(one.counts_of(node, &half).await);
     same(&format!("counts of {half:?} below {node:?}"), counted, value(other.counts_of(node, &half).await));
+    for sort in FacetSort::ALL {
+        let of_sort: Vec<_> = counts.iter().filter(|(facet, _)| facet.sort() == sort).cloned().collect();
+        let found = pages(2, |page| other.counts_by(node, sort, page)).await;
+        same(&format!("counts by {sort:?} below {node:?}"), of_sort, found);
+    }
     same(&format!("counts below {node:?}"), counts, value(other.counts(node).await));
+    same(&format!("how many below {node:?}"), value(one.total(node).await), value(other.total(node).await));
     let mut asked: Vec<_> = facets.iter().map(|facet| vec![facet.clone()]).collect();
     asked.extend(facets.chunks(3).map(<[Facet]>::to_vec));
     asked.push(vec![

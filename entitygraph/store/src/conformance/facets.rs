@@ -2,7 +2,7 @@
 
 use entitygraph_schema::{
     ComponentPatch, EntityId, NewPose, Operation, Patch, Refusal, Value,
-    query::{Facet, PageRequest},
+    query::{Facet, FacetSort, PageRequest},
 };
 
 use super::build::*;
@@ -143,6 +143,54 @@ pub async fn counts_follow_every_move_and_burial(store: Shared) {
     assert_eq!(counts(&store, Some(6)).await, [(kind("ship"), 1), (label("red"), 1)]);
     let home = [(kind("crate"), 1), (kind("ship"), 1), (label("big"), 1), (label("red"), 1)];
     assert_eq!(counts(&store, Some(1)).await, home);
+}
+
+pub async fn counts_of_one_sort_come_by_pages(store: Shared) {
+    fleet(&store).await;
+    let draft = component("hull", &[("points", Value::Int(1))]);
+    let hull = publish_component(&store, draft).await;
+    let boxes = [
+        publish_container(&store, container("box", "box")).await,
+        publish_container(&store, container("chest", "box")).await,
+    ];
+    let instances = boxes.iter().zip(8..).map(|(of, number)| thing(id(number), id(6)).instance_of(of));
+    create(&store, instances.map(|instance| instance.with(&hull, &[]))).await;
+    let all = counts(&store, None).await;
+    for first in 1..=3 {
+        let mut found = Vec::new();
+        for sort in FacetSort::ALL {
+            let pages = walk(first, |page| store.counts_by(None, sort, page)).await;
+            assert!(pages.iter().all(|((facet, _), _)| facet.sort() == sort), "{sort:?}: {pages:?}");
+            found.extend(pages.into_iter().map(|(row, _)| row));
+        }
+        assert_eq!(found, all, "pages of {first}");
+    }
+    let page = store.counts_by(Some(id(1)), FacetSort::Label, PageRequest::first(1)).await.unwrap().value;
+    assert_eq!(page.rows.iter().map(|(row, _)| row.clone()).collect::<Vec<_>>(), [(label("big"), 2)]);
+    let next = PageRequest { first: 1, after: page.end };
+    for elsewhere in [
+        store.counts_by(Some(id(1)), FacetSort::Kind, next.clone()).await,
+        store.counts_by(Some(id(2)), FacetSort::Label, next.clone()).await,
+    ] {
+        assert_eq!(denied(elsewhere), Refusal::BadPageCursor);
+    }
+    apply(&store, [Operation::Bury { entity: id(2), subtree: true }]).await;
+    let page = store.counts_by(Some(id(1)), FacetSort::Label, next).await.unwrap().value;
+    assert_eq!(page.rows.into_iter().map(|(row, _)| row).collect::<Vec<_>>(), [(label("red"), 1)]);
+    let unknown = denied(store.counts_by(Some(id(99)), FacetSort::Kind, everything()).await);
+    assert_eq!(unknown, Refusal::UnknownEntity { entity: id(99) });
+}
+
+pub async fn a_total_is_of_all_below_and_of_the_whole_world(store: Shared) {
+    let total = async |below: Option<u64>| store.total(below.map(id)).await.unwrap().value;
+    assert_eq!(total(None).await, 0);
+    fleet(&store).await;
+    assert_eq!([total(None).await, total(Some(1)).await, total(Some(5)).await], [7, 4, 0]);
+    apply(&store, [reparent(id(2), id(7), NewPose::Ride)]).await;
+    assert_eq!([total(None).await, total(Some(1)).await, total(Some(6)).await], [7, 1, 4]);
+    apply(&store, [Operation::Bury { entity: id(2), subtree: true }]).await;
+    assert_eq!([total(None).await, total(Some(6)).await], [4, 1]);
+    assert_eq!(denied(store.total(Some(id(2))).await), Refusal::UnknownEntity { entity: id(2) });
 }
 
 pub async fn one_question_has_a_limit_of_facets(store: Shared) {

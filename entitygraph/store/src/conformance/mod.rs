@@ -163,6 +163,8 @@ macro_rules! conformance {
                     instances_are_found_by_container_and_own_values_by_component,
                     counts_are_sorted_and_leave_the_node_itself_out,
                     counts_follow_every_move_and_burial,
+                    counts_of_one_sort_come_by_pages,
+                    a_total_is_of_all_below_and_of_the_whole_world,
                     one_question_has_a_limit_of_facets,
                     facets_are_counted_by_name_too;
                 names:

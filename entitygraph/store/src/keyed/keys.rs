@@ -35,7 +35,7 @@
 
 use entitygraph_schema::{
     ComponentId, ContainerId, Cursor, Entity, EntityId, LinkKind, OperationId, OwnerId, Placement, PortName,
-    query::Facet,
+    query::{Facet, FacetSort},
 };
 
 /// The first byte of a key: its row in the table above.
@@ -320,13 +320,24 @@ pub fn after(key: &[u8]) -> Vec<u8> {
     next
 }
 
+/// What all facets of a sort begin with.
+pub const fn facet_tag(sort: FacetSort) -> u8 {
+    match sort {
+        FacetSort::Kind => 1,
+        FacetSort::Container => 2,
+        FacetSort::Component => 3,
+        FacetSort::Label => 4,
+    }
+}
+
 /// Appends a facet.
 pub fn put_facet(facet: &Facet, out: &mut Vec<u8>) {
+    let tag = facet_tag(facet.sort());
     match facet {
-        Facet::Kind(kind) => put_text_facet(1, kind.as_str(), out),
-        Facet::Container(id) => put_number_facet(2, id.get(), out),
-        Facet::Component(id) => put_number_facet(3, id.get(), out),
-        Facet::Label(label) => put_text_facet(4, label.as_str(), out),
+        Facet::Kind(kind) => put_text_facet(tag, kind.as_str(), out),
+        Facet::Container(id) => put_number_facet(tag, id.get(), out),
+        Facet::Component(id) => put_number_facet(tag, id.get(), out),
+        Facet::Label(label) => put_text_facet(tag, label.as_str(), out),
     }
 }
 

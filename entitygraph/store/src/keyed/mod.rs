@@ -26,7 +26,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 use parking_lot::RwLock;
@@ -211,8 +211,21 @@ impl Store for KeyedStore {
         self.ask(move |snapshot| find::find(snapshot, below, &any_of, &page)).await
     }
 
+    async fn total(&self, below: Option<EntityId>) -> Result<At<u64>> {
+        self.ask(move |snapshot| counts::total(snapshot, below)).await
+    }
+
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
         self.ask(move |snapshot| counts::counts(snapshot, below)).await
+    }
+
+    async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<At<Page<(Facet, u64)>>> {
+        self.ask(move |snapshot| counts::counts_by(snapshot, below, sort, &page)).await
     }
 
     async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {

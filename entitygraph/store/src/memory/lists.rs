@@ -7,7 +7,7 @@ use std::{
 
 use entitygraph_schema::{
     Entity, EntityId, Link, OwnerId, Refusal,
-    query::{ChildOrder, Extent, Facet, Page, PageRequest},
+    query::{ChildOrder, Extent, Facet, FacetSort, Page, PageRequest},
 };
 
 use super::{
@@ -79,6 +79,11 @@ pub(super) fn find(
     cut(format!("find {below:?} {any_of:?}"), rows, page)
 }
 
+pub(super) fn total(world: &World, below: Option<EntityId>) -> Result<u64, Refusal> {
+    known(world, below)?;
+    Ok(world.below(below, |_| true).len() as u64)
+}
+
 pub(super) fn counts(world: &World, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>, Refusal> {
     known(world, below)?;
     let mut counts = BTreeMap::new();
@@ -86,6 +91,17 @@ pub(super) fn counts(world: &World, below: Option<EntityId>) -> Result<Vec<(Face
         *counts.entry(facet).or_insert(0) += 1;
     }
     Ok(counts.into_iter().collect())
+}
+
+pub(super) fn counts_by(
+    world: &World,
+    below: Option<EntityId>,
+    sort: FacetSort,
+    page: &PageRequest,
+) -> Result<Page<(Facet, u64)>, Refusal> {
+    let counts = counts(world, below)?.into_iter().filter(|(facet, _)| facet.sort() == sort);
+    let rows = counts.map(|(facet, count)| (vec![by_facet(&facet)], (facet, count))).collect();
+    cut(format!("counts {below:?} {sort:?}"), rows, page)
 }
 
 pub(super) fn counts_of(
@@ -148,6 +164,15 @@ fn by_ordinal(entity: &Entity) -> Key {
 
 fn by_name(entity: &Entity) -> Key {
     vec![Part::Text(entity.name.as_str().to_lowercase()), id(entity.id)]
+}
+
+fn by_facet(facet: &Facet) -> Part {
+    match facet {
+        Facet::Kind(kind) => Part::Text(kind.to_string()),
+        Facet::Container(id) => Part::Id(id.get().into()),
+        Facet::Component(id) => Part::Id(id.get().into()),
+        Facet::Label(label) => Part::Text(label.to_string()),
+    }
 }
 
 fn id(id: EntityId) -> Part {

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Refusal, Route,
     Transaction,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 use parking_lot::RwLock;
@@ -223,8 +223,21 @@ impl Store for MemoryStore {
         self.read(|world| lists::find(world, below, any_of, &page))
     }
 
+    async fn total(&self, below: Option<EntityId>) -> Result<At<u64>> {
+        self.read(|world| lists::total(world, below))
+    }
+
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
         self.read(|world| lists::counts(world, below))
+    }
+
+    async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<At<Page<(Facet, u64)>>> {
+        self.read(|world| lists::counts_by(world, below, sort, &page))
     }
 
     async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {

@@ -4,16 +4,27 @@ use std::collections::BTreeSet;
 
 use entitygraph_schema::{
     EntityId, Refusal,
-    query::{Facet, PageRequest},
+    query::{Facet, FacetSort, Page, PageRequest},
 };
 
+use super::lists;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     keyed::{keys, snapshot::Snapshot},
 };
 
 /// Tallies of other facets that are passed over before the reader jumps. A jump is a new scan and costs about as much.
 const PATIENCE: usize = 24;
+
+/// The tally of everything.
+pub fn total(snapshot: &Snapshot<'_>, below: Option<EntityId>) -> Result<u64> {
+    let mut key = prefix(snapshot, below)?;
+    key.extend_from_slice(&keys::EVERYTHING);
+    match snapshot.get(&key)? {
+        Some(value) => snapshot.place.number("a tally", &value),
+        None => Ok(0),
+    }
+}
 
 /// Tallies of all facets.
 pub fn counts(snapshot: &Snapshot<'_>, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>> {
@@ -24,6 +35,21 @@ pub fn counts(snapshot: &Snapshot<'_>, below: Option<EntityId>) -> Result<Vec<(F
         Ok(true)
     })?;
     Ok(found)
+}
+
+/// A page of the tallies of one sort of facets.
+pub fn counts_by(
+    snapshot: &Snapshot<'_>,
+    below: Option<EntityId>,
+    sort: FacetSort,
+    page: &PageRequest,
+) -> Result<Page<(Facet, u64)>> {
+    let all = prefix(snapshot, below)?;
+    let mut of_sort = all.clone();
+    of_sort.push(keys::facet_tag(sort));
+    lists::rows("counts", &of_sort, snapshot, page, |key, value| {
+        read(snapshot, &all, key, value)?.ok_or_else(|| no_facet(snapshot, key))
+    })
 }
 
 /// Refuses more facets than one question may have.
@@ -80,8 +106,11 @@ fn key(prefix: &[u8], facet: &Facet) -> Vec<u8> {
 
 /// A tally; none of what only the writer uses.
 fn read(snapshot: &Snapshot<'_>, prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<(Facet, u64)>> {
-    let facet = keys::read_facet(&key[prefix.len()..])
-        .ok_or_else(|| snapshot.place.corrupt(format!("the tally {key:02x?} is of no facet")))?;
+    let facet = keys::read_facet(&key[prefix.len()..]).ok_or_else(|| no_facet(snapshot, key))?;
     let count = snapshot.place.number("a tally", value)?;
     Ok(facet.map(|facet| (facet, count)))
+}
+
+fn no_facet(snapshot: &Snapshot<'_>, key: &[u8]) -> Error {
+    snapshot.place.corrupt(format!("the tally {key:02x?} is of no facet"))
 }
