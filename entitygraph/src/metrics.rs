@@ -1,5 +1,5 @@
-//! Every figure the service exports. A field's doc comment is its help text in `docs/metrics.md`; names are
-//! `entitygraph_<noun>_<unit>`; labels come from enums, never from ids.
+//! Every figure the service exports. Names are `entitygraph_<noun>_<unit>`; a test prints `docs/metrics.md` from the help texts
+//! in [`Metrics::register`]. Labels are values of the enums and lists here, or codes of refusals, never ids.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use prometheus::{
 const SECONDS: [f64; 12] =
     [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
 
-/// What the service asks a store.
-const QUESTIONS: [&str; 13] = [
+/// What the service asks a store. A question that is not listed ends every debug build that asks it.
+pub(crate) const QUESTIONS: [&str; 15] = [
     "ancestors",
     "children",
     "counts",
+    "counts_of",
     "entities",
     "find",
     "links",
@@ -24,6 +25,7 @@ const QUESTIONS: [&str; 13] = [
     "owned",
     "route",
     "subtree",
+    "total",
     "zone_links",
     "zones_at",
 ];

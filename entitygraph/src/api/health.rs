@@ -9,19 +9,19 @@ use axum::{
 use prometheus::TextEncoder;
 use serde_json::json;
 
-use super::{Api, graphql::object::count::Counts};
+use super::Api;
 use crate::service::Error;
 
 /// The process runs and its store answers. The landing page shows these figures.
 pub(super) async fn alive(State(api): State<Api>) -> Response {
     let graph = api.graph();
-    match graph.counts(None).await {
-        Ok(counts) => Json(json!({
+    match graph.total(None).await {
+        Ok(entities) => Json(json!({
             "status": "up",
             "version": env!("CARGO_PKG_VERSION"),
             "store": graph.store_info().engine,
             "cursor": graph.applied().borrow().to_string(),
-            "entities": Counts(counts).total().to_string(),
+            "entities": entities.to_string(),
         }))
         .into_response(),
         Err(error) => {

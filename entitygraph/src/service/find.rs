@@ -158,10 +158,6 @@ impl Graph {
         }
         Ok(present.facets.pop_front().map(|facet| Place { facet, after: None }))
     }
-
-    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<Vec<(Facet, u64)>> {
-        Ok(self.ask("counts_of", self.inner.store.counts_of(below, facets)).await?.value)
-    }
 }
 
 /// Facets that are known to be there and not looked up yet.

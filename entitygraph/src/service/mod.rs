@@ -79,6 +79,11 @@ impl Graph {
         self.inner.store.info()
     }
 
+    /// Bytes of the store on disk.
+    pub async fn disk_bytes(&self) -> Result<u64> {
+        self.inner.store.disk_bytes().await
+    }
+
     /// The store itself, for what needs no cache: change sequence, bulk loads.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store

@@ -10,7 +10,10 @@ use glam::DVec3;
 use moka::future::Cache as Moka;
 
 use super::{Error, Graph, Result};
-use crate::cache::{Subtree, SubtreeKey};
+use crate::{
+    cache::{Subtree, SubtreeKey},
+    metrics,
+};
 
 /// Subtree reads under way, and nothing else: what they bring is kept by the cache, within its bound. The cursor in the key
 /// keeps a reader from joining a read that began before what it saw last.
@@ -147,9 +150,19 @@ impl Graph {
         Ok(self.ask("find", self.inner.store.find(below, any_of, page)).await?.value)
     }
 
+    /// How many entities there are below a node; without one in the whole world.
+    pub async fn total(&self, below: Option<EntityId>) -> Result<u64> {
+        Ok(self.ask("total", self.inner.store.total(below)).await?.value)
+    }
+
     /// How many entities below a node there are with each facet.
     pub async fn counts(&self, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>> {
         Ok(self.ask("counts", self.inner.store.counts(below)).await?.value)
+    }
+
+    /// How many entities below a node there are with each of these facets; none is not told.
+    pub async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<Vec<(Facet, u64)>> {
+        Ok(self.ask("counts_of", self.inner.store.counts_of(below, facets)).await?.value)
     }
 
     /// Entities of an owner.
@@ -198,6 +211,7 @@ impl Graph {
         question: &'static str,
         read: impl Future<Output = Result<At<T>>>,
     ) -> Result<At<T>> {
+        debug_assert!(metrics::QUESTIONS.contains(&question), "list the question {question} in metrics.rs");
         let timer = self.inner.metrics.store_read_seconds.start_timer();
         let answer = read.await?;
         timer.observe_duration();

@@ -160,3 +160,13 @@ async fn containers_that_cannot_be_are_refused_by_name() {
         assert!(refused["message"].as_str().unwrap().contains(part), "{draft}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn a_node_that_is_not_there_is_the_error_of_the_count_that_asks_about_it() {
+    let world = World::small().await;
+    let query = r#"{ container(name: "ship/room") { all: instanceCount none: instanceCount(below: "77") } }"#;
+    let reply = world.post(json!({ "query": query }).to_string()).await;
+    let errors = reply.json()["errors"].as_array().unwrap().clone();
+    assert_eq!((errors.len(), reply.code()), (1, "UNKNOWN_ENTITY".to_owned()));
+    assert_eq!(errors[0]["path"], json!(["container", "none"]));
+}

@@ -23,13 +23,16 @@ async fn wide(children: usize) -> (World, String) {
 
 /// Reads by question that the query costs, and its answer.
 async fn cost(world: &World, query: &str, variables: Value) -> (Vec<(&'static str, u64)>, Value) {
-    const QUESTIONS: [&str; 11] = [
+    const QUESTIONS: [&str; 14] = [
         "entities",
         "children",
         "ancestors",
         "subtree",
         "find",
         "counts",
+        "counts_of",
+        "counts_by",
+        "total",
         "owned",
         "named",
         "near",
@@ -102,4 +105,42 @@ async fn a_search_by_one_property_is_one_search_and_one_read_of_its_rows() {
         cost(&world, r#"{ find(kinds: ["rock"], first: 50) { nodes { name } } }"#, json!({})).await;
     assert_eq!(data["find"]["nodes"].as_array().unwrap().len(), 50);
     assert_eq!(reads, [("entities", 1), ("find", 1)]);
+}
+
+#[tokio::test]
+async fn the_instances_of_a_page_of_containers_are_counted_in_one_read() {
+    let (world, _) = wide(1).await;
+    let publish: String = (0..48)
+        .map(|n| {
+            format!(
+                r#"c{n}: publishContainer(input: {{ name: "part/{n}", kind: "part" }}) {{ __typename }} "#
+            )
+        })
+        .collect();
+    world.data(&format!("mutation {{ {publish} }}")).await;
+    let query = "{ containers(first: 50) { nodes { name instanceCount } } }";
+    let (reads, data) = cost(&world, query, json!({})).await;
+    let rows = data["containers"]["nodes"].as_array().unwrap();
+    assert_eq!(rows.len(), 50);
+    assert_eq!(rows.last().unwrap(), &json!({ "name": "ship/room", "instanceCount": "2" }));
+    assert_eq!(rows[0]["instanceCount"], "0");
+    assert_eq!(reads, [("counts_of", 1)]);
+
+    let (sol, moon) = (world.id("Sol").await, world.id("Moon").await);
+    let query = "query ($sol: EntityId!, $moon: EntityId!) { containers(prefix: \"ship/\") { nodes {
+        everywhere: instanceCount here: instanceCount(below: $sol) there: instanceCount(below: $moon) } } }";
+    let (reads, data) = cost(&world, query, json!({ "sol": sol, "moon": moon })).await;
+    let room = json!({ "everywhere": "2", "here": "2", "there": "0" });
+    assert_eq!(data["containers"]["nodes"][1], room);
+    assert_eq!(reads, [("counts_of", 3)], "one for each node that is asked about");
+}
+
+#[tokio::test]
+async fn how_many_entities_there_are_is_one_figure_for_status_and_health() {
+    let (world, _) = wide(10).await;
+    let (reads, data) = cost(&world, "{ status { entities } }", json!({})).await;
+    assert_eq!((data["status"]["entities"].as_str(), reads), (Some("24"), vec![("total", 1)]));
+    let health = world.get("/healthz").await.json();
+    assert_eq!((health["entities"].as_str(), world.store_reads("total")), (Some("24"), 2));
+    assert_eq!(world.store_reads("counts"), 0);
 }

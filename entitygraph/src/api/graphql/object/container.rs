@@ -12,7 +12,7 @@ use super::{
 use crate::api::{
     error::Fault,
     graphql::{
-        context::graph,
+        context::{Reach, graph},
         page::{self, Rows, cost},
         scalar::{BoundsObject, Id, Int64, PoseObject},
     },
@@ -102,9 +102,7 @@ impl Container {
 
     /// How many instances there are, below an entity or in the whole world.
     async fn instance_count(&self, ctx: &Context<'_>, below: Option<Id>) -> Result<Int64, Fault> {
-        let counts = graph(ctx).counts(below.map(|below| below.0)).await?;
-        let here = Facet::Container(self.0.id);
-        Ok(counts.into_iter().find(|(facet, _)| *facet == here).map_or(0, |(_, count)| count).into())
+        Ok(Reach::of(ctx).instance_count(below.map(|below| below.0), self.0.id).await?.into())
     }
 
     /// Its instances, below an entity or in the whole world.

@@ -6,7 +6,6 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::graph,
-        object::count::Counts,
         scalar::{ChangeCursor, Int64},
     },
 };
@@ -50,8 +49,8 @@ impl StatusQuery {
             version: env!("CARGO_PKG_VERSION"),
             store: info.engine,
             caveat: info.caveat,
-            disk_bytes: graph.store().disk_bytes().await?.into(),
-            entities: Counts(graph.counts(None).await?).total().into(),
+            disk_bytes: graph.disk_bytes().await?.into(),
+            entities: graph.total(None).await?.into(),
             cursor: ChangeCursor(*graph.applied().borrow()),
             cache_hit_rate,
             cache_bytes: Int64(metrics.cache_bytes.get().into()),
