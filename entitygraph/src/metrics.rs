@@ -11,11 +11,11 @@ use prometheus::{
 const SECONDS: [f64; 12] =
     [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
 
-/// What the service asks a store. A question that is not listed ends every debug build that asks it.
+/// What the service asks a store. A debug build panics at a question that is not listed.
 pub(crate) const QUESTIONS: [&str; 15] = [
     "ancestors",
     "children",
-    "counts",
+    "counts_by",
     "counts_of",
     "entities",
     "find",

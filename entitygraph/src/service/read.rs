@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use entitygraph_schema::{
     Cursor, Entity, EntityId, Link, LinkKind, OwnerId, Refusal, Route,
-    query::{At, ChildOrder, Extent, Facet, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
 };
 use glam::DVec3;
 use moka::future::Cache as Moka;
@@ -155,9 +155,15 @@ impl Graph {
         Ok(self.ask("total", self.inner.store.total(below)).await?.value)
     }
 
-    /// How many entities below a node there are with each facet.
-    pub async fn counts(&self, below: Option<EntityId>) -> Result<Vec<(Facet, u64)>> {
-        Ok(self.ask("counts", self.inner.store.counts(below)).await?.value)
+    /// How many entities below a node there are with each facet of a sort.
+    pub async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<Page<(Facet, u64)>> {
+        self.check_rows("page", page.first)?;
+        Ok(self.ask("counts_by", self.inner.store.counts_by(below, sort, page)).await?.value)
     }
 
     /// How many entities below a node there are with each of these facets; none is not told.

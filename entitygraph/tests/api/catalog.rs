@@ -94,7 +94,7 @@ async fn a_container_shows_its_children_ports_and_instances() {
             r#"query ($sol: EntityId!) {
               container(name: "ship/hauler") { version kind radius root transient labels bounds { max }
                 ports { name accepts } components { name variables { name value own } }
-                children { name container { name kind } pose { position } port labels overrides { name variables { name value own } } }
+                children { nodes { name container { name kind } pose { position } port labels overrides { name variables { name value own } } } }
                 instanceEntities instanceCount(below: $sol) instances(below: $sol) { nodes { name } } }
               containers(prefix: "ship/") { nodes { name } } none: container(name: "ship/none") { name }
               componentTypes(first: 1) { nodes { name } pageInfo { hasNextPage } } }"#,
@@ -108,12 +108,12 @@ async fn a_container_shows_its_children_ports_and_instances() {
         json!({
             "version": 1, "kind": "ship", "radius": 40.0, "root": true, "transient": false, "labels": ["flies"],
             "bounds": { "max": [40.0, 15.0, 8.0] }, "ports": [{ "name": "clamp", "accepts": ["crate"] }], "components": [hull],
-            "children": [
+            "children": { "nodes": [
                 { "name": "bridge", "container": { "name": "ship/room", "kind": "room" }, "pose": { "position": [30.0, 0.0, 2.0] },
                   "port": null, "labels": [], "overrides": [] },
                 { "name": "hold", "container": { "name": "ship/room", "kind": "room" }, "pose": { "position": [-10.0, 0.0, 0.0] },
                   "port": null, "labels": [], "overrides": [{ "name": "cargo", "variables": [
-                    { "name": "tons", "value": 12.5, "own": true }, { "name": "contents", "value": [], "own": false }] }] }],
+                    { "name": "tons", "value": 12.5, "own": true }, { "name": "contents", "value": [], "own": false }] }] }] },
             "instanceEntities": "3", "instanceCount": "1", "instances": { "nodes": [{ "name": "Hermes" }] },
         })
     );
@@ -159,6 +159,30 @@ async fn containers_that_cannot_be_are_refused_by_name() {
         assert_eq!(refused["code"], code, "{draft}");
         assert!(refused["message"].as_str().unwrap().contains(part), "{draft}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn the_children_of_a_container_come_by_pages_in_the_order_of_its_author() {
+    let world = World::small().await;
+    let names = ["e", "a", "d", "b", "c"];
+    let children = names.map(|name| json!({ "name": name, "container": "ship/room" }));
+    publish(&world, json!({ "name": "deck", "kind": "deck", "children": children })).await;
+    let query = "query ($after: String) { container(name: \"deck\") {
+        children(first: 2, after: $after) { nodes { name } pageInfo { hasNextPage endCursor } } } }";
+    let (mut after, mut found, mut pages) = (Value::Null, Vec::new(), 0);
+    loop {
+        let page = world.ask(query, json!({ "after": after })).await["container"]["children"].take();
+        let nodes = page["nodes"].as_array().unwrap();
+        found.extend(nodes.iter().map(|child| child["name"].as_str().unwrap().to_owned()));
+        pages += 1;
+        if page["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!((found, pages), (names.map(str::to_owned).to_vec(), 3));
+    publish(&world, json!({ "name": "deck", "kind": "deck" })).await;
+    assert_eq!(world.error(query, json!({ "after": after })).await.0, "BAD_PAGE_CURSOR");
 }
 
 #[tokio::test]

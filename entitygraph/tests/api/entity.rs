@@ -1,6 +1,6 @@
 //! Entities: their fields, what is around them and below them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -185,8 +185,9 @@ async fn entities_are_found_by_name_owner_and_in_the_roots() {
     let data = world
         .data(
             r#"{ named(prefix: "pRoX") { nodes { name } } owned(owner: "player:ada") { nodes { name } }
-                 roots { nodes { name counts { total kinds { name count } containers { container { name } count }
-                   labels { name count } components { component { name } count } } } } }"#,
+                 roots { nodes { name counts { total kinds { nodes { name count } }
+                   containers { nodes { container { name } count } } labels { nodes { name count } }
+                   components { nodes { component { name } count } } } } } }"#,
         )
         .await;
     assert_eq!(data["named"]["nodes"], json!([{ "name": "Proxima" }, { "name": "Proxima Gate" }]));
@@ -194,16 +195,24 @@ async fn entities_are_found_by_name_owner_and_in_the_roots() {
     let root = &data["roots"]["nodes"][0];
     assert_eq!(root["name"], "Universe");
     assert_eq!(root["counts"]["total"], "12");
-    assert!(root["counts"]["kinds"].as_array().unwrap().contains(&json!({ "name": "gate", "count": "2" })));
+    assert!(
+        root["counts"]["kinds"]["nodes"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({ "name": "gate", "count": "2" }))
+    );
     assert_eq!(
-        root["counts"]["containers"],
+        root["counts"]["containers"]["nodes"],
         json!([{ "container": { "name": "ship/room" }, "count": "2" }, { "container": { "name": "ship/hauler" }, "count": "1" }])
     );
     assert_eq!(
-        root["counts"]["labels"],
+        root["counts"]["labels"]["nodes"],
         json!([{ "name": "flies", "count": "1" }, { "name": "mission/rescue", "count": "1" }])
     );
-    assert_eq!(root["counts"]["components"], json!([{ "component": { "name": "cargo" }, "count": "1" }]));
+    assert_eq!(
+        root["counts"]["components"]["nodes"],
+        json!([{ "component": { "name": "cargo" }, "count": "1" }])
+    );
 }
 
 #[tokio::test]
@@ -287,4 +296,25 @@ async fn fields_are_answered_in_the_order_of_the_query_also_those_that_had_to_be
     for _ in 0..2 {
         assert_eq!(cold.post(json!({ "query": query }).to_string()).await.text, expected);
     }
+}
+
+#[tokio::test]
+async fn counts_come_by_pages() {
+    let world = World::small().await;
+    let query = "query ($first: Int, $after: String) { counts {
+        kinds(first: $first, after: $after) { nodes { name count } pageInfo { hasNextPage endCursor } } } }";
+    let all = world.ask(query, json!({ "first": 100 })).await["counts"]["kinds"]["nodes"].take();
+    let all = all.as_array().unwrap();
+    let names: Vec<_> = all.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted() && names.len() == 10, "{names:?}");
+    let (mut after, mut found) = (Value::Null, Vec::new());
+    for _ in 0..3 {
+        let page = world.ask(query, json!({ "first": 4, "after": after })).await["counts"]["kinds"].take();
+        found.extend(page["nodes"].as_array().unwrap().clone());
+        after = page["pageInfo"]["endCursor"].clone();
+        assert_eq!(page["pageInfo"]["hasNextPage"], found.len() < all.len());
+    }
+    assert_eq!(&found, all);
+    assert_eq!(world.error(query, json!({ "first": 2_001 })).await.0, "TOO_MANY");
+    assert_eq!(world.error("{ counts(below: 77) { total } }", json!({})).await.0, "UNKNOWN_ENTITY");
 }

@@ -416,11 +416,11 @@ async fn lists_of_unknown_length_multiply_what_is_asked_of_each_row() {
     let sol = world.id("Sol").await;
     let documents = [
         format!(
-            r#"{{ entity(id: "{sol}") {{ counts {{ containers {{ container {{ instances(first: 2000) {{ nodes {{ id }} }} }} }} }} }} }}"#
+            r#"{{ entity(id: "{sol}") {{ counts {{ containers(first: 50) {{ nodes {{ container {{ instances(first: 2000) {{ nodes {{ id }} }} }} }} }} }} }} }}"#
         ),
         format!(
-            r#"{{ entity(id: "{sol}") {{ counts {{ components {{ component {{ name }} }} containers {{ container {{
-               children {{ container {{ children {{ container {{ children {{ name }} }} }} }} }} }} }} }} }} }}"#
+            r#"{{ entity(id: "{sol}") {{ counts {{ containers(first: 500) {{ nodes {{ container {{
+               children {{ nodes {{ container {{ children {{ nodes {{ name }} }} }} }} }} }} }} }} }} }} }}"#
         ),
         format!(
             r#"mutation {{ createEntity(input: {{ name: "x", kind: "rock", parent: "{sol}" }}) {{
@@ -443,8 +443,8 @@ async fn lists_of_unknown_length_multiply_what_is_asked_of_each_row() {
     assert!(!text.contains("more than"), "the cost is not told: {text}");
 
     let modest = format!(
-        r#"{{ entity(id: "{sol}") {{ counts {{ total kinds {{ name count }} labels {{ name count }}
-           containers {{ container {{ name }} count }} components {{ component {{ name }} count }} }} }} }}"#
+        r#"{{ entity(id: "{sol}") {{ counts {{ total kinds {{ nodes {{ name count }} }} labels {{ nodes {{ name count }} }}
+           containers {{ nodes {{ container {{ name }} count }} }} components {{ nodes {{ component {{ name }} count }} }} }} }} }}"#
     );
     world.data(&modest).await;
     still_up(&world).await;

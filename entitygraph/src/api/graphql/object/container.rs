@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object};
-use entitygraph_schema::{self as schema, Components, query::Facet};
+use entitygraph_schema::{
+    self as schema, Components, Refusal,
+    query::{Facet, Page, PageCursor, PageRequest},
+};
 
 use super::{
     component::Component,
@@ -15,6 +18,7 @@ use crate::api::{
         context::{Reach, graph},
         page::{self, Rows, cost},
         scalar::{BoundsObject, Id, Int64, PoseObject},
+        straight::rows::Row,
     },
 };
 
@@ -29,6 +33,21 @@ fn components(ctx: &Context<'_>, own: &Components) -> Vec<Component> {
         .keys()
         .filter_map(|id| Some(Component::of(catalog.registry.get(*id)?.clone(), &full, own)))
         .collect()
+}
+
+/// A page of a container's children. The name of a child is its cursor: of one that the newest version no longer has, a page
+/// cannot go on.
+fn children(all: &[schema::Child], request: &PageRequest) -> Result<Page<schema::Child>, Refusal> {
+    let rest = match &request.after {
+        None => all,
+        Some(PageCursor(name)) => {
+            let last = all.iter().position(|child| child.name.as_str().as_bytes() == name);
+            &all[last.ok_or(Refusal::BadPageCursor)? + 1..]
+        }
+    };
+    let rows = rest.iter().take(request.first);
+    let rows = rows.map(|child| (child.clone(), PageCursor(child.name.as_str().as_bytes().to_vec())));
+    Ok(Page::of(rows.collect(), rest.len() > request.first))
 }
 
 /// The newest version of an object container.
@@ -89,10 +108,16 @@ impl Container {
         components(ctx, &self.0.draft.components)
     }
 
-    /// What its instances come with.
-    #[graphql(complexity = "8 * child_complexity + 1")]
-    async fn children(&self) -> Vec<Child> {
-        self.0.draft.children.iter().cloned().map(Child).collect()
+    /// What its instances come with, in its author's order.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn children(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Child>, Fault> {
+        let request = page::request(ctx, first, after)?;
+        Ok(page::rows(&request, children(&self.0.draft.children, &request)?, Child))
     }
 
     /// How many entities one instance has, nested children included.
@@ -140,6 +165,8 @@ impl Port {
 
 /// A child that instances of a container come with.
 pub struct Child(schema::Child);
+
+impl Row for Child {}
 
 /// A child that instances of a container come with.
 #[Object(name = "ContainerChild")]

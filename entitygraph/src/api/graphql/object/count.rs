@@ -1,17 +1,24 @@
 //! Counts below a node, by everything that entities are found by.
 
 use async_graphql::{Context, Object, SimpleObject};
-use entitygraph_schema::query::Facet;
-
-use super::{component::ComponentType, container::Container};
-use crate::api::graphql::{
-    context::graph,
-    page::{cost, tree_cost},
-    scalar::Int64,
+use entitygraph_schema::{
+    EntityId,
+    query::{Facet, FacetSort},
 };
 
-/// How many entities there are below a node, not counting itself.
-pub struct Counts(pub Vec<(Facet, u64)>);
+use super::{component::ComponentType, container::Container};
+use crate::api::{
+    error::Fault,
+    graphql::{
+        context::graph,
+        page::{self, Rows, cost},
+        scalar::Int64,
+        straight::rows::Row,
+    },
+};
+
+/// How many entities there are below a node, not counting itself; without a node in the whole world.
+pub struct Counts(pub Option<EntityId>);
 
 /// How many entities have a name in common: that of a kind or label.
 #[derive(SimpleObject)]
@@ -40,64 +47,96 @@ pub struct ComponentCount {
     count: Int64,
 }
 
-impl Counts {
-    /// All entities: each has exactly one kind.
-    pub fn total(&self) -> u64 {
-        self.0.iter().filter(|(facet, _)| matches!(facet, Facet::Kind(_))).map(|(_, count)| count).sum()
-    }
+impl Row for NamedCount {}
+impl Row for ContainerCount {}
+impl Row for ComponentCount {}
 
-    fn named<'a>(&'a self, name: impl Fn(&'a Facet) -> Option<&'a str>) -> Vec<NamedCount> {
-        let rows = self.0.iter().filter_map(|(facet, count)| Some((name(facet)?, count)));
-        rows.map(|(name, count)| NamedCount { name: name.to_owned(), count: (*count).into() }).collect()
+impl Counts {
+    /// A page of the counts by facets of a sort; what is no row is left out.
+    async fn page<N: Row>(
+        &self,
+        ctx: &Context<'_>,
+        sort: FacetSort,
+        first: Option<i32>,
+        after: Option<String>,
+        row: impl Fn(Facet, Int64) -> Option<N>,
+    ) -> Result<Rows<N>, Fault> {
+        let request = page::request(ctx, first, after)?;
+        let page = graph(ctx).counts_by(self.0, sort, request.clone()).await?;
+        let page = page.filter_map(|(facet, count)| row(facet, count.into()));
+        Ok(page::rows(&request, page, |row| row))
     }
+}
+
+fn named(facet: Facet, count: Int64) -> Option<NamedCount> {
+    let name = match &facet {
+        Facet::Kind(kind) => kind.as_str(),
+        Facet::Label(label) => label.as_str(),
+        Facet::Container(_) | Facet::Component(_) => return None,
+    };
+    Some(NamedCount { name: name.to_owned(), count })
 }
 
 /// How many entities there are below a node, not counting itself.
 #[Object]
 impl Counts {
     /// All of them.
-    #[graphql(name = "total")]
-    async fn all(&self) -> Int64 {
-        self.total().into()
+    async fn total(&self, ctx: &Context<'_>) -> Result<Int64, Fault> {
+        Ok(graph(ctx).total(self.0).await?.into())
     }
 
-    /// By kind.
-    #[graphql(complexity = "cost(None, child_complexity)")]
-    async fn kinds(&self) -> Vec<NamedCount> {
-        self.named(|facet| if let Facet::Kind(kind) = facet { Some(kind.as_str()) } else { None })
+    /// Of each kind, by its name.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn kinds(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<NamedCount>, Fault> {
+        self.page(ctx, FacetSort::Kind, first, after, named).await
     }
 
-    /// By label.
-    #[graphql(complexity = "cost(None, child_complexity)")]
-    async fn labels(&self) -> Vec<NamedCount> {
-        self.named(|facet| if let Facet::Label(label) = facet { Some(label.as_str()) } else { None })
+    /// With each label, by its name.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn labels(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<NamedCount>, Fault> {
+        self.page(ctx, FacetSort::Label, first, after, named).await
     }
 
-    /// By container.
-    #[graphql(complexity = "tree_cost(child_complexity)")]
-    async fn containers(&self, ctx: &Context<'_>) -> Vec<ContainerCount> {
-        let catalog = graph(ctx).catalog();
-        let rows = self.0.iter().filter_map(|(facet, count)| match facet {
-            Facet::Container(id) => {
-                let container = Container(catalog.container(*id)?.clone());
-                Some(ContainerCount { container, count: (*count).into() })
-            }
-            _ => None,
-        });
-        rows.collect()
+    /// Of each container, by its number.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn containers(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<ContainerCount>, Fault> {
+        let row = |facet, count| {
+            let Facet::Container(id) = facet else { return None };
+            Some(ContainerCount { container: Container(graph(ctx).catalog().container(id)?.clone()), count })
+        };
+        self.page(ctx, FacetSort::Container, first, after, row).await
     }
 
-    /// By component, of those with own values of it.
-    #[graphql(complexity = "tree_cost(child_complexity)")]
-    async fn components(&self, ctx: &Context<'_>) -> Vec<ComponentCount> {
-        let catalog = graph(ctx).catalog();
-        let rows = self.0.iter().filter_map(|(facet, count)| match facet {
-            Facet::Component(id) => {
-                let component = ComponentType(catalog.registry.get(*id)?.clone());
-                Some(ComponentCount { component, count: (*count).into() })
-            }
-            _ => None,
-        });
-        rows.collect()
+    /// With own values of each component, by its number.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn components(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<ComponentCount>, Fault> {
+        let row = |facet, count| {
+            let Facet::Component(id) = facet else { return None };
+            Some(ComponentCount {
+                component: ComponentType(graph(ctx).catalog().registry.get(id)?.clone()),
+                count,
+            })
+        };
+        self.page(ctx, FacetSort::Component, first, after, row).await
     }
 }
