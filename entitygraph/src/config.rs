@@ -63,7 +63,7 @@ pub struct Limits {
     pub transaction_operations: usize,
     /// Deepest GraphQL selection.
     pub query_depth: usize,
-    /// Highest GraphQL complexity; a field counts 1, a page multiplies by its size.
+    /// Highest GraphQL complexity; a field counts 1, a search or a route more, a page multiplies by its size.
     pub query_complexity: usize,
     /// Longest GraphQL document in lexical tokens; thousands of aliases end here before they cost a parse.
     pub query_tokens: usize,

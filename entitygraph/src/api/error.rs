@@ -293,8 +293,8 @@ pub(super) fn is_too_complex(error: &ServerError) -> bool {
 pub(super) fn too_complex(error: &mut ServerError, cost: Option<usize>, limits: &Limits) {
     let cost = cost.map_or_else(|| "more than".to_owned(), |cost| format!("{cost}, the limit is"));
     error.message = format!(
-        "the query is too complex: it counts {cost} {}; a field counts 1, a page multiplies by its size: ask for smaller pages or \
-         fewer fields",
+        "the query is too complex: it counts {cost} {}; a field counts 1, a search or a route more, a page multiplies by its size: ask for \
+         smaller pages or fewer fields",
         limits.query_complexity
     );
     classify(error, "QUERY_TOO_COMPLEX");

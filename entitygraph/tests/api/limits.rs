@@ -449,3 +449,40 @@ async fn lists_of_unknown_length_multiply_what_is_asked_of_each_row() {
     world.data(&modest).await;
     still_up(&world).await;
 }
+
+#[tokio::test]
+async fn searches_count_for_what_they_look_through_and_are_refused_before_any_read() {
+    let world = World::small().await;
+    let sol = world.id("Sol").await;
+    let point = "point: [0, 0, 0]";
+    let near = format!("near(at: {{ {point}, radius: 1 }}, first: 1) {{ nodes {{ distance }} }}");
+    let many = |count: usize, field: &str| {
+        let fields: String = (0..count).map(|number| format!("a{number}: {field} ")).collect();
+        format!("{{ {fields} }}")
+    };
+    let documents = [
+        format!(r#"{{ find(kinds: ["ship"], first: 2000) {{ nodes {{ zone {{ {near} }} }} }} }}"#),
+        many(1_000, &format!(r#"route(from: "{sol}", to: "{sol}") {{ cost }}"#)),
+        many(1_000, &format!(r#"zonesAt(zone: "{sol}", {point}) {{ id }}"#)),
+        many(600, r#"find(kinds: ["a"], labels: ["b"], first: 1) { nodes { id } }"#),
+        many(3_000, "counts { total }"),
+        "{ named(prefix: \"\", first: 2000) { nodes { counts { kinds(first: 1) { nodes { name } } } } } }"
+            .to_owned(),
+        format!(
+            "{{ container(name: \"ship/room\") {} }}",
+            many(2_100, &format!(r#"instanceCount(below: "{sol}")"#))
+        ),
+    ];
+    let asked = || world.api.graph().metrics().store_read_seconds.get_sample_count();
+    let before = asked();
+    for document in documents {
+        let reply = query(&world, &document).await;
+        assert_eq!(reply.code(), "QUERY_TOO_COMPLEX", "{}", &document[..60]);
+    }
+    assert_eq!(asked(), before);
+    // What a tool asks for of each of its ships is not.
+    world
+        .data(&format!(r#"{{ find(kinds: ["ship"], first: 100) {{ nodes {{ zone {{ {near} }} }} }} }}"#))
+        .await;
+    still_up(&world).await;
+}

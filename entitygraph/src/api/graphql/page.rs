@@ -142,6 +142,15 @@ pub(super) fn tree_cost(per_row: usize) -> usize {
     cost(Some(500), per_row)
 }
 
+/// Complexity of a read of the store that is made for one field alone, beside what it answers.
+pub(super) const READ_COST: usize = 50;
+/// Complexity of going inwards through nested zones: a small search in each.
+pub(super) const ZONES_COST: usize = 200;
+/// Complexity of a search that may look through thousands of entities to bring one row: 20,000 at most.
+pub(super) const SEARCH_COST: usize = 500;
+/// Complexity of a route: it may pass through 100,000 zones.
+pub(super) const ROUTE_COST: usize = 2_000;
+
 #[cfg(test)]
 mod tests {
     use super::{super::object::entity::Node, *};

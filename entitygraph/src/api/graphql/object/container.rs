@@ -16,7 +16,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::{Reach, graph},
-        page::{self, Rows, cost},
+        page::{self, READ_COST, Rows, cost},
         scalar::{BoundsObject, Id, Int64, PoseObject},
         straight::rows::Row,
     },
@@ -126,6 +126,7 @@ impl Container {
     }
 
     /// How many instances there are, below an entity or in the whole world.
+    #[graphql(complexity = "if below.is_some() { READ_COST } else { 1 }")]
     async fn instance_count(&self, ctx: &Context<'_>, below: Option<Id>) -> Result<Int64, Fault> {
         Ok(Reach::of(ctx).instance_count(below.map(|below| below.0), self.0.id).await?.into())
     }

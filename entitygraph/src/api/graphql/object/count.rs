@@ -11,7 +11,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::graph,
-        page::{self, Rows, cost},
+        page::{self, READ_COST, Rows, cost},
         scalar::Int64,
         straight::rows::Row,
     },
@@ -81,12 +81,13 @@ fn named(facet: Facet, count: Int64) -> Option<NamedCount> {
 #[Object]
 impl Counts {
     /// All of them.
+    #[graphql(complexity = "READ_COST")]
     async fn total(&self, ctx: &Context<'_>) -> Result<Int64, Fault> {
         Ok(graph(ctx).total(self.0).await?.into())
     }
 
     /// Of each kind, by its name.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "READ_COST + cost(first, child_complexity)")]
     async fn kinds(
         &self,
         ctx: &Context<'_>,
@@ -97,7 +98,7 @@ impl Counts {
     }
 
     /// With each label, by its name.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "READ_COST + cost(first, child_complexity)")]
     async fn labels(
         &self,
         ctx: &Context<'_>,
@@ -108,7 +109,7 @@ impl Counts {
     }
 
     /// Of each container, by its number.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "READ_COST + cost(first, child_complexity)")]
     async fn containers(
         &self,
         ctx: &Context<'_>,
@@ -123,7 +124,7 @@ impl Counts {
     }
 
     /// With own values of each component, by its number.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "READ_COST + cost(first, child_complexity)")]
     async fn components(
         &self,
         ctx: &Context<'_>,

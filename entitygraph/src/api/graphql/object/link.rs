@@ -8,7 +8,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::{Reach, graph},
-        page::{self, Rows, cost},
+        page::{self, Rows, SEARCH_COST, cost},
         query::space::{self, NearInput},
         scalar::BoundsObject,
     },
@@ -50,7 +50,7 @@ impl Zone {
     }
 
     /// What is around a point of the zone, nearest first: in it, the zones around it and the zones nested in those.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "SEARCH_COST + cost(first, child_complexity)")]
     async fn near(
         &self,
         ctx: &Context<'_>,

@@ -18,7 +18,7 @@ use crate::{
                 entity::{self, ExtentName, Node},
                 tree::Tree,
             },
-            page::{self, Rows, cost},
+            page::{self, Rows, SEARCH_COST, cost},
             scalar::{ChangeCursor, Id},
             value,
         },
@@ -93,7 +93,7 @@ impl EntityQuery {
     /// Entities below another one (not itself), or in the whole world, for which all that is asked holds; of several
     /// kinds, containers, components or labels one suffices. Components count whether they are the entity's own or its
     /// container's. A page may be shorter than `first`: go on while `hasNextPage`.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "SEARCH_COST + cost(first, child_complexity)")]
     #[allow(clippy::too_many_arguments)] // they are the arguments of the GraphQL field
     async fn find(
         &self,

@@ -18,7 +18,7 @@ use crate::api::{
             link::Route,
             tree::Hit,
         },
-        page::{self, Rows, cost},
+        page::{self, ROUTE_COST, Rows, SEARCH_COST, ZONES_COST, cost},
         scalar::{Id, Vector},
     },
 };
@@ -89,7 +89,7 @@ pub struct SpaceQuery;
 impl SpaceQuery {
     /// What is around a point of a zone, nearest first: in this zone, the zones around it and the zones nested in those.
     /// Give `radius`, `minAngularSize`, or both, which then both hold. `zone { near }` asks the same from a zone host.
-    #[graphql(complexity = "cost(first, child_complexity)")]
+    #[graphql(complexity = "SEARCH_COST + cost(first, child_complexity)")]
     async fn near(
         &self,
         ctx: &Context<'_>,
@@ -102,7 +102,7 @@ impl SpaceQuery {
     }
 
     /// The zones whose bounds hold a point, from `zone` inwards.
-    #[graphql(complexity = "8 * child_complexity + 1")]
+    #[graphql(complexity = "ZONES_COST + 8 * child_complexity + 1")]
     async fn zones_at(
         &self,
         ctx: &Context<'_>,
@@ -115,6 +115,7 @@ impl SpaceQuery {
     }
 
     /// The cheapest way between two zones over links of a kind; null when there is none.
+    #[graphql(complexity = "ROUTE_COST + child_complexity")]
     async fn route(
         &self,
         ctx: &Context<'_>,
