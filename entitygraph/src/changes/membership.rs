@@ -42,7 +42,7 @@ impl Scope {
     }
 
     /// Adds what the commit at `cursor` changed with this step for followers of the scope; says false when that is more
-    /// than `max_entered` entities. The window has the commit.
+    /// than `max_entered` entities. The window has the commit. A link is told once, also when both ends are in the scope.
     pub(super) async fn tell(
         &self,
         cursor: Cursor,
@@ -54,6 +54,12 @@ impl Scope {
     ) -> Result<bool> {
         let before = step.before.as_ref().filter(|place| self.holds(place));
         let after = step.after.as_ref().filter(|place| self.holds(place));
+        if let Some(link) = ScopeChange::of_link(step.change) {
+            if before.or(after).is_some() && told.last() != Some(&link) {
+                told.push(link);
+            }
+            return Ok(true);
+        }
         match (before, after, step.change) {
             (Some(_), Some(_), Change::Changed { entity, delta, .. }) => told.push(ScopeChange::Changed {
                 entity: *entity,

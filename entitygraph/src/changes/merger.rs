@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entitygraph_schema::{Cursor, Entity, EntityId, OperationId, Patch};
+use entitygraph_schema::{Cursor, Entity, OperationId, Patch};
 
-use super::scope::{ScopeChange, ScopeCommit};
+use super::scope::{ScopeChange, ScopeCommit, Subject};
 
-/// Collects transactions and merges the changes of each entity: the last state counts, nothing that was told is undone.
+/// Collects transactions and merges the changes of each subject: the last state counts, nothing that was told is undone.
 ///
 /// What *left* takes along what is below it by then. So who is where at a *left* must not change: moves are merged only
 /// with what came after the last one, and one that comes back after it has left is told as both.
@@ -16,8 +16,8 @@ pub struct Merger {
     operation_id: Option<OperationId>,
     /// In order; `None` where a later change says it all.
     changes: Vec<Option<ScopeChange>>,
-    /// Where the latest change of each entity stands.
-    latest: HashMap<EntityId, usize>,
+    /// Where the latest change of each subject stands.
+    latest: HashMap<Subject, usize>,
     /// Right after the latest *left*.
     settled: usize,
 }
@@ -32,9 +32,13 @@ impl Merger {
     }
 
     fn add(&mut self, change: &ScopeChange) {
-        let id = change.entity();
-        let moves = !matches!(change, ScopeChange::Changed { patch, .. } if patch.parent.is_none());
-        let at = self.latest.get(&id).copied().filter(|at| !moves || *at >= self.settled);
+        let subject = change.subject();
+        let moves = match change {
+            ScopeChange::Entered(_) | ScopeChange::Left { .. } => true,
+            ScopeChange::Changed { patch, .. } => patch.parent.is_some(),
+            _ => false,
+        };
+        let at = self.latest.get(&subject).copied().filter(|at| !moves || *at >= self.settled);
         let known = at.and_then(|at| self.changes[at].take().map(|known| (at, known)));
         match (known, change) {
             (Some((at, ScopeChange::Entered(entity))), ScopeChange::Changed { revision, patch, .. }) => {
@@ -59,7 +63,7 @@ impl Merger {
             // What it was before does not matter any more, but its place does: after what it depends on now.
             _ => {}
         }
-        self.latest.insert(id, self.changes.len());
+        self.latest.insert(subject, self.changes.len());
         self.changes.push(Some(change.clone()));
         if matches!(change, ScopeChange::Left { .. }) {
             self.settled = self.changes.len();

@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use entitygraph_schema::{Commit, ContainerId, EntityId, Label};
+use entitygraph_schema::{Catalog, Change, Commit, ContainerId, Cursor, Entity, EntityId, Label};
 use entitygraph_store::{Result, Store};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use super::{
+    origins::{Origin, Origins},
     scope::{Scope, ScopeChange, ScopeCommit},
     window::{Step, Window},
 };
@@ -41,6 +42,7 @@ struct Topics {
     anchors: HashMap<EntityId, Vec<Scope>>,
     containers: BTreeSet<ContainerId>,
     labels: BTreeSet<Label>,
+    origins: Origins,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Router {
             Scope::Label(label) => drop(topics.labels.insert(label.clone())),
             Scope::Sphere(_) => {}
         }
+        topics.origins.open(&scope);
         topics.by_scope.insert(scope.clone(), Topic { told: sender, followers: 1 });
         drop(topics);
         Following { router: self.clone(), scope, told }
@@ -102,6 +105,7 @@ impl Router {
             return;
         }
         topics.by_scope.remove(scope);
+        topics.origins.close(scope);
         match scope {
             Scope::Entity(id) | Scope::Subtree(id) | Scope::Aggregate(id) | Scope::Zone(id) => {
                 if let Some(scopes) = topics.anchors.get_mut(id) {
@@ -126,18 +130,30 @@ impl Router {
     pub async fn route(&self, commit: &Commit, window: &mut Window, store: &dyn Store) -> Result<()> {
         let mut told: HashMap<Scope, Option<Vec<ScopeChange>>> = HashMap::new();
         for change in &commit.changes {
-            let Some(step) = window.step(commit.cursor, change) else { continue };
-            for scope in self.candidates(&step) {
-                let Some(changes) = told.entry(scope.clone()).or_insert_with(|| Some(Vec::new())) else {
-                    continue;
-                };
-                if !scope.tell(commit.cursor, &step, window, store, self.max_entered, changes).await? {
-                    told.insert(scope, None);
+            if let Some(published) = ScopeChange::published(change) {
+                let concerned = self.topics.lock().origins.concerned(change, &store.catalog());
+                for scope in concerned {
+                    let changes = told.entry(scope).or_insert_with(|| Some(Vec::new()));
+                    changes.iter_mut().for_each(|changes| changes.push(published.clone()));
+                }
+            }
+            for step in window.steps(commit.cursor, change) {
+                for scope in self.candidates(&step) {
+                    let Some(changes) = told.entry(scope.clone()).or_insert_with(|| Some(Vec::new())) else {
+                        continue;
+                    };
+                    if !scope.tell(commit.cursor, &step, window, store, self.max_entered, changes).await? {
+                        told.insert(scope, None);
+                    }
                 }
             }
         }
-        let topics = self.topics.lock();
+        let mut topics = self.topics.lock();
         for (scope, changes) in told {
+            match &changes {
+                Some(changes) => topics.origins.add(&scope, changes.iter().flat_map(Origin::added_by)),
+                None => topics.origins.forget(&scope),
+            }
             let Some(topic) = topics.by_scope.get(&scope) else { continue };
             let message = match changes {
                 Some(changes) if changes.is_empty() => continue,
@@ -157,9 +173,28 @@ impl Router {
 
     /// Breaks every topic: commits were lost.
     pub fn break_all(&self) {
-        for topic in self.topics.lock().by_scope.values() {
+        let mut topics = self.topics.lock();
+        let Topics { by_scope, origins, .. } = &mut *topics;
+        for (scope, topic) in by_scope {
+            origins.forget(scope);
             drop(topic.told.send(Told::Break));
         }
+    }
+
+    /// Says who was in the scope at a moment, so that its topic hears of what is published for them.
+    pub(super) fn learn(&self, scope: &Scope, at: Cursor, entities: &[Arc<Entity>]) {
+        let origins = entities.iter().flat_map(|entity| Origin::of(entity));
+        self.topics.lock().origins.learn(scope, at, origins);
+    }
+
+    /// Whether nobody has said yet who is in the scope, and the caller is the one to do it.
+    pub(super) fn claim(&self, scope: &Scope) -> bool {
+        self.topics.lock().origins.claim(scope)
+    }
+
+    /// Whether a follower of the scope who catches up is told of what was published at a moment.
+    pub(super) fn concerns(&self, scope: &Scope, at: Cursor, published: &Change, catalog: &Catalog) -> bool {
+        self.topics.lock().origins.concerns(scope, at, published, catalog)
     }
 
     fn candidates(&self, step: &Step<'_>) -> Vec<Scope> {

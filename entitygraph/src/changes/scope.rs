@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    ContainerId, Cursor, Entity, EntityId, Label, Layer, OperationId, Patch, Revision, query::Near,
+    Change, ComponentId, ComponentType, Container, ContainerId, Cursor, Entity, EntityId, Label, Layer, Link,
+    LinkKind, OperationId, Patch, Revision, query::Near,
 };
 use glam::DVec3;
 
@@ -62,7 +63,7 @@ impl From<&Sphere> for Near {
     }
 }
 
-/// One change of an entity as the subscribers of a scope see it.
+/// One change as the subscribers of a scope see it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScopeChange {
     /// It came into the scope: created, moved in, labelled.
@@ -84,14 +85,62 @@ pub enum ScopeChange {
         /// Whether it exists no more.
         buried: bool,
     },
+    /// A version of a container was published that effective values in the scope may come from.
+    ContainerPublished(Arc<Container>),
+    /// A version of a component type was published that effective values in the scope may come from.
+    ComponentPublished(Arc<ComponentType>),
+    /// A link with an end in the scope was made or its cost changed.
+    Linked(Link),
+    /// A link with an end in the scope was taken away.
+    Unlinked {
+        /// Its kind.
+        kind: LinkKind,
+        /// The end with the lower id.
+        a: EntityId,
+        /// The end with the higher id.
+        b: EntityId,
+    },
+}
+
+/// What a change is about: of several changes of one subject the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // they are what they are
+pub enum Subject {
+    Entity(EntityId),
+    Container(ContainerId),
+    Component(ComponentId),
+    Link(LinkKind, EntityId, EntityId),
 }
 
 impl ScopeChange {
-    /// The entity it is about.
-    pub fn entity(&self) -> EntityId {
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
         match self {
-            Self::Entered(entity) => entity.id,
-            Self::Changed { entity, .. } | Self::Left { entity, .. } => *entity,
+            Self::Entered(entity) => Subject::Entity(entity.id),
+            Self::Changed { entity, .. } | Self::Left { entity, .. } => Subject::Entity(*entity),
+            Self::ContainerPublished(container) => Subject::Container(container.id),
+            Self::ComponentPublished(component) => Subject::Component(component.id),
+            Self::Linked(Link { kind, a, b, .. }) | Self::Unlinked { kind, a, b } => {
+                Subject::Link(kind.clone(), *a, *b)
+            }
+        }
+    }
+
+    /// What a change that published something is to every scope that it concerns; `None` for other changes.
+    pub(super) fn published(change: &Change) -> Option<Self> {
+        match change {
+            Change::Container(container) => Some(Self::ContainerPublished(container.clone())),
+            Change::Component(component) => Some(Self::ComponentPublished(component.clone())),
+            _ => None,
+        }
+    }
+
+    /// What a change of a link is to every scope that one of its ends is in; `None` for other changes.
+    pub(super) fn of_link(change: &Change) -> Option<Self> {
+        match change {
+            Change::Linked(link) => Some(Self::Linked(link.clone())),
+            Change::Unlinked { kind, a, b } => Some(Self::Unlinked { kind: kind.clone(), a: *a, b: *b }),
+            _ => None,
         }
     }
 }

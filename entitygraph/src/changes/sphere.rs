@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use entitygraph_schema::{Change, Commit, Cursor, Entity, EntityId};
+use entitygraph_schema::{Change, Commit, Cursor, Entity, EntityId, Link};
 use entitygraph_store::{Error, Feed};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     feed,
+    origins::Origin,
     scope::{Scope, ScopeChange, ScopeCommit},
     snapshot::snapshot,
 };
@@ -29,13 +30,21 @@ pub(super) struct Watch {
     scope: Scope,
     applied: watch::Receiver<Cursor>,
     members: Arc<HashSet<EntityId>>,
+    /// Where the values of the members come from.
+    origins: HashSet<Origin>,
     next: Instant,
 }
 
 impl Watch {
     /// Watches the sphere; who is in it is said by [`Self::set_members`].
     pub fn new(graph: &Graph, scope: Scope) -> Self {
-        Self { scope, applied: graph.applied(), members: Arc::default(), next: Instant::now() }
+        Self {
+            scope,
+            applied: graph.applied(),
+            members: Arc::default(),
+            origins: HashSet::new(),
+            next: Instant::now(),
+        }
     }
 
     /// Who is in the sphere.
@@ -44,8 +53,9 @@ impl Watch {
     }
 
     /// Says who is in the sphere now.
-    pub fn set_members(&mut self, members: impl IntoIterator<Item = EntityId>) {
-        self.members = Arc::new(members.into_iter().collect());
+    pub fn set_members(&mut self, members: &[Arc<Entity>]) {
+        self.members = Arc::new(members.iter().map(|entity| entity.id).collect());
+        self.origins = members.iter().flat_map(|entity| Origin::of(entity)).collect();
     }
 
     /// Waits for commits after `last`, and until the sphere may be asked again. Cancel safe.
@@ -74,13 +84,34 @@ impl Watch {
                 commits.extend(more);
             }
             self.next = Instant::now() + PAUSE;
+            self.tell_published(&commits, graph, &mut told);
             self.tell_difference(&commits, &now.value, &mut told);
         } else {
+            self.tell_published(&commits, graph, &mut told);
             tell_changed(&commits, |entity| self.members.contains(&entity), &mut told);
         }
         let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return Ok(None) };
         let operation_id = if commits.len() == 1 { first.operation_id.clone() } else { None };
         Ok(Some(ScopeCommit { from: first.cursor, to: last.cursor, operation_id, changes: told }))
+    }
+
+    /// What was published that values of those who were members come from.
+    fn tell_published(&mut self, commits: &[Arc<Commit>], graph: &Graph, told: &mut Vec<ScopeChange>) {
+        for change in changes(commits) {
+            match change {
+                Change::Changed { entity, delta, .. } if self.members.contains(entity) => {
+                    let components = delta.patch.components.keys();
+                    self.origins.extend(components.copied().map(Origin::Component));
+                }
+                Change::Component(_) | Change::Container(_) => {
+                    let catalog = graph.catalog();
+                    if self.origins.iter().any(|origin| origin.is_altered_by(change, &catalog)) {
+                        told.extend(ScopeChange::published(change));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn tell_difference(&mut self, commits: &[Arc<Commit>], now: &[Arc<Entity>], told: &mut Vec<ScopeChange>) {
@@ -96,7 +127,7 @@ impl Watch {
         }
         let stayed = |id| members.contains_key(&id) && self.members.contains(&id);
         tell_changed(commits, stayed, told);
-        self.set_members(members.into_keys());
+        self.set_members(now);
     }
 }
 
@@ -114,11 +145,15 @@ fn changes(commits: &[Arc<Commit>]) -> impl Iterator<Item = &Change> {
 
 fn tell_changed(commits: &[Arc<Commit>], of: impl Fn(EntityId) -> bool, told: &mut Vec<ScopeChange>) {
     for change in changes(commits) {
-        if let Change::Changed { entity, delta, .. } = change
-            && of(*entity)
-        {
-            let patch = Arc::new(delta.patch.clone());
-            told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
+        match change {
+            Change::Changed { entity, delta, .. } if of(*entity) => {
+                let patch = Arc::new(delta.patch.clone());
+                told.push(ScopeChange::Changed { entity: *entity, revision: delta.revision, patch });
+            }
+            Change::Linked(Link { a, b, .. }) | Change::Unlinked { a, b, .. } if of(*a) || of(*b) => {
+                told.extend(ScopeChange::of_link(change));
+            }
+            _ => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     feed,
     merger::Merger,
     router::{Following, Told},
-    scope::{Message, Scope, ScopeCommit},
+    scope::{Message, Scope, ScopeChange, ScopeCommit},
     snapshot::{by_id, snapshot},
     sphere::Watch,
     window::Window,
@@ -62,6 +62,8 @@ pub struct Subscription {
     merger: Merger,
     /// When the merged transactions may be told.
     due: Option<Instant>,
+    /// Whether it is the one who reads the scope for all who follow it.
+    learns: bool,
     leads: Option<watch::Sender<Option<Standing>>>,
     follows: Option<watch::Receiver<Option<Standing>>>,
 }
@@ -98,7 +100,20 @@ impl Subscription {
             (_, None) => (Phase::Snapshot, Cursor::ZERO),
         };
         let (interval, due, leads, follows) = (options.interval, None, None, None);
-        Self { graph, scope, interval, source, phase, last, ready, merger, due, leads, follows }
+        Self {
+            graph,
+            scope,
+            interval,
+            source,
+            phase,
+            last,
+            ready,
+            merger,
+            due,
+            learns: false,
+            leads,
+            follows,
+        }
     }
 
     /// Keeps others of the same sphere informed of where it stands, also when there is nothing to tell.
@@ -185,9 +200,12 @@ impl Subscription {
         };
         self.last = snapshot.cursor;
         self.phase = Phase::Live;
-        if let Source::Sphere(watch) = &mut self.source {
-            watch.set_members(snapshot.value.iter().map(|entity| entity.id));
-            self.stand();
+        match &mut self.source {
+            Source::Topic(_) => self.graph.router().learn(&self.scope, snapshot.cursor, &snapshot.value),
+            Source::Sphere(watch) => {
+                watch.set_members(&snapshot.value);
+                self.stand();
+            }
         }
         self.ready.push_back(Message::Snapshot { cursor: snapshot.cursor, entities: snapshot.value });
         Ok(())
@@ -229,6 +247,12 @@ impl Subscription {
             }
         }
         let Some(newest) = commits.last().map(|commit| commit.cursor) else {
+            self.learns = self.learns || self.graph.router().claim(&self.scope);
+            if self.learns {
+                self.learn_origins().await?;
+                // What was committed until then is told by the same rule as all before.
+                return Ok(());
+            }
             self.phase = Phase::Live;
             return Ok(());
         };
@@ -246,14 +270,32 @@ impl Subscription {
         Ok(())
     }
 
+    /// Reads who is in the scope for all who follow it: those who resumed took no snapshot.
+    async fn learn_origins(&mut self) -> Result<()> {
+        match snapshot(&self.graph, &self.scope).await {
+            Ok(snapshot) => self.graph.router().learn(&self.scope, snapshot.cursor, &snapshot.value),
+            // It is too large for a snapshot, or gone: it is told of everything published.
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.learns = false;
+        Ok(())
+    }
+
     /// What the commit changed in the scope; the outer `None` is more than can be told one by one.
     async fn seen(&self, commit: &Commit, window: &mut Window) -> Result<Option<Option<Arc<ScopeCommit>>>> {
         let mut changes = Vec::new();
         let (store, max) = (self.graph.store(), self.graph.config().limits.subtree_entities);
         for change in &commit.changes {
-            let Some(step) = window.step(commit.cursor, change) else { continue };
-            if !self.scope.tell(commit.cursor, &step, window, &**store, max, &mut changes).await? {
-                return Ok(None);
+            if let Some(published) = ScopeChange::published(change)
+                && self.graph.router().concerns(&self.scope, commit.cursor, change, &store.catalog())
+            {
+                changes.push(published);
+            }
+            for step in window.steps(commit.cursor, change) {
+                if !self.scope.tell(commit.cursor, &step, window, &**store, max, &mut changes).await? {
+                    return Ok(None);
+                }
             }
         }
         let operation_id = commit.operation_id.clone();

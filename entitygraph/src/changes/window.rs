@@ -10,7 +10,7 @@ use std::{
 };
 
 use entitygraph_schema::{
-    Change, Commit, Cursor, Delta, Entity, EntityId, Revision,
+    Change, Commit, Cursor, Delta, Entity, EntityId, Link, Revision,
     query::{Extent, PageRequest},
 };
 use entitygraph_store::{Error, Result, Store};
@@ -113,8 +113,8 @@ impl Window {
                     window.died.insert(entity.id, cursor);
                     window.order.push((cursor, entity.id));
                 }
-                Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {
-                }
+                Change::Linked(Link { a, b, .. }) | Change::Unlinked { a, b, .. } => wanted.extend([*a, *b]),
+                Change::Component(_) | Change::Container(_) => {}
             }
         }
         loop {
@@ -144,21 +144,23 @@ impl Window {
         }
     }
 
-    /// The change of the commit at `cursor` with its surroundings; `None` for a change of no entity.
-    pub fn step<'c>(&self, cursor: Cursor, change: &'c Change) -> Option<Step<'c>> {
-        let (before, after) = match change {
-            Change::Created(entity) => (None, Some(self.place(entity.clone(), cursor.next()))),
-            Change::Buried(entity) => (Some(self.place(entity.clone(), cursor)), None),
+    /// The change of the commit at `cursor` with its surroundings: of its entity, or of both ends of a link; none for a
+    /// change of no entity.
+    pub fn steps<'c>(&self, cursor: Cursor, change: &'c Change) -> impl Iterator<Item = Step<'c>> + use<'c> {
+        let step = |before, after| Some(Step { change, before, after });
+        let steps = match change {
+            Change::Created(entity) => [step(None, Some(self.place(entity.clone(), cursor.next()))), None],
+            Change::Buried(entity) => [step(Some(self.place(entity.clone(), cursor)), None), None],
             Change::Changed { entity: id, .. } => {
-                let entity = self.known.get(id)?;
-                let place = |from| self.place(self.before(entity, from), from);
-                (Some(place(cursor)), Some(place(cursor.next())))
+                let entity = self.known.get(id);
+                let place = |from| entity.map(|entity| self.place(self.before(entity, from), from));
+                [step(place(cursor), place(cursor.next())).filter(|_| entity.is_some()), None]
             }
-            Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {
-                return None;
-            }
+            Change::Linked(Link { a, b, .. }) | Change::Unlinked { a, b, .. } => [a, b]
+                .map(|end| step(self.place_before(*end, cursor), self.place_before(*end, cursor.next()))),
+            Change::Component(_) | Change::Container(_) => [None, None],
         };
-        Some(Step { change, before, after })
+        steps.into_iter().flatten()
     }
 
     /// What was below the entity right after the commit at `cursor`, parents first: what is there now, as far as `extent`

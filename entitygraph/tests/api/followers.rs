@@ -23,7 +23,7 @@ const FOLLOW: &str =
 const MESSAGE_TIME: Duration = Duration::from_secs(30);
 
 /// A subscription over server-sent events.
-struct Follower {
+pub struct Follower {
     body: BodyDataStream,
     text: String,
 }
@@ -31,7 +31,11 @@ struct Follower {
 impl Follower {
     async fn of(world: &World, id: &str, after: Option<u64>) -> Self {
         let after = after.map(|after| after.to_string());
-        let body = json!({ "query": FOLLOW, "variables": { "id": id, "after": after } }).to_string();
+        Self::asking(world, FOLLOW, json!({ "id": id, "after": after })).await
+    }
+
+    pub async fn asking(world: &World, query: &str, variables: Value) -> Self {
+        let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql/stream")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream")
@@ -41,7 +45,7 @@ impl Follower {
         Self { body: response.into_body().into_data_stream(), text: String::new() }
     }
 
-    async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         loop {
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let data = event.lines().find_map(|line| line.strip_prefix("data: ")).map(str::to_owned);

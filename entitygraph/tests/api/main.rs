@@ -14,6 +14,7 @@ mod followers;
 mod limits;
 mod outcome;
 mod place;
+mod publishing;
 mod retry;
 mod sdl;
 mod server;

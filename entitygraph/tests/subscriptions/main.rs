@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod copy;
+mod linking;
+mod publishing;
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use entitygraph::{
@@ -9,12 +15,14 @@ use entitygraph::{
     changes::{Message, Scope, ScopeChange, ScopeCommit, Subscription, SubscriptionOptions},
 };
 use entitygraph_schema::{
-    Cursor, Entity, EntityId, Label, NewPose, Operation, Patch, Transaction,
+    Cursor, EntityId, Label, NewPose, Operation, Patch, Transaction,
     query::Near,
     testing::{at, entity_id, item, name, world, zone},
 };
 use entitygraph_store::{MemoryConfig, MemoryStore};
 use tokio_util::sync::CancellationToken;
+
+use copy::Copy;
 
 const MESSAGE_TIME: Duration = Duration::from_secs(10);
 
@@ -82,13 +90,17 @@ fn labelled(id: u64, label: &str, set: bool) -> Transaction {
     Transaction::of([Operation::Change(entity_id(id), patch)])
 }
 
-/// Entered, changed and left, as short texts.
+/// What was told, as short texts.
 fn seen(commit: &ScopeCommit) -> Vec<String> {
     let said = |change: &ScopeChange| match change {
         ScopeChange::Entered(entity) => format!("+{}", entity.id),
         ScopeChange::Changed { entity, .. } => format!("~{entity}"),
         ScopeChange::Left { entity, buried: true } => format!("x{entity}"),
         ScopeChange::Left { entity, buried: false } => format!("-{entity}"),
+        ScopeChange::ContainerPublished(it) => format!("container {}.{}", it.id, it.version.number()),
+        ScopeChange::ComponentPublished(it) => format!("component {}.{}", it.id, it.version),
+        ScopeChange::Linked(link) => format!("{}={} {}", link.a, link.b, link.cost),
+        ScopeChange::Unlinked { a, b, .. } => format!("{a}/{b}"),
     };
     commit.changes.iter().map(said).collect()
 }
@@ -363,14 +375,13 @@ async fn what_came_in_below_another_is_told_where_it_was_then_though_it_moved_on
     }
     let options = SubscriptionOptions { after: Some(after), interval: None };
     let mut station = graph.subscribe(Scope::Subtree(entity_id(5)), options);
-    let mut copy = BTreeMap::new();
+    let mut copy = Copy::default();
     for expected in [vec!["+3", "+4"], vec!["~4"], vec!["~4"], vec!["-3"]] {
         let commit = transaction(&mut station).await;
         assert_eq!(seen(&commit), expected);
-        commit.changes.iter().for_each(|change| apply(change, &mut copy));
+        copy.hear(&Message::Transaction(commit), &graph).await;
     }
-    let mug = graph.entity(entity_id(4)).await.unwrap().unwrap();
-    assert_eq!(copy, BTreeMap::from([(mug.id, Entity::clone(&mug))]));
+    copy.assert_equals(&graph, graph.entity(entity_id(4)).await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -443,6 +454,9 @@ async fn a_copy_kept_by_merged_transactions_equals_the_store_under_random_writes
 
 async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<u32>) {
     let graph = harbour(MemoryConfig::default()).await;
+    for published in [publishing::lamp(0), publishing::mug(0), publishing::tray(0)] {
+        graph.commit(published).await.unwrap();
+    }
     let writer = graph.clone();
     let writes = tokio::spawn(async move {
         let mut next_id = 100;
@@ -456,12 +470,25 @@ async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<
             // Of the latest only, so that most are still there.
             let mut pick = || alive[alive.len() - 1 - dice(12.min(alive.len() as u64)) as usize];
             let (pick, other) = (pick(), pick());
-            let write = match dice(8) {
+            let write = match dice(11) {
                 0 => {
                     next_id += 1;
                     alive.push(next_id);
-                    Transaction::of([Operation::Create(item(next_id, [2, 5][dice(2) as usize]))])
+                    let parent = [2, 5][dice(2) as usize];
+                    let made = match dice(3) {
+                        0 => item(next_id, parent),
+                        1 => publishing::instance(next_id, parent, 1, None),
+                        _ => publishing::instance(next_id, parent, 1, Some(2)),
+                    };
+                    Transaction::of([Operation::Create(made)])
                 }
+                8 => match dice(3) {
+                    0 => publishing::lamp(turn),
+                    1 => publishing::mug(turn),
+                    _ => publishing::tray(turn),
+                },
+                9 => linking::linked(pick, [1, other][dice(2) as usize], (turn + 1) as f64),
+                10 => linking::unlinked(pick, [1, other][dice(2) as usize]),
                 1..=4 => moved(pick, [1, 2, 5, other][dice(4) as usize]),
                 5 if alive.len() > 3 => {
                     let bury = Operation::Bury { entity: entity_id(pick), subtree: true };
@@ -473,7 +500,7 @@ async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<
             drop(writer.commit(write).await);
         }
     });
-    let mut copy: BTreeMap<EntityId, Entity> = BTreeMap::new();
+    let mut copy = Copy::default();
     let mut position = Cursor::ZERO;
     let mut ship =
         graph.subscribe(Scope::Subtree(entity_id(2)), SubscriptionOptions { after: None, interval });
@@ -486,13 +513,7 @@ async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<
         let Ok(message) = message else { break };
         let message = message.unwrap().unwrap();
         position = message.cursor();
-        match message {
-            Message::Snapshot { entities, .. } => {
-                copy = entities.iter().map(|entity| (entity.id, Entity::clone(entity))).collect();
-            }
-            Message::Transaction(commit) => commit.changes.iter().for_each(|change| apply(change, &mut copy)),
-            Message::Lag { .. } => {}
-        }
+        copy.hear(&message, &graph).await;
         messages += 1;
         if resumed_every.is_some_and(|every| messages % every == 0) {
             let options = SubscriptionOptions { after: Some(position), interval };
@@ -500,41 +521,6 @@ async fn follow_random_writes(interval: Option<Duration>, resumed_every: Option<
         }
     }
     writes.await.unwrap();
-    let store: Vec<_> = graph
-        .subtree(entity_id(2), entitygraph_schema::query::Extent::All)
-        .await
-        .unwrap()
-        .iter()
-        .map(|entity| Entity::clone(entity))
-        .collect();
-    let mut store_by_id: BTreeMap<_, _> = store.into_iter().map(|entity| (entity.id, entity)).collect();
-    assert_eq!(copy.keys().collect::<Vec<_>>(), store_by_id.keys().collect::<Vec<_>>());
-    for (id, entity) in copy {
-        assert_eq!(Some(entity), store_by_id.remove(&id));
-    }
-}
-
-fn apply(change: &ScopeChange, copy: &mut BTreeMap<EntityId, Entity>) {
-    match change {
-        ScopeChange::Entered(entity) => {
-            if copy.get(&entity.id).is_none_or(|known| known.revision <= entity.revision) {
-                copy.insert(entity.id, Entity::clone(entity));
-            }
-        }
-        ScopeChange::Changed { entity, revision, patch } => {
-            if let Some(known) = copy.get_mut(entity)
-                && known.revision < *revision
-            {
-                patch.apply(known);
-                known.revision = *revision;
-            }
-        }
-        ScopeChange::Left { entity, .. } => {
-            let mut gone = vec![*entity];
-            while let Some(id) = gone.pop() {
-                copy.remove(&id);
-                gone.extend(copy.values().filter(|e| e.placement.parent == Some(id)).map(|e| e.id));
-            }
-        }
-    }
+    let store = graph.subtree(entity_id(2), entitygraph_schema::query::Extent::All).await.unwrap();
+    copy.assert_equals(&graph, store.iter().cloned()).await;
 }

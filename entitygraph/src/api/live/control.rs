@@ -177,7 +177,7 @@ mod tests {
                     match change {
                         ScopeChange::Entered(entity) => drop(members.insert(entity.id)),
                         ScopeChange::Left { entity, .. } => drop(members.remove(entity)),
-                        ScopeChange::Changed { .. } => {}
+                        _ => {}
                     }
                 }
             }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject, Union};
-use entitygraph_schema::{ComponentId, Cursor, Entity, EntityId, Patch, Revision};
+use entitygraph_schema::{self as schema, ComponentId, Cursor, Entity, EntityId, Patch, Revision};
 
-use super::entity::Node;
+use super::{component::ComponentType, container::Container, entity::Node};
 use crate::{
     api::{
         error::Fault,
@@ -102,7 +102,7 @@ impl Transaction {
     }
 }
 
-/// One change of an entity.
+/// One change of the scope.
 #[derive(Union)]
 pub enum EntityChange {
     /// It came into the scope.
@@ -111,6 +111,14 @@ pub enum EntityChange {
     Changed(EntityChanged),
     /// It went out of the scope.
     Left(EntityLeft),
+    /// Values in the scope come from another version of a container.
+    ContainerChanged(ContainerChanged),
+    /// Values in the scope come from another version of a component type.
+    ComponentTypeChanged(ComponentTypeChanged),
+    /// A link with an end in the scope was made.
+    LinkChanged(LinkChanged),
+    /// A link with an end in the scope was taken away.
+    LinkRemoved(LinkRemoved),
 }
 
 impl From<ScopeChange> for EntityChange {
@@ -121,6 +129,18 @@ impl From<ScopeChange> for EntityChange {
                 Self::Changed(EntityChanged { entity, revision, patch })
             }
             ScopeChange::Left { entity, buried } => Self::Left(EntityLeft { id: Id(entity), buried }),
+            ScopeChange::ContainerPublished(container) => {
+                Self::ContainerChanged(ContainerChanged { container: Container(container) })
+            }
+            ScopeChange::ComponentPublished(component) => {
+                Self::ComponentTypeChanged(ComponentTypeChanged { component_type: ComponentType(component) })
+            }
+            ScopeChange::Linked(schema::Link { kind, a, b, cost }) => {
+                Self::LinkChanged(LinkChanged { kind: kind.to_string(), a: Id(a), b: Id(b), cost })
+            }
+            ScopeChange::Unlinked { kind, a, b } => {
+                Self::LinkRemoved(LinkRemoved { kind: kind.to_string(), a: Id(a), b: Id(b) })
+            }
         }
     }
 }
@@ -139,6 +159,46 @@ pub struct EntityLeft {
     id: Id,
     /// Whether it exists no more.
     buried: bool,
+}
+
+/// A version of a container was published. Values in effect that entities of the scope do not state themselves may be others
+/// now: of all whose container it is, or the container of their slot. Told once, however many these are.
+#[derive(SimpleObject)]
+pub struct ContainerChanged {
+    /// This version, which may not be the newest.
+    container: Container,
+}
+
+/// A version of a component type was published. Values in effect that entities of the scope have by default may be others
+/// now, and there may be more variables.
+#[derive(SimpleObject)]
+pub struct ComponentTypeChanged {
+    /// This version, which may not be the newest.
+    component_type: ComponentType,
+}
+
+/// A link was made, or its cost changed. Its ends may be buried by now.
+#[derive(SimpleObject)]
+pub struct LinkChanged {
+    /// What it is.
+    kind: String,
+    /// The end with the lower id.
+    a: Id,
+    /// The end with the higher id.
+    b: Id,
+    /// What passing it costs a route.
+    cost: f64,
+}
+
+/// A link was taken away.
+#[derive(SimpleObject)]
+pub struct LinkRemoved {
+    /// What it was.
+    kind: String,
+    /// The end with the lower id.
+    a: Id,
+    /// The end with the higher id.
+    b: Id,
 }
 
 /// An entity of the scope changed.

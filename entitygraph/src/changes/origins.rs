@@ -1,0 +1,174 @@
+//! Where the values of a scope's entities come from, and so who hears of what is published.
+//!
+//! Publishing changes values of every instance and writes none of them, so nobody can be found by walking from what
+//! changed. Instead each topic knows its origins, and an index leads from an origin to its topics. Origins are only added
+//! until the topic ends: who was in the scope at some time is among those whose origins are known, however it went on.
+
+use std::collections::{HashMap, HashSet};
+
+use entitygraph_schema::{Catalog, Change, ComponentId, Container, ContainerId, Cursor, Entity};
+
+use super::scope::{Scope, ScopeChange};
+
+/// What effective values of entities come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// An entity's container, or that of its slot; with them the types of all components that these bring.
+    Container(ContainerId),
+    /// The type of a component that an entity has values of its own for.
+    Component(ComponentId),
+}
+
+impl Origin {
+    /// Where the values of the entity come from.
+    pub fn of(entity: &Entity) -> impl Iterator<Item = Self> {
+        let source = entity.source.iter();
+        let containers = source.flat_map(|source| {
+            let slot = source.slot.as_ref().map(|slot| slot.container);
+            std::iter::once(source.container).chain(slot)
+        });
+        containers.map(Self::Container).chain(entity.components.0.keys().copied().map(Self::Component))
+    }
+
+    /// What a change adds to the origins of its scope.
+    pub fn added_by(change: &ScopeChange) -> Vec<Self> {
+        match change {
+            ScopeChange::Entered(entity) => Self::of(entity).collect(),
+            ScopeChange::Changed { patch, .. } => {
+                patch.components.keys().copied().map(Self::Component).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether values that come from here may be others by what was published.
+    pub fn is_altered_by(self, published: &Change, catalog: &Catalog) -> bool {
+        match (self, published) {
+            (Self::Container(id), Change::Container(published)) => published.id == id,
+            (Self::Component(id), Change::Component(published)) => published.id == id,
+            (Self::Container(id), Change::Component(published)) => {
+                catalog.container(id).is_some_and(|container| brings(container, published.id))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether instances of the container, or what is in its slots, may have the component by it.
+fn brings(container: &Container, component: ComponentId) -> bool {
+    let draft = &container.draft;
+    draft.components.0.contains_key(&component)
+        || draft.children.iter().any(|child| child.overrides.0.contains_key(&component))
+}
+
+/// Whether values came from an earlier version of what was published.
+fn has_earlier(published: &Change) -> bool {
+    match published {
+        Change::Container(container) => container.version.number() > 1,
+        Change::Component(component) => component.version > 1,
+        _ => false,
+    }
+}
+
+/// The origins of all topics.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    by_scope: HashMap<Scope, Known>,
+    by_origin: HashMap<Origin, HashSet<Scope>>,
+    /// Those who do not know theirs are told of everything.
+    unknown: HashSet<Scope>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    origins: HashSet<Origin>,
+    /// They are those of all who were in the scope at this moment or later.
+    since: Option<Cursor>,
+    /// Whether somebody reads the scope to learn them.
+    claimed: bool,
+}
+
+impl Origins {
+    /// Begins a topic. A container hears of itself, also when it has no instances.
+    pub fn open(&mut self, scope: &Scope) {
+        self.by_scope.insert(scope.clone(), Known::default());
+        self.unknown.insert(scope.clone());
+        if let Scope::Container(id) = scope {
+            self.add(scope, [Origin::Container(*id)]);
+        }
+    }
+
+    /// Ends a topic.
+    pub fn close(&mut self, scope: &Scope) {
+        self.unknown.remove(scope);
+        for origin in self.by_scope.remove(scope).into_iter().flat_map(|known| known.origins) {
+            if let Some(scopes) = self.by_origin.get_mut(&origin) {
+                scopes.remove(scope);
+                if scopes.is_empty() {
+                    self.by_origin.remove(&origin);
+                }
+            }
+        }
+    }
+
+    /// Adds to the origins of a topic.
+    pub fn add(&mut self, scope: &Scope, origins: impl IntoIterator<Item = Origin>) {
+        let Some(known) = self.by_scope.get_mut(scope) else { return };
+        for origin in origins {
+            if known.origins.insert(origin) {
+                self.by_origin.entry(origin).or_default().insert(scope.clone());
+            }
+        }
+    }
+
+    /// All who are in the scope of a topic at a moment, since which what entered was added.
+    pub fn learn(&mut self, scope: &Scope, at: Cursor, entities: impl IntoIterator<Item = Origin>) {
+        let Some(known) = self.by_scope.get_mut(scope) else { return };
+        if known.since.is_some_and(|since| since <= at) {
+            return;
+        }
+        known.since = Some(at);
+        self.unknown.remove(scope);
+        self.add(scope, entities);
+    }
+
+    /// Whether the caller is the one who is to read the scope and say who is in it.
+    pub fn claim(&mut self, scope: &Scope) -> bool {
+        let unknown = self.by_scope.get_mut(scope).filter(|known| known.since.is_none() && !known.claimed);
+        unknown.map(|known| known.claimed = true).is_some()
+    }
+
+    /// What entered was not added: the topic does not know its origins any more.
+    pub fn forget(&mut self, scope: &Scope) {
+        if let Some(known) = self.by_scope.get_mut(scope) {
+            (known.since, known.claimed) = (None, false);
+            self.unknown.insert(scope.clone());
+        }
+    }
+
+    /// Topics that are told of what is published now.
+    pub fn concerned(&self, published: &Change, catalog: &Catalog) -> HashSet<Scope> {
+        let mut concerned = match published {
+            Change::Container(container) => {
+                self.by_origin.get(&Origin::Container(container.id)).cloned().unwrap_or_default()
+            }
+            _ if has_earlier(published) => {
+                let altered =
+                    self.by_origin.iter().filter(|(origin, _)| origin.is_altered_by(published, catalog));
+                altered.flat_map(|(_, scopes)| scopes).cloned().collect()
+            }
+            _ => HashSet::new(),
+        };
+        if has_earlier(published) {
+            concerned.extend(self.unknown.iter().cloned());
+        }
+        concerned
+    }
+
+    /// Whether a follower of the topic who catches up is told of what was published at a moment.
+    pub fn concerns(&self, scope: &Scope, at: Cursor, published: &Change, catalog: &Catalog) -> bool {
+        let Some(known) = self.by_scope.get(scope) else { return false };
+        known.origins.iter().any(|origin| origin.is_altered_by(published, catalog))
+            || (known.since.is_none_or(|since| at <= since) && has_earlier(published))
+    }
+}
