@@ -105,7 +105,7 @@ impl Limits {
     }
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{name}` is {value}: {reason}")]
 pub struct ConfigError {

@@ -121,7 +121,8 @@ impl Subscription {
         Self { leads: Some(standing), ..self }
     }
 
-    /// Begins with what the leading one of the same sphere knows, as soon as that knows all that this caller can. Other
+    /// Begins with what the leading one of the same sphere knows, once it has caught up with every commit that
+    /// this caller may have seen. Other
     /// scopes begin by themselves.
     pub(crate) fn following(self, standing: watch::Receiver<Option<Standing>>) -> Self {
         let sphere = matches!(self.source, Source::Sphere(_));

@@ -125,7 +125,7 @@ impl Graph {
         self.inner.store.room().await
     }
 
-    /// Waits for the store to say that it writes no more, which no store does of itself.
+    /// Waits until a write failed because the store has stopped. Stores do not announce that: it is noticed at the next write.
     pub async fn store_stopped(&self) {
         self.inner.store_stopped.cancelled().await;
     }

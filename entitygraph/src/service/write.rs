@@ -12,6 +12,14 @@ use super::{Graph, Result};
 
 impl Graph {
     /// Commits a transaction. The receipt comes when it is durable, and when reads through this handle see it.
+    ///
+    /// A caller that drops the future does not know what became of the transaction; one that has an operation id may be asked again,
+    /// and answers with the first outcome. The thread that polls may write a whole batch before it returns, so this must not be
+    /// polled in a `LocalSet`.
+    ///
+    /// # Errors
+    /// `Refused` by a rule of the world or a precondition, `Busy` with too many waiting, `Full` without room on the disk: nothing
+    /// happened. `Stopped` when the store takes no more writes. Others by their [`outcome`](entitygraph_store::Error::outcome).
     pub async fn commit(&self, transaction: Transaction) -> Result<Receipt> {
         let (count, max) = (transaction.operations.len(), self.inner.config.limits.transaction_operations);
         if count > max {
@@ -37,8 +45,8 @@ impl Graph {
         Ok(receipt)
     }
 
-    /// What the commit of this number created that came with nothing around it, in order: what a retried caller is told
-    /// of the first attempt. Empty when the commit is no longer retained.
+    /// Ids of the entities that a commit created by themselves, not as the children of an instance, in order: what a
+    /// caller who asks again is told of the first attempt. Empty when the commit is no longer retained.
     pub async fn created_by(&self, commit: Cursor) -> Result<Vec<EntityId>> {
         let Some(before) = commit.number().checked_sub(1).map(Cursor::from_number) else {
             return Ok(Vec::new());

@@ -193,7 +193,7 @@ pub trait Store: Send + Sync + 'static {
     /// Links with an end in the zone (its innermost zone host is the zone, or it is the zone itself), by kind and ends.
     async fn zone_links(&self, zone: EntityId, page: PageRequest) -> Result<At<Page<Link>>>;
 
-    /// The cheapest route between two zones over links of a kind; of equally cheap ones any. `None` when there is none:
+    /// The cheapest route between two zones over links of a kind; ties are broken arbitrarily. `None` when there is none:
     /// only links are passed, so a zone is not reached from one nested in it.
     async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>>;
 }

@@ -10,14 +10,14 @@ use super::loader::{EntityLoader, InstanceCounter};
 use crate::{Graph, api::error::Fault};
 
 /// The service and the loaders in front of it; in the data of the schema.
-pub struct Reach {
+pub struct Access {
     graph: Graph,
     entities: DataLoader<EntityLoader>,
     instances: DataLoader<InstanceCounter>,
 }
 
-impl Reach {
-    /// Everything there is to reach.
+impl Access {
+    /// To a service.
     pub fn new(graph: Graph) -> Self {
         let entities = DataLoader::new(EntityLoader(graph.clone()), tokio::spawn);
         // All rows of the largest page at once.
@@ -58,5 +58,5 @@ impl Reach {
 
 /// The service behind a resolver.
 pub(super) fn graph<'a>(ctx: &Context<'a>) -> &'a Graph {
-    Reach::of(ctx).graph()
+    Access::of(ctx).graph()
 }

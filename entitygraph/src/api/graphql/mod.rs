@@ -20,7 +20,7 @@ mod value;
 
 use async_graphql::SchemaBuilder;
 
-use self::{context::Reach, mutation::Mutation, query::Query, subscription::Subscription};
+use self::{context::Access, mutation::Mutation, query::Query, subscription::Subscription};
 use crate::Graph;
 
 /// The schema with everything it reaches.
@@ -42,7 +42,7 @@ fn builder(graph: Graph) -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_recursive_depth(RECURSION_MAX)
         .limit_directives(DIRECTIVES_MAX)
-        .data(Reach::new(graph))
+        .data(Access::new(graph))
 }
 
 /// The schema in the schema language, as it is committed at `schema/api/entitygraph.graphql`.

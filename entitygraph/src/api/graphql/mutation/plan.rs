@@ -18,7 +18,7 @@ use crate::{
     api::{
         error::Fault,
         graphql::{
-            context::{Reach, graph},
+            context::{Access, graph},
             object::entity::{Node, nodes},
             page::tree_cost,
             scalar::{ChangeCursor, Int64},
@@ -96,7 +96,7 @@ impl Committed {
     /// The entity that was created or changed, as it is now; null once it is buried, and for `commit` and links.
     async fn entity(&self, ctx: &Context<'_>) -> Result<Option<Node>, Fault> {
         let Some(entity) = self.entity else { return Ok(None) };
-        Ok(Reach::of(ctx).entity(entity).await?.map(Node))
+        Ok(Access::of(ctx).entity(entity).await?.map(Node))
     }
 
     /// The created entities in order: of an instance its first one, not the children that it came with.

@@ -15,7 +15,7 @@ use super::{
 use crate::api::{
     error::Fault,
     graphql::{
-        context::{Reach, graph},
+        context::{Access, graph},
         page::{self, READ_COST, Rows, cost},
         scalar::{BoundsObject, Id, Int64, PoseObject},
         straight::rows::Row,
@@ -128,7 +128,7 @@ impl Container {
     /// How many instances there are, below an entity or in the whole world.
     #[graphql(complexity = "if below.is_some() { READ_COST } else { 1 }")]
     async fn instance_count(&self, ctx: &Context<'_>, below: Option<Id>) -> Result<Int64, Fault> {
-        Ok(Reach::of(ctx).instance_count(below.map(|below| below.0), self.0.id).await?.into())
+        Ok(Access::of(ctx).instance_count(below.map(|below| below.0), self.0.id).await?.into())
     }
 
     /// Its instances, below an entity or in the whole world.

@@ -17,7 +17,7 @@ use super::{
 use crate::api::{
     error::Fault,
     graphql::{
-        context::{Reach, graph},
+        context::{Access, graph},
         page::{self, Rows, cost},
         scalar::{Id, Int64, PoseObject, Value},
         value,
@@ -205,7 +205,7 @@ impl Node {
     /// What it is in or on.
     pub async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Node>, Fault> {
         let Some(parent) = self.0.placement.parent else { return Ok(None) };
-        Ok(Reach::of(ctx).entity(parent).await?.map(Node))
+        Ok(Access::of(ctx).entity(parent).await?.map(Node))
     }
 
     /// Its parent, the parent's parent and so on up to the world root.

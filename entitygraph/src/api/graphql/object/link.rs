@@ -7,7 +7,7 @@ use super::{entity::Node, tree::Hit};
 use crate::api::{
     error::Fault,
     graphql::{
-        context::{Reach, graph},
+        context::{Access, graph},
         page::{self, Rows, SEARCH_COST, cost},
         query::space::{self, NearInput},
         scalar::BoundsObject,
@@ -24,7 +24,7 @@ pub struct Zone {
 
 /// The end of a link. A link ends with either of its ends, so one that is gone was buried since.
 async fn end(ctx: &Context<'_>, id: EntityId) -> Result<Node, Fault> {
-    let found = Reach::of(ctx).entity(id).await?;
+    let found = Access::of(ctx).entity(id).await?;
     Ok(Node(found.ok_or(Refusal::UnknownEntity { entity: id })?))
 }
 

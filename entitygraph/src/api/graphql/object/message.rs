@@ -10,7 +10,7 @@ use crate::{
     api::{
         error::Fault,
         graphql::{
-            context::{Reach, graph},
+            context::{Access, graph},
             page::tree_cost,
             scalar::{ChangeCursor, Id, Int64, PoseObject, Value},
             value::to_json,
@@ -242,7 +242,7 @@ impl EntityChanged {
 
     /// The entity as it is now, which may be newer than this change; null once it is buried.
     async fn current(&self, ctx: &Context<'_>) -> Result<Option<Node>, Fault> {
-        Ok(Reach::of(ctx).entity(self.entity).await?.map(Node))
+        Ok(Access::of(ctx).entity(self.entity).await?.map(Node))
     }
 
     /// Its new name.

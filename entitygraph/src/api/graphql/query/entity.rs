@@ -12,7 +12,7 @@ use crate::{
     api::{
         error::Fault,
         graphql::{
-            context::{Reach, graph},
+            context::{Access, graph},
             object::{
                 count::Counts,
                 entity::{self, ExtentName, Node},
@@ -46,7 +46,7 @@ async fn tree(ctx: &Context<'_>, root: EntityId, extent: Extent) -> Result<Optio
 impl EntityQuery {
     /// The entity of this id; null if it does not exist.
     async fn entity(&self, ctx: &Context<'_>, id: Id) -> Result<Option<Node>, Fault> {
-        Ok(Reach::of(ctx).entity(id.0).await?.map(Node))
+        Ok(Access::of(ctx).entity(id.0).await?.map(Node))
     }
 
     /// Many entities by id, in the order asked; null for those that do not exist.

@@ -21,8 +21,8 @@ use std::collections::HashSet;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
-/// Said of a request whose document asks no field twice and has no fragments: then no two answers are ever merged, and
-/// lists may be written as text. In the data of the request.
+/// Marks, in the data of a request, a document without fragments and repeated response keys: no two answers are ever merged,
+/// so that lists may be written as JSON text.
 pub struct Flat;
 
 impl Flat {

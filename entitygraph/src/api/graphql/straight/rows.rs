@@ -18,7 +18,7 @@ use crate::{
     Graph,
     api::graphql::{
         answer,
-        context::Reach,
+        context::Access,
         object::{
             component::ComponentType,
             container::Container,
@@ -55,8 +55,8 @@ impl<T: Row> OutputType for List<'_, T> {
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Const> {
         if ctx.data_opt::<Flat>().is_some() {
-            let reach: &Reach = ctx.data_unchecked();
-            if let Some(json) = T::write(&self.0, &ctx.item.node, reach.graph()) {
+            let access: &Access = ctx.data_unchecked();
+            if let Some(json) = T::write(&self.0, &ctx.item.node, access.graph()) {
                 return Ok(answer::written(json));
             }
         }

@@ -5,10 +5,10 @@
 //! that is the group commit. Only then are results published and callers told, so nothing of a batch that failed was ever
 //! visible.
 //!
-//! Requests wait in a [`queue`]. The first to come for a durable write, when nobody is writing, takes charge: it lets
-//! those that come at the same moment join, unless the one before it was alone and soon done, and writes for all of them
-//! where it is. That saves two or three changes of threads, which would cost as much as a third of the write. Whatever else waits is served by the writer's thread: what came during
-//! a write, and bulk loads, which have something better to do meanwhile.
+//! Requests wait in a [`queue`]. The first request for a durable write that finds nobody writing takes charge: it yields
+//! once, so that those of the same moment join (not if the last batch was a single fast write), and writes the batch on
+//! its own thread. That saves two or three changes of threads, as much as a third of the write. The writer's thread serves
+//! all other requests: those that came during a write, and bulk loads, which have something better to do meanwhile.
 //!
 //! Reading order: [`draft`], [`graph`], [`plan`] and the nouns it speaks of ([`create`], [`change`], [`reparent`],
 //! [`bury`], [`links`], [`ports`], [`publish`]), then the rows, then [`batch`] and [`writer`].

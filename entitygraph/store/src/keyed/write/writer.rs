@@ -87,7 +87,7 @@ impl Writer {
         }
     }
 
-    /// Says false when it is open what the store holds now.
+    /// Returns false if the outcome of the write is unknown, so that the state must be read again.
     fn take(&mut self, first: Request, mut waiting: impl FnMut() -> Option<Request>) -> bool {
         let mut batch = Batch::new(&self.state);
         let shared = self.shared.clone();
