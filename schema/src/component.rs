@@ -1,4 +1,4 @@
-//! Component types as data: what variables entities may have, how each is sent, kept and seen (domain.md 2.2, 2.3).
+//! Component types as data: what variables entities may have, how each is sent, kept and seen (AC 2.2.1, 2.3.1).
 //!
 //! A [`Registry`] is an immutable snapshot of all types. Publishing a draft makes the next snapshot; existing nodes are
 //! not rewritten (AC 2.2.1), because stored values name variables by number.

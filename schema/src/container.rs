@@ -1,4 +1,4 @@
-//! Object containers: versioned, nesting templates of entities (domain.md 2.1).
+//! Object containers: versioned, nesting templates of entities (AC 2.1.1-2.1.4).
 //!
 //! A container describes one entity and the children it comes with; each child is again an instance of a container, with
 //! overrides. An instance stores its container, the slot it came from and only what differs, so publishing a new

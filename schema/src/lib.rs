@@ -2,7 +2,7 @@
 //!
 //! Read the modules in this order; each one speaks only of those above it.
 //!
-//! Invariants of the whole model (domain.md 1.5 names them G1 to G12):
+//! Invariants of the whole model, as the texts name them:
 //! - every entity but a world root has exactly one parent, and parents form no cycle (G1, G4);
 //! - a world root is a zone; the innermost zone host above an entity is the frame of its pose;
 //! - an entity without a pose rides with its parent: moving the parent writes one row;

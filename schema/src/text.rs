@@ -198,7 +198,7 @@ text!(
     VariableName, "a variable name", 64, false, WORD, word
 );
 text!(
-    /// Variables of one group are always sent together (domain.md 2.3).
+    /// Variables of one group are always sent together (AC 2.3.1).
     GroupName, "a group name", 64, false, WORD, word
 );
 text!(

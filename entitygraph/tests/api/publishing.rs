@@ -6,7 +6,7 @@ use crate::{followers::Follower, world::World};
 
 const FOLLOW: &str = r#"subscription ($id: EntityId!) { changes(scope: { entity: $id }) { ... on Transaction { changes {
     ... on ContainerChanged { container { name version
-        components { name variables { name value } } children { name container { name } overrides { name } } } }
+        components { name variables { name value } } children(first: 5) { nodes { name container { name } overrides { name } } } } }
     ... on ComponentTypeChanged { componentType { name version variables { name default } } }
     ... on LinkChanged { kind a b cost }
     ... on LinkRemoved { kind a b } } } } }"#;
@@ -40,7 +40,7 @@ async fn a_follower_sees_the_values_that_were_published() {
     assert_eq!(
         told["changes"],
         json!([{ "container": { "name": "ship/hauler", "version": 2, "components": [hull],
-            "children": [{ "name": "hold", "container": { "name": "ship/room" }, "overrides": [{ "name": "cargo" }] }] } }])
+            "children": { "nodes": [{ "name": "hold", "container": { "name": "ship/room" }, "overrides": [{ "name": "cargo" }] }] } } }])
     );
     world
         .data(
