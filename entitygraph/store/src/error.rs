@@ -1,5 +1,7 @@
 //! What can go wrong in a store.
 
+use std::path::PathBuf;
+
 use entitygraph_schema::Refusal;
 
 /// Result of a store call.
@@ -72,6 +74,23 @@ pub enum Error {
         what: String,
         /// What may have happened to the write on which it was found.
         outcome: Outcome,
+    },
+    /// What was acknowledged is not there any more.
+    #[error(
+        "{location} lost what it acknowledged: it was durable up to {witnessed}, and what can be read of it ends at {found}, \
+         so a journal or a table is damaged or missing; copy the folder away, check the disk, then restore the newest backup \
+         or ingest the last export into a new folder; to go on with what is left and give up the rest, delete {witness:?} \
+         and start again"
+    )]
+    Lost {
+        /// The folder.
+        location: String,
+        /// How far it is known to have been durable.
+        witnessed: String,
+        /// How far it is there.
+        found: String,
+        /// The file that knows; without it the store opens.
+        witness: PathBuf,
     },
     /// No room left.
     #[error(
@@ -147,6 +166,7 @@ impl Error {
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
             Self::Corrupt { .. } => "STORE_CORRUPT",
+            Self::Lost { .. } => "STORE_LOST",
             Self::Full { .. } => "STORE_FULL",
             Self::Backend { .. } => "STORE_FAULT",
             Self::Shared(error) => error.code(),

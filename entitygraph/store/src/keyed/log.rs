@@ -84,6 +84,14 @@ impl Extent {
             extent.start = Stored::read(snapshot.place, value)?.start;
             Ok(false)
         })?;
+        // A commit writes both, and an engine may keep the two in files of their own, of which one can be damaged.
+        let last = snapshot.last_key(&from, &to)?.map(|key| cursor(snapshot, &key)).transpose()?;
+        if let Some(last) = last
+            && last != newest
+        {
+            let what = format!("its change log ends at cursor {last} and its newest commit is {newest}");
+            return Err(snapshot.place.corrupt(what));
+        }
         if let Some(value) = snapshot.get(&keys::commit(newest))? {
             extent.end = Stored::read(snapshot.place, &value)?.start + value.len() as u64;
         }

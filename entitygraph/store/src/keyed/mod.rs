@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`keys`] is the one table of rows; [`engine`] is what is underneath; [`mod@write`] plans transactions and
 //! turns them into rows; [`read`] answers questions from rows; [`log`] is the change sequence; [`space`] and [`route`] are
-//! the two indexes with an algorithm of their own; [`check`] says whether all rows agree.
+//! the two indexes with an algorithm of their own; [`check`] says whether all rows agree, [`witness`]
+//! whether the engine lost some.
 
 mod check;
 pub mod engine;
@@ -19,6 +20,7 @@ mod shared;
 mod snapshot;
 pub mod space;
 mod tree;
+mod witness;
 mod write;
 
 use std::{path::Path, sync::Arc};
@@ -40,6 +42,7 @@ use self::{
     recent::Recent,
     shared::Shared,
     snapshot::Snapshot,
+    witness::Witness,
 };
 use crate::{
     contract::{Accepted, Durable, Feed, Store, StoreInfo},
@@ -59,17 +62,37 @@ impl KeyedStore {
         options.engine.split_at = keys::SPLIT_AT.to_vec();
         let location = format!("{kind}:{}", path.display());
         let engine = kind.open(path, &options.engine);
-        Self::over(
-            engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?,
-            location,
-            options,
-        )
+        let engine = engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?;
+        Self::start(engine, location, options, Some(path))
     }
 
     /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
     pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
+        Self::start(engine, location, options, None)
+    }
+
+    /// With a folder there is a witness in it.
+    fn start(
+        engine: Arc<dyn Engine>,
+        location: String,
+        options: KeyedOptions,
+        folder: Option<&Path>,
+    ) -> Result<Self> {
         let place = Place { location };
-        open::check_format(&*engine, &place, options.begin)?;
+        let is_store = {
+            let view = engine.view();
+            let snapshot = Snapshot { view: &*view, place: &place };
+            let is_store = open::is_store(&snapshot)?;
+            // Before a store is made of an engine that lost everything: what it then counts from may be a later cursor.
+            if let Some(folder) = folder {
+                witness::examine(folder, &place, open::load_mark(&snapshot)?)?;
+            }
+            is_store
+        };
+        if !is_store {
+            open::create(&*engine, &place, options.begin)?;
+        }
+        let witness = folder.map(|folder| Witness::start(folder.to_owned(), &place)).transpose()?;
         let state = {
             let view = engine.view();
             open::State::load(&Snapshot { view: &*view, place: &place })?
@@ -83,7 +106,7 @@ impl KeyedStore {
             recent: RwLock::new(recent),
             newest: watch::Sender::new(state.log.newest),
         });
-        Ok(Self { writer: write::Handle::start(shared.clone(), state)?, shared })
+        Ok(Self { writer: write::Handle::start(shared.clone(), state, witness)?, shared })
     }
 
     /// Compares all rows with each other and says what disagrees; empty for a sound store. Reads everything: for tests

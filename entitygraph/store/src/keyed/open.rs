@@ -10,6 +10,7 @@ use super::{
     keys::{self, Row},
     log::Extent,
     snapshot::Snapshot,
+    witness::Mark,
 };
 use crate::error::{Error, Result};
 
@@ -39,11 +40,33 @@ impl State {
                 highest = snapshot.last_id(&key)?.get().max(highest);
             }
         }
-        let lease = match snapshot.get(&keys::lease())? {
-            Some(value) => snapshot.place.number("the next id to lease", &value)?,
-            None => EntityId::FIRST_LEASED.get(),
-        };
-        Ok(Self { log: Extent::load(snapshot)?, highest, lease, catalog: Arc::new(catalog(snapshot)?) })
+        let (log, lease) = (Extent::load(snapshot)?, next_lease(snapshot)?);
+        if highest > 0 && log.first > log.newest {
+            return Err(snapshot.place.corrupt("it has entities and no change log"));
+        }
+        Ok(Self { log, highest, lease, catalog: Arc::new(catalog(snapshot)?) })
+    }
+
+    /// How far it has come.
+    pub fn mark(&self) -> Mark {
+        mark(self.log.newest, self.lease)
+    }
+}
+
+/// How far the store has come; an empty engine has come nowhere.
+pub fn load_mark(snapshot: &Snapshot<'_>) -> Result<Mark> {
+    Ok(mark(snapshot.newest()?, next_lease(snapshot)?))
+}
+
+fn mark(newest: Cursor, next_lease: u64) -> Mark {
+    // The id after the last of all is 0.
+    Mark { newest, leased: next_lease.wrapping_sub(1) }
+}
+
+fn next_lease(snapshot: &Snapshot<'_>) -> Result<u64> {
+    match snapshot.get(&keys::lease())? {
+        Some(value) => snapshot.place.number("the next id to lease", &value),
+        None => Ok(EntityId::FIRST_LEASED.get()),
     }
 }
 
@@ -64,43 +87,43 @@ fn catalog(snapshot: &Snapshot<'_>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Makes sure that the rows are ours and in a format that this program knows; an empty engine becomes a store whose change
-/// sequence begins after `begin`.
-pub fn check_format(engine: &dyn Engine, place: &Place, begin: Cursor) -> Result<()> {
-    let found = {
-        let view = engine.view();
-        let snapshot = Snapshot { view: &*view, place };
-        match snapshot.get(&keys::format())? {
-            Some(value) => Some(value),
-            None => {
-                let mut any = None;
-                snapshot.scan(&[0], &[u8::MAX], |key, _| {
-                    any = Some(key.to_vec());
-                    Ok(false)
-                })?;
-                if let Some(key) = any {
-                    return Err(Error::Foreign {
-                        location: place.location.clone(),
-                        found: format!("a row {key:02x?} and no format version"),
-                    });
-                }
-                None
-            }
-        }
-    };
-    let Some(found) = found else {
-        let mut batch = WriteBatch::new();
-        batch.put(&keys::format(), &FORMAT.to_be_bytes());
-        if begin != Cursor::ZERO {
-            batch.put(&keys::newest(), &begin.number().to_be_bytes());
-        }
-        return engine.write(batch, Durability::Synced).map_err(|e| place.fault("creating the store", e));
-    };
+/// Whether the engine holds a store; refuses one in a format that this program does not know.
+pub fn is_store(snapshot: &Snapshot<'_>) -> Result<bool> {
+    let place = snapshot.place;
+    let Some(found) = snapshot.get(&keys::format())? else { return Ok(false) };
     let found =
         <[u8; 4]>::try_from(&found[..]).map_err(|_| place.corrupt("the format version is no number"))?;
     match u32::from_be_bytes(found) {
-        FORMAT => Ok(()),
+        FORMAT => Ok(true),
         0 => Err(place.corrupt("its format version is 0")),
         found => Err(Error::NewerFormat { location: place.location.clone(), found, known: FORMAT }),
     }
+}
+
+/// Makes an empty engine a store whose change sequence begins after `begin`; refuses one with rows of somebody else.
+pub fn create(engine: &dyn Engine, place: &Place, begin: Cursor) -> Result<()> {
+    let mut any = None;
+    {
+        let view = engine.view();
+        let snapshot = Snapshot { view: &*view, place };
+        if snapshot.get(&keys::newest())?.is_some() {
+            return Err(place.corrupt("it has a newest commit and no format version"));
+        }
+        snapshot.scan(&[0], &[u8::MAX], |key, _| {
+            any = Some(key.to_vec());
+            Ok(false)
+        })?;
+    }
+    if let Some(key) = any {
+        return Err(Error::Foreign {
+            location: place.location.clone(),
+            found: format!("a row {key:02x?} and no format version"),
+        });
+    }
+    let mut batch = WriteBatch::new();
+    batch.put(&keys::format(), &FORMAT.to_be_bytes());
+    if begin != Cursor::ZERO {
+        batch.put(&keys::newest(), &begin.number().to_be_bytes());
+    }
+    engine.write(batch, Durability::Synced).map_err(|e| place.fault("creating the store", e))
 }

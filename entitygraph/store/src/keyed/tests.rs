@@ -13,6 +13,7 @@ mod gate;
 mod history;
 mod restart;
 mod retention;
+mod witness;
 
 /// A store over an engine in memory.
 fn over(engine: Arc<dyn Engine>) -> KeyedStore {

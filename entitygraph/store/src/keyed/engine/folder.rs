@@ -4,6 +4,7 @@
 //! PATH/ENGINE   the name of the engine that made the store
 //! PATH/LOCK     locked while a process has the store open; holds its process number
 //! PATH/data/    the engine's own files
+//! PATH/WITNESS  how far the store was durable: the layer above keeps it, see `keyed::witness`
 //! ```
 
 use std::{

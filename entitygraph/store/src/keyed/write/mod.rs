@@ -77,10 +77,14 @@ pub struct Handle {
 
 impl Handle {
     /// Starts the writer of a store in the given state.
-    pub fn start(shared: Arc<Shared>, state: super::open::State) -> Result<Self> {
+    pub fn start(
+        shared: Arc<Shared>,
+        state: super::open::State,
+        witness: Option<super::witness::Witness>,
+    ) -> Result<Self> {
         let queue = Arc::new(Queue::new(shared.options.writer.waiting));
         let place = shared.place.clone();
-        let writer = Arc::new(Mutex::new(Writer::new(shared, state)));
+        let writer = Arc::new(Mutex::new(Writer::new(shared, state, witness)));
         let (requests, own) = (queue.clone(), writer.clone());
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             while let Some(mut charge) = requests.wait() {

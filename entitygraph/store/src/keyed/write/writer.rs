@@ -21,6 +21,7 @@ use crate::{
         recent::Recent,
         shared::Shared,
         snapshot::Snapshot,
+        witness::Witness,
     },
 };
 
@@ -34,15 +35,17 @@ pub struct Writer {
     unsynced: bool,
     /// Whether a write of unknown outcome left it open what the store holds, so that it must be read again.
     stale: bool,
+    /// Told of all that is synced; none for an engine without a folder.
+    witness: Option<Witness>,
 }
 
 impl Writer {
     /// The writer of a store in the given state.
-    pub fn new(shared: Arc<Shared>, state: State) -> Self {
+    pub fn new(shared: Arc<Shared>, state: State, witness: Option<Witness>) -> Self {
         let options = &shared.options.writer;
         let (entities, tallies) =
             (RefCell::new(Cache::new(options.cache_bytes)), Cache::new(options.cache_tallies));
-        Self { shared, state, entities, tallies, unsynced: false, stale: false }
+        Self { shared, state, entities, tallies, unsynced: false, stale: false, witness }
     }
 
     /// Takes the requests that wait, writes them, and tells their callers.
@@ -79,11 +82,22 @@ impl Writer {
 
     /// Makes durable what was accepted last, when all callers are gone.
     pub fn finish(&mut self) {
-        if self.unsynced
-            && let Err(error) = self.shared.engine.sync()
-        {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "what was accepted last could not be made durable");
+        if !self.unsynced {
+            return;
+        }
+        match self.shared.engine.sync() {
+            Ok(()) => self.testify(),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "what was accepted last could not be made durable");
+            }
+        }
+    }
+
+    /// Tells the witness, right after a sync.
+    fn testify(&self) {
+        if let Some(witness) = &self.witness {
+            witness.tell(self.state.mark());
         }
     }
 
@@ -129,6 +143,7 @@ impl Writer {
             if batch.durable && self.unsynced {
                 engine.sync().map_err(|e| self.shared.place.fault("syncing", e))?;
                 self.unsynced = false;
+                self.testify();
             }
             return Ok(());
         }
@@ -140,6 +155,9 @@ impl Writer {
         }
         self.unsynced = !batch.durable;
         self.publish(batch, tallies);
+        if batch.durable {
+            self.testify();
+        }
         Ok(())
     }
 

@@ -94,8 +94,15 @@ fn delete_rows(engine: &dyn Engine, rows: u32) {
     }
 }
 
-/// Overwrites the middle of each file in turn with garbage. The store must open and read what it can, or
-/// refuse with an error; nothing may panic.
+/// A file whose damage costs rows without an error, and why.
+const SILENT: [(EngineKind, &str, &str); 1] = [(
+    EngineKind::Sled,
+    "data/db",
+    "sled takes damage for the torn end of its log and forgets what is behind it; the witness of the keyed store sees that",
+)];
+
+/// Overwrites the middle of each file in turn with garbage. The store must refuse, or fail to read, with an error, or have
+/// every row; nothing may panic.
 fn a_damaged_store_is_an_error_and_no_panic(store: &Store) {
     let engine = store.open();
     for rows in (0..20_000u32).step_by(1_000) {
@@ -106,6 +113,7 @@ fn a_damaged_store_is_an_error_and_no_panic(store: &Store) {
         engine.write(batch, Durability::Synced).unwrap();
     }
     engine.compact().unwrap();
+    let before = rows(&*engine).unwrap();
     drop(engine);
     let (mut refused, mut files) = (0, 0);
     for file in files_under(&store.path.join("data")) {
@@ -125,18 +133,39 @@ fn a_damaged_store_is_an_error_and_no_panic(store: &Store) {
         let length = (used / 2).clamp(1, 4_096);
         damaged[used / 2..][..length.min(used - used / 2)].fill(0xA5);
         fs::write(copy.path.join(file.strip_prefix(&store.path).unwrap()), damaged).unwrap();
-        let result = copy.try_open().and_then(|engine| {
-            let mut ignore = |_: &[u8], _: &[u8]| ControlFlow::Continue(());
-            engine.view().scan(b"", b"\xff", &mut ignore)
-        });
-        if let Err(error) = result {
-            refused += 1;
-            let told = matches!(error, EngineError::Corrupt { .. } | EngineError::Io { .. });
-            assert!(told && error.to_string().contains(&*copy.path.to_string_lossy()), "{error}");
+        let name = file.strip_prefix(&store.path).unwrap();
+        match copy.try_open().and_then(|engine| rows(&*engine)) {
+            Err(error) => {
+                refused += 1;
+                let told = matches!(error, EngineError::Corrupt { .. } | EngineError::Io { .. });
+                assert!(told && error.to_string().contains(&*copy.path.to_string_lossy()), "{error}");
+            }
+            Ok(after) => {
+                let silent =
+                    SILENT.iter().any(|(kind, file, _)| *kind == store.kind && name == Path::new(file));
+                assert!(
+                    after == before || silent,
+                    "{name:?}: {} of {} rows are left",
+                    after.len(),
+                    before.len()
+                );
+            }
         }
         fs::remove_dir_all(&copy.path).unwrap();
     }
     assert!(refused > 0, "no damage in {files} files was noticed");
+}
+
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn rows(engine: &dyn Engine) -> Result<Rows, EngineError> {
+    let mut rows = Rows::new();
+    let mut collect = |key: &[u8], value: &[u8]| {
+        rows.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    };
+    engine.view().scan(b"", b"\xff", &mut collect)?;
+    Ok(rows)
 }
 
 fn files_under(folder: &Path) -> Vec<PathBuf> {
