@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use entitygraph_store::keyed::engine::EngineKind;
 use entitygraph_tests::crash::{self, script::Load};
 
-use crate::{victim::Victim, witness::Witness};
+use crate::{judge::Judge, victim::Victim};
 
 /// Writers at once, in turn.
 const WRITERS: [usize; 4] = [1, 4, 8, 16];
@@ -28,12 +28,12 @@ async fn one_life_with_many_kills(engine: EngineKind) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("store");
-    let mut witness = Witness::new(seed, Load::Small, 16);
+    let mut judge = Judge::new(seed, Load::Small, 16);
     let mut lived = 0;
     for cycle in 0..crate::cycles(8) {
         let writers = WRITERS[cycle as usize % WRITERS.len()];
         let told = || format!("{engine}, cycle {cycle}, {writers} writers");
-        let begins = &witness.positions()[..writers];
+        let begins = &judge.positions()[..writers];
         let mut victim = Victim::start(engine, &path, folder.path(), seed, Load::Small, begins)?;
         // Now and then while it opens the store, otherwise while it writes.
         if cycle % 8 != 5 {
@@ -43,9 +43,9 @@ async fn one_life_with_many_kills(engine: EngineKind) -> Result<()> {
         std::thread::sleep(before_the_kill);
         let report = victim.kill().with_context(told)?;
         let store = crash::open(engine, &path).with_context(told)?;
-        let newest = witness.examine(&store, &report).await.with_context(told)?;
-        witness.count_leases(&report).with_context(told)?;
-        witness.ask_again(&store, &report).await.with_context(told)?;
+        let newest = judge.examine(&store, &report).await.with_context(told)?;
+        judge.count_leases(&report).with_context(told)?;
+        judge.ask_again(&store, &report).await.with_context(told)?;
         println!(
             "{}: killed after {before_the_kill:?}, {} acknowledged, {} commits in all",
             told(),

@@ -10,11 +10,11 @@
 
 mod faults;
 mod image;
+mod judge;
 mod kill;
 mod power;
 mod served;
 mod victim;
-mod witness;
 
 /// The seed of a run: printed, so that a failure can be repeated.
 fn seed() -> u64 {

@@ -26,8 +26,8 @@ use entitygraph_tests::crash::{self, report::Report, script::Load};
 
 use crate::{
     image::{self, Mount},
+    judge::Judge,
     victim::Victim,
-    witness::Witness,
 };
 
 const IMAGE_BYTES: u64 = 2 << 30;
@@ -73,7 +73,7 @@ async fn one_life_with_many_cuts(engine: EngineKind) -> Result<(usize, Vec<Strin
     let live = Mount::watched_image(&place("live.img"), &place("live"))?;
     let store = live.folder().join("store");
     let mut victim = Victim::start(engine, &store, folder.path(), seed, Load::Large, &[0; WRITERS as usize])?;
-    let mut witness = Witness::new(seed, Load::Large, WRITERS);
+    let mut judge = Judge::new(seed, Load::Large, WRITERS);
     let (mut images, mut failures) = (0, Vec::new());
     for cut in 0..crate::cycles(3) {
         let seen = victim.report()?.bursts;
@@ -95,7 +95,7 @@ async fn one_life_with_many_cuts(engine: EngineKind) -> Result<(usize, Vec<Strin
         for (name, base, chance) in images_of_cut.plan(&mut random) {
             let told = format!("{engine}, cut {cut}, {name}");
             let (disk, pages) = images_of_cut.mixed(base, chance, &mut random)?;
-            let found = examine(engine, &disk.folder().join("store"), &mut witness, &report).await;
+            let found = examine(engine, &disk.folder().join("store"), &mut judge, &report).await;
             let outcome = match &found {
                 Ok(newest) => format!("intact up to {newest}"),
                 Err(error) => format!("{error:#}"),
@@ -119,9 +119,9 @@ async fn one_life_with_many_cuts(engine: EngineKind) -> Result<(usize, Vec<Strin
     Ok((images, failures))
 }
 
-async fn examine(engine: EngineKind, store: &Path, witness: &mut Witness, report: &Report) -> Result<Cursor> {
+async fn examine(engine: EngineKind, store: &Path, judge: &mut Judge, report: &Report) -> Result<Cursor> {
     let store = crash::open(engine, store).context("opening")?;
-    witness.examine(&store, report).await
+    judge.examine(&store, report).await
 }
 
 /// Which image a mix takes everything from that is not a page of a file.

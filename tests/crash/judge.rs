@@ -1,6 +1,6 @@
 //! Judges a store that was opened after a crash.
 //!
-//! The witness knows the scripts of all writers. It applies each transaction that the store's change sequence names to the
+//! The judge knows the scripts of all writers. It applies each transaction that the store's change sequence names to the
 //! reference model (the memory store), and demands that both have the same commits, bit for bit. From the commits it
 //! works out the world as it has to be, and demands that the store has that one. So what is there is whole, in one order
 //! and without gaps; the writers' reports say what has to be there.
@@ -17,6 +17,7 @@ use entitygraph_schema::{
 };
 use entitygraph_store::{Feed, MemoryConfig, MemoryStore, Store, keyed::KeyedStore};
 use entitygraph_tests::crash::{
+    self,
     report::Report,
     script::{self, Load, Script},
 };
@@ -25,7 +26,7 @@ use entitygraph_tests::crash::{
 const STEP: usize = 500;
 
 /// See the module.
-pub struct Witness {
+pub struct Judge {
     scripts: Vec<Script>,
     model: MemoryStore,
     /// Where each transaction is in the change sequence.
@@ -33,15 +34,12 @@ pub struct Witness {
     leases: Vec<(u64, u64)>,
 }
 
-impl Witness {
+impl Judge {
     /// Knows the scripts of so many writers.
     pub fn new(seed: u64, load: Load, writers: u32) -> Self {
         Self {
             scripts: (0..writers).map(|writer| Script::new(seed, writer, load)).collect(),
-            model: MemoryStore::with(MemoryConfig {
-                retained_commits: usize::MAX,
-                ..MemoryConfig::default()
-            }),
+            model: MemoryStore::with(MemoryConfig { begin: crash::BEGIN, retained_commits: usize::MAX }),
             places: HashMap::new(),
             leases: Vec::new(),
         }
@@ -63,7 +61,7 @@ impl Witness {
         );
         let newest = *store.newest().borrow();
         let mut world = BTreeMap::new();
-        for commit in self.follow(store, Cursor::ZERO, newest).await? {
+        for commit in self.follow(store, crash::BEGIN, newest).await? {
             replay(&commit, &mut world)?;
         }
         self.compare(store, world).await?;
