@@ -1,11 +1,6 @@
 //! Disks that are full, and folders that are taken, damaged, or not ours: a clear error, and nothing lost.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use entitygraph_schema::{Cursor, query::Extent, query::PageRequest};
@@ -32,7 +27,7 @@ const ENGINES: [EngineKind; 2] = EngineKind::ALL;
 const FORMAT_ROW: [u8; 2] = [0x01, 0x01];
 
 /// Opens a store as the server does.
-async fn open_url(engine: EngineKind, path: &Path) -> Result<Arc<dyn Store>, Error> {
+pub async fn open_url(engine: EngineKind, path: &Path) -> Result<Arc<dyn Store>, Error> {
     open(&format!("{engine}:{}", path.display()), StoreOptions::default()).await
 }
 
@@ -44,7 +39,7 @@ async fn refusal(engine: EngineKind, path: &Path) -> Result<Error> {
 }
 
 /// Writes so many transactions.
-async fn write(store: &KeyedStore, script: &mut Script, count: usize) -> Result<()> {
+pub async fn write(store: &KeyedStore, script: &mut Script, count: usize) -> Result<()> {
     store.commit(script::setup()).await?;
     for _ in 0..count {
         store.commit(script.advance()).await?;
@@ -53,7 +48,7 @@ async fn write(store: &KeyedStore, script: &mut Script, count: usize) -> Result<
 }
 
 /// Reads the whole world and its history.
-async fn read_all(store: &dyn Store) -> Result<(), Error> {
+pub async fn read_all(store: &dyn Store) -> Result<(), Error> {
     let newest = *store.newest().borrow();
     let mut at = match store.changes(Cursor::ZERO, 1).await? {
         Feed::Resync { oldest, .. } => oldest,
@@ -140,66 +135,6 @@ async fn a_store_of_a_newer_program_is_refused_and_left_as_it_is() -> Result<()>
         ensure!(left.as_deref() == Some(&77u32.to_be_bytes()[..]), "the store was touched: {left:?}");
     }
     Ok(())
-}
-
-/// Damages each file of a store in turn. The store does not open, or what is asked of it fails, or what was damaged was
-/// not in use: nothing panics.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_store_is_an_error_that_says_where() -> Result<()> {
-    for engine in ENGINES {
-        let folder = tempfile::tempdir()?;
-        let (path, copy) = (folder.path().join("store"), folder.path().join("copy"));
-        let store = crash::open(engine, &path)?;
-        write(&store, &mut Script::new(5, 0, Load::Large), 120).await?;
-        store.compact().await?;
-        drop(store);
-        let (mut noticed, mut damaged) = (0, 0);
-        for file in files(&path.join("data"))? {
-            image::run("cp", &["-r", &path.to_string_lossy(), &copy.to_string_lossy()])?;
-            if !damage(&copy.join(file.strip_prefix(&path)?))? {
-                fs::remove_dir_all(&copy)?;
-                continue;
-            }
-            damaged += 1;
-            let outcome = match open_url(engine, &copy).await {
-                Ok(store) => read_all(&*store).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                noticed += 1;
-                ensure!(
-                    matches!(error, Error::Corrupt { .. } | Error::Backend { .. }),
-                    "{file:?}: {error:?}"
-                );
-                ensure!(
-                    error.to_string().contains(&*copy.to_string_lossy()),
-                    "the folder is not named: {error}"
-                );
-            }
-            fs::remove_dir_all(&copy)?;
-        }
-        ensure!(noticed > 0, "{engine}: no damage in {damaged} files was noticed");
-    }
-    Ok(())
-}
-
-/// Overwrites up to a page in the middle of what a file holds; says whether it holds anything.
-fn damage(file: &Path) -> Result<bool> {
-    let bytes = fs::read(file)?;
-    let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else { return Ok(false) };
-    let start = last.div_ceil(2);
-    let length = (last + 1 - start).min(4096);
-    File::options().write(true).open(file)?.write_all_at(&vec![0xA5; length], start as u64)?;
-    Ok(true)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
-    }
-    Ok(found)
 }
 
 /// Fills a disk down to the reserve, then makes room, and looks at the same open store all the while.

@@ -8,6 +8,7 @@
 //! `CRASH_CYCLES=N` kills N times (and cuts the power N times) instead of a few times, `CRASH_SEED=N` repeats the
 //! transactions and moments of an earlier run, as its output names them. Only the moments within a millisecond differ.
 
+mod damage;
 mod faults;
 mod image;
 mod judge;
