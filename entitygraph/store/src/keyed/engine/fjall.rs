@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use super::{
     Durability, Engine, EngineError, EngineOptions, RESERVED_KEY_BYTE, View, Visitor, WriteBatch,
     folder::Folder,
+    journals::FullJournals,
     panics::caught,
     pieces::{self, Pairs, PiecedKeys},
 };
@@ -66,12 +67,19 @@ impl FjallEngine {
 
     fn start(folder: &Folder, options: &EngineOptions) -> Result<(Database, Parts, PiecedKeys), EngineError> {
         let at = Place(folder.path());
+        let journals =
+            FullJournals::find(&folder.data()).map_err(|source| folder.io("reading the journals", source))?;
         let db = Database::builder(folder.data())
             .cache_size(options.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(WORKERS)
             .open()
             .map_err(|error| at.fault("opening", error))?;
+        let damaged = journals.damaged().map_err(|source| folder.io("reading the journals", source))?;
+        if let Some(journal) = damaged {
+            return Err(folder.condemn(NAME, &format!("rows are lost, its journal {journal:?} was damaged")));
+        }
+        drop(journals);
         let parts =
             Parts::open(&db, &options.split_at).map_err(|error| at.fault("opening a keyspace", error))?;
         folder.sync_names()?;

@@ -3,6 +3,7 @@
 //! ```text
 //! PATH/ENGINE   the name of the engine that made the store
 //! PATH/LOCK     locked while a process has the store open; holds its process number
+//! PATH/DAMAGED  says that opening the store found it damaged and lost the trace of it; with it the store does not open
 //! PATH/data/    the engine's own files
 //! PATH/WITNESS  how far the store was durable: the layer above keeps it, see `keyed::witness`
 //! ```
@@ -20,6 +21,7 @@ use super::EngineError;
 const MARKER: &str = "ENGINE";
 const MARKER_DRAFT: &str = "ENGINE.new";
 const LOCK: &str = "LOCK";
+const DAMAGED: &str = "DAMAGED";
 const DATA: &str = "data";
 
 /// How long to wait for somebody else's lock: the kernel takes a moment to end a process that was killed, and a lock
@@ -55,7 +57,31 @@ impl Folder {
                 return Err(EngineError::OtherEngine { path: path.to_owned(), found, wanted: engine });
             }
         }
-        Ok(Self { path: path.to_owned(), reserve_bytes, _lock: lock })
+        let folder = Self { path: path.to_owned(), reserve_bytes, _lock: lock };
+        match fs::read_to_string(folder.path.join(DAMAGED)) {
+            Ok(what) => Err(folder.condemned(engine, what.trim())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder),
+            Err(error) => Err(folder.io("reading DAMAGED", error)),
+        }
+    }
+
+    /// Keeps a damaged store from being opened again, when the engine has removed what the damage could be seen by.
+    pub(super) fn condemn(&self, engine: &'static str, what: &str) -> EngineError {
+        let write = || {
+            let mut file = File::create(self.path.join(DAMAGED))?;
+            writeln!(file, "{what}")?;
+            file.sync_all()
+        };
+        match write().map_err(|source| self.io("writing DAMAGED", source)).and_then(|()| self.sync_names()) {
+            Ok(()) => self.condemned(engine, what),
+            Err(error) => error,
+        }
+    }
+
+    fn condemned(&self, engine: &'static str, what: &str) -> EngineError {
+        let file = self.path.join(DAMAGED);
+        let what = format!("{what} (those who want what is left all the same delete {file:?})");
+        EngineError::Corrupt { path: self.path.clone(), engine, what, source: None }
     }
 
     /// The folder as the operator named it.

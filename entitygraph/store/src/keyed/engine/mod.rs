@@ -10,6 +10,7 @@ mod batch;
 mod error;
 mod fjall;
 mod folder;
+mod journals;
 #[cfg(test)]
 pub mod map;
 mod panics;

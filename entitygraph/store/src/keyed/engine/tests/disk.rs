@@ -3,6 +3,7 @@
 use std::{
     fs,
     ops::ControlFlow,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
 };
 
@@ -207,4 +208,53 @@ fn fjall_drops_a_batch_that_lost_a_page_in_a_power_cut() {
             assert_eq!(keys(&*copy.open(), b"", b"\xff"), [[0], [1]], "page {page} of {last_page} was lost");
         }
     });
+}
+
+/// What follows in the next journal would hide what the full one lost.
+#[test]
+fn fjall_refuses_a_full_journal_that_was_damaged_until_the_loss_is_accepted() {
+    run(EngineKind::Fjall, |store| {
+        let ended = folder::Child::start(store, "fill a journal").process.wait().unwrap();
+        assert_eq!(ended.signal(), Some(6), "{ended}");
+        assert!(store.path.join("data/0.jnl").exists(), "the full journal was gone too soon");
+        let copy = Store {
+            path: store.path.with_extension("copy"),
+            kind: store.kind,
+            _dir: tempfile::tempdir().unwrap(),
+        };
+        copy_sparse(&store.path, &copy.path);
+        let before = rows(&*copy.open()).unwrap();
+        fs::remove_dir_all(&copy.path).unwrap();
+        let journal = fs::read(store.path.join("data/0.jnl")).unwrap();
+        let used = journal.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        // Cut off just between two batches, it would be a journal like any other.
+        for (at, cut) in [(0, false), (used / 2, false), (used - 5_000, false), (used - 3, true)] {
+            copy_sparse(&store.path, &copy.path);
+            let mut damaged = journal.clone();
+            if cut {
+                damaged.truncate(at);
+            } else {
+                damaged[at..at + 4_096].fill(0xA5);
+            }
+            fs::write(copy.path.join("data/0.jnl"), damaged).unwrap();
+            for _ in 0..2 {
+                let error = copy.try_open().err().unwrap_or_else(|| panic!("{at} of {used}: opened"));
+                assert!(matches!(error, EngineError::Corrupt { .. }), "{at} of {used}: {error}");
+                assert!(
+                    error.to_string().contains("0.jnl") && error.to_string().contains("DAMAGED"),
+                    "{error}"
+                );
+            }
+            fs::remove_file(copy.path.join("DAMAGED")).unwrap();
+            let left = rows(&*copy.open()).unwrap();
+            assert!(left.len() < before.len(), "{at} of {used}: {} of {} rows", left.len(), before.len());
+            fs::remove_dir_all(&copy.path).unwrap();
+        }
+    });
+}
+
+/// Holes and all.
+fn copy_sparse(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").args(["-r", "--sparse=always"]).args([from, to]).status();
+    assert!(copied.unwrap().success());
 }

@@ -113,7 +113,7 @@ fn everything_is_there_after_reopening(store: &Store) {
 fn child_process() {
     let Ok(task) = std::env::var("ENGINE_TEST_CHILD") else { return };
     let (task, kind, path) = {
-        let mut words = task.splitn(3, ' ');
+        let mut words = task.splitn(3, ':');
         let mut word = || words.next().unwrap().to_owned();
         (word(), word(), word())
     };
@@ -134,21 +134,34 @@ fn child_process() {
                 println!("child: {number}");
             }
         }
+        "fill a journal" => {
+            // Ends as soon as there is a second one, before the rows of the first are in tables.
+            for batch in 0u64.. {
+                let mut rows = WriteBatch::new();
+                for row in batch * 50..batch * 50 + 50 {
+                    rows.put(&[&b"k"[..], &row.to_be_bytes()].concat(), &noise(row, 2_000));
+                }
+                engine.write(rows, Durability::Synced).unwrap();
+                if Path::new(&path).join("data/1.jnl").exists() {
+                    std::process::abort();
+                }
+            }
+        }
         other => panic!("unknown task {other}"),
     }
 }
 
 /// This test binary, started again.
-struct Child {
-    process: std::process::Child,
+pub struct Child {
+    pub process: std::process::Child,
     lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
 }
 
 impl Child {
-    fn start(store: &Store, task: &str) -> Self {
+    pub fn start(store: &Store, task: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["child_process", "--nocapture"])
-            .env("ENGINE_TEST_CHILD", format!("{task} {} {}", store.kind, store.path.display()))
+            .env("ENGINE_TEST_CHILD", format!("{task}:{}:{}", store.kind, store.path.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
