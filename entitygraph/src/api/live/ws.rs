@@ -4,18 +4,20 @@
 //! One task a connection. It polls its operations only while the socket takes bytes, so a slow client slows itself alone:
 //! its subscriptions fall behind, catch up, or are told that they lag.
 
-use std::{collections::HashMap, error::Error as _, pin::pin, sync::Arc, time::Duration};
+mod operations;
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error as _, pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    stream::{AbortHandle, Abortable, BoxStream, SelectAll},
-};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
+use self::operations::{Operations, Out};
 use super::{Frame, Live};
 
 /// The sub-protocol's name.
@@ -33,9 +35,6 @@ const WRITE_BYTES: usize = 16 * 1024;
 /// A client that takes nothing for this long is gone.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
-#[cfg(test)]
-mod tests;
-
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ClientMessage {
@@ -45,14 +44,6 @@ enum ClientMessage {
     Subscribe { id: String, payload: Box<Request> },
     Complete { id: String },
 }
-
-/// What an operation sends, with the operation's id.
-enum Out {
-    Frame(Frame),
-    Complete,
-}
-
-type Operations = SelectAll<BoxStream<'static, (Arc<str>, Out)>>;
 
 /// Accepts the WebSocket and serves it until it is closed or `stop` is cancelled.
 pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -> axum::response::Response {
@@ -77,7 +68,6 @@ struct Connection {
     write_time: Duration,
     acknowledged: bool,
     operations: Operations,
-    handles: HashMap<Arc<str>, AbortHandle>,
 }
 
 /// Why a connection is closed by us; the codes are the protocol's.
@@ -85,8 +75,7 @@ struct Close(u16, String);
 
 impl Connection {
     fn new(live: Live, socket: WebSocket, spoken: bool, write_time: Duration) -> Self {
-        let (operations, handles) = (SelectAll::new(), HashMap::new());
-        Self { live, socket, spoken, write_time, acknowledged: false, operations, handles }
+        Self { live, socket, spoken, write_time, acknowledged: false, operations: Operations::default() }
     }
 
     async fn serve(mut self, stop: CancellationToken) {
@@ -136,7 +125,7 @@ impl Connection {
                     }
                     None => return None,
                 },
-                Some((id, out)) = self.operations.next(), if !self.operations.is_empty() => {
+                (id, out) = self.operations.next() => {
                     if !self.send_burst(id, out).await {
                         return None;
                     }
@@ -179,9 +168,7 @@ impl Connection {
             ClientMessage::Subscribe { .. } if !self.acknowledged => Err(Close(4401, "Unauthorized".into())),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, *payload).map(|()| true),
             ClientMessage::Complete { id } => {
-                if let Some(handle) = self.handles.remove(id.as_str()) {
-                    handle.abort();
-                }
+                self.operations.end(&id);
                 Ok(true)
             }
         }
@@ -191,22 +178,15 @@ impl Connection {
         if id.is_empty() {
             return Err(Close(4400, "an operation needs an id".into()));
         }
-        if self.handles.contains_key(id.as_str()) {
+        if self.operations.has(&id) {
             return Err(Close(4409, short(&format!("Subscriber for {id} already exists"))));
         }
         let max = self.live.inner.limits.connection_operations;
-        if self.handles.len() >= max {
+        if self.operations.len() >= max {
             let reason = format!("more than {max} operations on one connection: open another");
             return Err(Close(4429, reason));
         }
-        let id: Arc<str> = id.into();
-        let name = id.clone();
-        let frames = self.live.run(request).map(move |frame| (name.clone(), Out::Frame(frame)));
-        let name = id.clone();
-        let complete = futures_util::stream::once(async move { (name, Out::Complete) });
-        let (handle, registration) = AbortHandle::new_pair();
-        self.operations.push(Abortable::new(frames.chain(complete), registration).boxed());
-        self.handles.insert(id, handle);
+        self.operations.begin(id.into(), self.live.run(request).boxed());
         Ok(())
     }
 
@@ -229,26 +209,21 @@ impl Connection {
             self.feed(id, out).await?;
             sent += 1;
             if sent < BURST {
-                next = self.operations.next().now_or_never().flatten();
+                next = self.operations.next().now_or_never();
             }
         }
         self.socket.flush().await
     }
 
     async fn feed(&mut self, id: Arc<str>, out: Out) -> Result<(), axum::Error> {
-        if !self.handles.contains_key(&id) {
-            // The client completed it meanwhile, or it was refused.
-            return Ok(());
-        }
         let text = match &out {
             Out::Frame(Frame::Next(result)) => envelope("next", &id, Some(result)),
             Out::Frame(Frame::Error(errors)) => envelope("error", &id, Some(errors)),
             Out::Complete => envelope("complete", &id, None),
         };
-        if !matches!(out, Out::Frame(Frame::Next(_)))
-            && let Some(handle) = self.handles.remove(&id)
-        {
-            handle.abort();
+        if let Out::Frame(Frame::Error(_)) = out {
+            // Nothing may follow it.
+            self.operations.end(&id);
         }
         self.socket.feed(Message::Text(text)).await
     }
@@ -262,12 +237,17 @@ impl Connection {
 
 /// A protocol message around bytes that are JSON already.
 fn envelope(kind: &str, id: &str, payload: Option<&str>) -> Utf8Bytes {
-    let id = serde_json::Value::from(id);
-    let mut text = String::with_capacity(48 + payload.map_or(0, str::len));
+    let mut text = String::with_capacity(48 + id.len() + payload.map_or(0, str::len));
     text.push_str(r#"{"type":""#);
     text.push_str(kind);
     text.push_str(r#"","id":"#);
-    text.push_str(&id.to_string());
+    if id.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
+        text.push('"');
+        text.push_str(id);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::Value::from(id).to_string());
+    }
     if let Some(payload) = payload {
         text.push_str(r#","payload":"#);
         text.push_str(payload);
