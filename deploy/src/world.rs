@@ -58,7 +58,7 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
         bail!(
             "{}: {}; mend {} and run the command again",
             problems(report.problem_count),
-            match (report.total().total(), report.dry_run) {
+            match (report.total().total() - report.total().refused, report.dry_run) {
                 (0, _) => "nothing could be loaded",
                 (_, true) => "the rest would go in",
                 (_, false) => "the rest is in",

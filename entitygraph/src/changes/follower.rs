@@ -88,7 +88,7 @@ impl Follower {
                 Feed::Resync { newest, .. } => {
                     tracing::warn!(%after, %newest, "fell behind the retained change sequence, the cache starts again");
                     self.cache.reset(newest);
-                    self.router.break_all();
+                    self.router.break_all(newest);
                     self.tell(newest);
                     return Ok(());
                 }
@@ -117,10 +117,10 @@ impl Follower {
     }
 
     fn unrouted(&self, commits: &[Arc<Commit>], error: &(dyn std::error::Error + 'static)) {
-        let [first, last] =
-            [commits.first(), commits.last()].map(|commit| commit.map(|commit| commit.cursor));
-        tracing::error!(?first, ?last, error, "commits could not be routed, their followers begin again");
-        self.router.break_all();
+        let [Some(first), Some(last)] = [commits.first(), commits.last()] else { return };
+        let (first, last) = (first.cursor, last.cursor);
+        tracing::error!(%first, %last, error, "commits could not be routed, their followers begin again");
+        self.router.break_all(last);
     }
 
     fn tell(&self, cursor: Cursor) {

@@ -1,8 +1,8 @@
 //! Where the values of a scope's entities come from, and so who hears of what is published.
 //!
 //! Publishing changes values of every instance and writes none of them, so nobody can be found by walking from what
-//! changed. Instead each topic knows its origins, and an index leads from an origin to its topics. Origins are only added
-//! until the topic ends: who was in the scope at some time is among those whose origins are known, however it went on.
+//! changed. Instead each topic knows its origins, and an index leads from an origin to its topics. An entity that leaves the
+//! scope keeps its origins there until the topic ends, so a topic may be told too much, never too little.
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,6 +84,8 @@ struct Known {
     origins: HashSet<Origin>,
     /// They are those of all who were in the scope at this moment or later.
     since: Option<Cursor>,
+    /// What is read of the scope before this moment does not say them: more entered then than was added.
+    not_before: Cursor,
     /// Whether somebody reads the scope to learn them.
     claimed: bool,
 }
@@ -124,11 +126,10 @@ impl Origins {
     /// All who are in the scope of a topic at a moment, since which what entered was added.
     pub fn learn(&mut self, scope: &Scope, at: Cursor, entities: impl IntoIterator<Item = Origin>) {
         let Some(known) = self.by_scope.get_mut(scope) else { return };
-        if known.since.is_some_and(|since| since <= at) {
-            return;
+        if at >= known.not_before && known.since.is_none_or(|since| at < since) {
+            known.since = Some(at);
+            self.unknown.remove(scope);
         }
-        known.since = Some(at);
-        self.unknown.remove(scope);
         self.add(scope, entities);
     }
 
@@ -138,10 +139,18 @@ impl Origins {
         unknown.map(|known| known.claimed = true).is_some()
     }
 
-    /// What entered was not added: the topic does not know its origins any more.
-    pub fn forget(&mut self, scope: &Scope) {
+    /// The caller who claimed a scope did not come to read it.
+    pub fn release(&mut self, scope: &Scope) {
+        if let Some(known) = self.by_scope.get_mut(scope) {
+            known.claimed = false;
+        }
+    }
+
+    /// What entered up to a moment was not added: the topic does not know its origins any more.
+    pub fn forget(&mut self, scope: &Scope, at: Cursor) {
         if let Some(known) = self.by_scope.get_mut(scope) {
             (known.since, known.claimed) = (None, false);
+            known.not_before = known.not_before.max(at);
             self.unknown.insert(scope.clone());
         }
     }
@@ -170,5 +179,45 @@ impl Origins {
         let Some(known) = self.by_scope.get(scope) else { return false };
         known.origins.iter().any(|origin| origin.is_altered_by(published, catalog))
             || (known.since.is_none_or(|since| at <= since) && has_earlier(published))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: u64) -> Cursor {
+        Cursor::from_number(number)
+    }
+
+    fn origin(number: u32) -> Origin {
+        Origin::Component(ComponentId::new(number).unwrap())
+    }
+
+    #[test]
+    fn what_was_read_before_it_was_forgotten_does_not_say_who_is_in_the_scope() {
+        let scope = Scope::Label("a".parse().unwrap());
+        let mut origins = Origins::default();
+        origins.open(&scope);
+        origins.forget(&scope, at(5));
+        origins.learn(&scope, at(4), [origin(1)]);
+        assert!(origins.unknown.contains(&scope), "what entered at 5 is in no origin");
+        origins.learn(&scope, at(5), [origin(2)]);
+        assert!(!origins.unknown.contains(&scope));
+        // Also what is learned late is added.
+        origins.learn(&scope, at(9), [origin(3)]);
+        for number in 1..=3 {
+            assert!(origins.by_origin.contains_key(&origin(number)), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_scope_that_was_claimed_and_given_back_can_be_claimed_again() {
+        let scope = Scope::Label("a".parse().unwrap());
+        let mut origins = Origins::default();
+        origins.open(&scope);
+        assert!(origins.claim(&scope) && !origins.claim(&scope));
+        origins.release(&scope);
+        assert!(origins.claim(&scope));
     }
 }

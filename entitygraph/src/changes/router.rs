@@ -152,7 +152,7 @@ impl Router {
         for (scope, changes) in told {
             match &changes {
                 Some(changes) => topics.origins.add(&scope, changes.iter().flat_map(Origin::added_by)),
-                None => topics.origins.forget(&scope),
+                None => topics.origins.forget(&scope, commit.cursor),
             }
             let Some(topic) = topics.by_scope.get(&scope) else { continue };
             let message = match changes {
@@ -171,12 +171,12 @@ impl Router {
         Ok(())
     }
 
-    /// Breaks every topic: commits were lost.
-    pub fn break_all(&self) {
+    /// Breaks every topic: commits up to this one were lost.
+    pub fn break_all(&self, last: Cursor) {
         let mut topics = self.topics.lock();
         let Topics { by_scope, origins, .. } = &mut *topics;
         for (scope, topic) in by_scope {
-            origins.forget(scope);
+            origins.forget(scope, last);
             drop(topic.told.send(Told::Break));
         }
     }
@@ -190,6 +190,11 @@ impl Router {
     /// Whether nobody has said yet who is in the scope, and the caller is the one to do it.
     pub(super) fn claim(&self, scope: &Scope) -> bool {
         self.topics.lock().origins.claim(scope)
+    }
+
+    /// Gives back what was claimed.
+    pub(super) fn release(&self, scope: &Scope) {
+        self.topics.lock().origins.release(scope);
     }
 
     /// Whether a follower of the scope who catches up is told of what was published at a moment.

@@ -83,6 +83,15 @@ enum Phase {
     Live,
 }
 
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // Somebody else is to read the scope.
+        if self.learns {
+            self.graph.router().release(&self.scope);
+        }
+    }
+}
+
 impl Subscription {
     pub(crate) fn new(graph: Graph, scope: Scope, options: SubscriptionOptions) -> Self {
         let source = match &scope {
@@ -117,16 +126,17 @@ impl Subscription {
     }
 
     /// Keeps others of the same sphere informed of where it stands, also when there is nothing to tell.
-    pub(crate) fn leading(self, standing: watch::Sender<Option<Standing>>) -> Self {
-        Self { leads: Some(standing), ..self }
+    pub(crate) fn leading(mut self, standing: watch::Sender<Option<Standing>>) -> Self {
+        self.leads = Some(standing);
+        self
     }
 
     /// Begins with what the leading one of the same sphere knows, once it has caught up with every commit that
-    /// this caller may have seen. Other
-    /// scopes begin by themselves.
-    pub(crate) fn following(self, standing: watch::Receiver<Option<Standing>>) -> Self {
+    /// this caller may have seen. Other scopes begin by themselves.
+    pub(crate) fn following(mut self, standing: watch::Receiver<Option<Standing>>) -> Self {
         let sphere = matches!(self.source, Source::Sphere(_));
-        Self { follows: sphere.then_some(standing), ..self }
+        self.follows = sphere.then_some(standing);
+        self
     }
 
     /// Where it stands.

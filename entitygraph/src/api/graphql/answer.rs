@@ -1,7 +1,8 @@
 //! Answers as JSON.
 //!
 //! The executor keeps the fields of an object in the order in which their values were ready. The specification wants them in
-//! the order of the query (GraphQL, October 2021, 7.2.2), and people read them in that order, so that is how they are written.
+//! the order of the query (GraphQL, October 2021, 7.2.2), and people read them in that order, so that is how they are written. A
+//! key has the place where the query mentions it first, also where that mention is skipped or of another type.
 
 use std::collections::HashMap;
 

@@ -28,10 +28,13 @@ use crate::{api::error::Rejection, config::Limits};
 
 /// Deepest nesting of brackets of any kind: what a document within the depth limit can need, arguments included.
 const NESTING_MAX: usize = 100;
-/// Text of kept documents in bytes, together; what they are parsed to is some twenty times larger.
+/// Text of kept documents in bytes, together; what they are parsed to is some twenty times larger, and the shape of an answer takes
+/// as much as [`FIELD_BYTES`] of text for each of its fields.
 const KEPT_BYTES: u64 = 2 * 1024 * 1024;
 /// Longer documents are parsed each time.
 const KEPT_BYTES_EACH: usize = 32 * 1024;
+/// See `KEPT_BYTES`.
+const FIELD_BYTES: usize = 4;
 
 /// A parsed document.
 #[derive(Debug)]
@@ -44,7 +47,9 @@ pub struct Document {
     pub flat: bool,
     /// The short way to its answer, once the executor has found it valid; `None` in it when there is none.
     plan: OnceLock<Option<Plan>>,
-    /// The shapes of its operations' answers, in the order of the operations; known once one has been answered.
+    /// How many fields and fragments it has with its fragments put in.
+    fields: usize,
+    /// The shapes of its operations' answers, in the order of the operations; known once one has been answered, kept if small.
     shapes: OnceLock<Vec<(Option<Name>, Shape)>>,
 }
 
@@ -68,7 +73,11 @@ impl Document {
         match answer.data {
             Value::Null => out.extend_from_slice(b"null"),
             // With data, the document is valid.
-            ref data => self.shape(name).write(data, &mut out)?,
+            ref data if self.kept_bytes() <= KEPT_BYTES_EACH => self.shape(name).write(data, &mut out)?,
+            ref data => match self.operation(name) {
+                Ok(operation) => Shape::of(operation, &self.parsed).write(data, &mut out)?,
+                Err(_) => Shape::NONE.write(data, &mut out)?,
+            },
         }
         if !answer.errors.is_empty() {
             out.extend_from_slice(br#","errors":"#);
@@ -76,6 +85,11 @@ impl Document {
         }
         out.push(b'}');
         Ok(out)
+    }
+
+    /// What keeping it costs, in bytes of text.
+    fn kept_bytes(&self) -> usize {
+        self.text.len() + FIELD_BYTES * self.fields
     }
 
     fn shape(&self, name: Option<&str>) -> &Shape {
@@ -132,7 +146,7 @@ impl Documents {
     pub fn new(limits: &Limits) -> Self {
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES)
-            .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+            .weigher(|_, document: &Arc<Document>| u32::try_from(document.kept_bytes()).unwrap_or(u32::MAX))
             .build();
         // Each field costs at least one.
         Self { kept, tokens_max: limits.query_tokens, fields_max: limits.query_complexity }
@@ -145,7 +159,8 @@ impl Documents {
         }
         check_size(text, self.tokens_max)?;
         let parsed = parse_query(text).map_err(|error| Rejection::Syntax { reason: error.to_string() })?;
-        if expanded(&parsed) > self.fields_max {
+        let fields = expanded(&parsed);
+        if fields > self.fields_max {
             return Err(Rejection::TooManyFields { max: self.fields_max });
         }
         let flat = Flat::says(&parsed);
@@ -154,10 +169,11 @@ impl Documents {
             text: Arc::clone(&text),
             parsed,
             flat,
+            fields,
             plan: OnceLock::new(),
             shapes: OnceLock::new(),
         });
-        if text.len() <= KEPT_BYTES_EACH {
+        if document.kept_bytes() <= KEPT_BYTES_EACH {
             self.kept.insert(text, document.clone());
         }
         Ok(document)
@@ -332,5 +348,23 @@ mod tests {
         let documents = Documents::new(&Limits::default());
         let one = documents.get("{ a }").unwrap();
         assert!(Arc::ptr_eq(&one, &documents.get("{ a }").unwrap()));
+    }
+
+    #[test]
+    fn fragments_that_double_each_other_are_not_kept_with_the_shape_of_their_answer() {
+        let documents = Documents::new(&Limits::default());
+        let doubling: String = (0..14)
+            .map(|level| {
+                format!("fragment f{level} on E {{ a: p {{ ...f{0} }} b: p {{ ...f{0} }} }} ", level + 1)
+            })
+            .collect();
+        let text = format!("{{ e {{ ...f0 }} }} {doubling} fragment f14 on E {{ n }}");
+        let document = documents.get(&text).unwrap();
+        let answer =
+            Response::new(async_graphql::value!({ "e": { "b": { "a": null, "b": null }, "a": null } }));
+        let json = document.write(None, &answer).unwrap();
+        assert_eq!(json, br#"{"data":{"e":{"a":null,"b":{"a":null,"b":null}}}}"#);
+        assert!(document.shapes.get().is_none(), "a shape of {} fields is kept", document.fields);
+        assert!(!Arc::ptr_eq(&document, &documents.get(&text).unwrap()), "the document is kept");
     }
 }

@@ -22,9 +22,7 @@ use tokio::task::JoinSet;
 use crate::{Result, meter::Meter, world::World};
 
 const WRITERS: u64 = 64;
-/// As many as the raw engine writes in most of a turn: fewer, and it would write the same few keys over and over, which its
-/// caches and the processor's then hold.
-const RECORDED: usize = 64 * 1_024;
+const RECORDED: usize = 64 * 32;
 const TURN: Duration = Duration::from_millis(1_500);
 const TURNS: usize = 5;
 

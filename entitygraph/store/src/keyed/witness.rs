@@ -164,9 +164,12 @@ impl Desk {
                     }
                     failing = outcome.is_err();
                 });
-                written = Some(mark);
+                if !failing {
+                    written = Some(mark);
+                }
             }
-            if note.closed && note.durable == written {
+            // One that fails is tried again as long as the store is open.
+            if note.closed && (failing || note.durable == written) {
                 return;
             }
             self.closing.wait_while_for(&mut note, |note| !note.closed, PACE);

@@ -60,26 +60,26 @@ impl FjallEngine {
         let folder = Folder::claim(path, NAME, options.reserve_bytes)?;
         clear_unfinished(&folder)?;
         let at = Place(folder.path());
-        caught(|| Self::start(&folder, options), |what| at.corrupt(what, None)).map(|(db, parts, pieced)| {
-            Self { parts, db, pieced: Mutex::new(pieced), stopped: AtomicBool::new(false), folder }
-        })
+        let journals =
+            FullJournals::find(&folder.data()).map_err(|source| folder.io("reading the journals", source))?;
+        let started = caught(|| Self::start(&folder, options), |what| at.corrupt(what, None));
+        // Also when it did not start: it may have cut a journal off before it failed.
+        let damaged = journals.damaged().map_err(|source| folder.io("reading the journals", source))?;
+        if let Some(journal) = damaged {
+            return Err(folder.condemn(NAME, &format!("rows are lost, its journal {journal:?} was damaged")));
+        }
+        let (db, parts, pieced) = started?;
+        Ok(Self { parts, db, pieced: Mutex::new(pieced), stopped: AtomicBool::new(false), folder })
     }
 
     fn start(folder: &Folder, options: &EngineOptions) -> Result<(Database, Parts, PiecedKeys), EngineError> {
         let at = Place(folder.path());
-        let journals =
-            FullJournals::find(&folder.data()).map_err(|source| folder.io("reading the journals", source))?;
         let db = Database::builder(folder.data())
             .cache_size(options.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(WORKERS)
             .open()
             .map_err(|error| at.fault("opening", error))?;
-        let damaged = journals.damaged().map_err(|source| folder.io("reading the journals", source))?;
-        if let Some(journal) = damaged {
-            return Err(folder.condemn(NAME, &format!("rows are lost, its journal {journal:?} was damaged")));
-        }
-        drop(journals);
         let parts =
             Parts::open(&db, &options.split_at).map_err(|error| at.fault("opening a keyspace", error))?;
         folder.sync_names()?;

@@ -89,6 +89,33 @@ impl Cell {
     }
 }
 
+/// A block of cells, both corners included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CellBox {
+    /// Lowest cell.
+    pub(super) low: Cell,
+    /// Highest cell.
+    pub(super) high: Cell,
+}
+
+impl CellBox {
+    /// All cells of the level that hold a point whose distance to `center`, as computed in f64, is at most `distance`.
+    pub(super) fn around(level: Level, center: DVec3, distance: f64) -> Self {
+        // A computed distance may be smaller than its largest part by rounding, and by underflow of the squares.
+        let half = distance * (1.0 + 1e-12) + 1e-150;
+        let corner = |sign: f64, step: fn(f64) -> f64| {
+            Cell::at(level, DVec3::from_array(center.to_array().map(|middle| step(middle + sign * half))))
+        };
+        Self { low: corner(-1.0, f64::next_down), high: corner(1.0, f64::next_up) }
+    }
+
+    /// Whether the cell is in the block.
+    #[cfg(test)]
+    pub(super) fn contains(&self, cell: Cell) -> bool {
+        (0..3).all(|axis| (self.low.0[axis]..=self.high.0[axis]).contains(&cell.0[axis]))
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -136,6 +163,23 @@ pub(super) mod tests {
             let level = Level::from_byte(byte).unwrap();
             let [low, high] = [a.min(b), a.max(b)].map(|x| Cell::at(level, DVec3::new(x, 0.0, 0.0)).0[0]);
             prop_assert!(low <= high);
+        }
+
+        #[test]
+        fn the_block_around_a_point_misses_nothing(
+            center in any_point(),
+            direction in any_point(),
+            exponent in -340..310i32,
+            size in prop_oneof![Just(0.0), 0.0..1e9f64],
+        ) {
+            let offset = direction.normalize_or_zero() * 10f64.powi(exponent);
+            for point in [center + offset, direction] {
+                let distance = center.distance(point);
+                prop_assume!(point.is_finite() && !distance.is_nan());
+                let level = Level::of(point, size);
+                let block = CellBox::around(level, center, distance);
+                prop_assert!(block.contains(Cell::at(level, point)), "{point} at {distance} from {center}");
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Morton codes: cells in an order in which near ones are mostly near.
 //!
-//! The code of a cell takes one bit of each axis in turn, highest first. Cells that agree in all but so many of the lowest
+//! The code of a cell takes one bit of each axis in turn, highest first. A box of cells is a set of runs in that order;
+//! [`next_inside`] says where the next run begins (BIGMIN of Tropf and Herzog, "Multidimensional Range Search in Dynamically
+//! Balanced Trees", 1981). Cells that agree in all but so many of the lowest
 //! binary places are a cube of an octree, and stand together in that order.
 
-use super::cell::Cell;
+use super::cell::{Cell, CellBox};
 
 /// Bytes of a code; they compare like the codes.
 pub(super) const CODE_BYTES: usize = 24;
@@ -47,6 +49,45 @@ fn gather(bits: u32) -> u8 {
     (bits | bits >> 8) as u8
 }
 
+/// The first cell of the box, in the order of codes, whose code is not below that of `from`.
+pub(super) fn next_inside(within: &CellBox, from: Cell) -> Option<Cell> {
+    let (mut low, mut high, from) = (within.low.0, within.high.0, from.0);
+    let mut best = None;
+    // Above the highest bit in which the three differ on any axis there is nothing to decide.
+    let differing = (0..3).fold(0, |bits, axis| bits | (low[axis] ^ high[axis]) | (low[axis] ^ from[axis]));
+    for place in (0..u64::BITS - differing.leading_zeros()).rev() {
+        let bit = 1u64 << place;
+        for axis in 0..3 {
+            let bits = (from[axis] & bit != 0, low[axis] & bit != 0, high[axis] & bit != 0);
+            match bits {
+                (false, false, false) | (true, true, true) => {}
+                // The box has cells in both halves: go on in the lower one, the upper one is where to go if that fails.
+                (false, false, true) => {
+                    let mut upper = low;
+                    upper[axis] = lowest_with(low[axis], bit);
+                    best = Some(upper);
+                    high[axis] = highest_without(high[axis], bit);
+                }
+                (true, false, true) => low[axis] = lowest_with(low[axis], bit),
+                // All of what is left of the box comes after `from`, or before it.
+                (false, true, _) => return Some(Cell(low)),
+                (true, _, false) => return best.map(Cell),
+            }
+        }
+    }
+    Some(Cell(from))
+}
+
+/// Sets the bit and clears those below it.
+fn lowest_with(number: u64, bit: u64) -> u64 {
+    number & !(bit - 1) | bit
+}
+
+/// Clears the bit and sets those below it.
+fn highest_without(number: u64, bit: u64) -> u64 {
+    (number & !bit) | (bit - 1)
+}
+
 /// The first cell behind the cube of cells that differ from this one in so many of the lowest binary places alone.
 pub(super) fn behind(cell: Cell, places: u32) -> Option<Cell> {
     let mut numbers = cell.0;
@@ -79,6 +120,15 @@ mod tests {
         [any_number(), any_number(), any_number()].prop_map(Cell)
     }
 
+    fn small_cell() -> impl Strategy<Value = Cell> {
+        [0..8u64, 0..8u64, 0..8u64].prop_map(Cell)
+    }
+
+    fn boxed(a: Cell, b: Cell) -> CellBox {
+        let corner = |pick: fn(u64, u64) -> u64| Cell(std::array::from_fn(|axis| pick(a.0[axis], b.0[axis])));
+        CellBox { low: corner(u64::min), high: corner(u64::max) }
+    }
+
     #[test]
     fn a_code_takes_the_bits_of_x_y_z_in_turn() {
         let code = encode(Cell([1 << 63 | 1, 0b10, 0b11]));
@@ -105,6 +155,38 @@ mod tests {
                 *byte == 0
             });
             prop_assert_eq!(behind(cell, places), (!overflown).then(|| decode(counted)));
+        }
+
+        #[test]
+        fn a_cell_above_another_on_every_axis_has_the_higher_code(a in any_cell(), b in any_cell()) {
+            let corners = boxed(a, b);
+            prop_assert!(encode(corners.low) <= encode(corners.high));
+        }
+
+        #[test]
+        fn the_next_cell_inside_is_what_a_walk_over_all_cells_finds(a in small_cell(), b in small_cell(), from in small_cell()) {
+            let within = boxed(a, b);
+            let walked = (0..512u64)
+                .map(|number| Cell([number >> 6, number >> 3 & 7, number & 7]))
+                .filter(|&cell| within.contains(cell) && encode(cell) >= encode(from))
+                .min_by_key(|&cell| encode(cell));
+            prop_assert_eq!(next_inside(&within, from), walked);
+        }
+
+        #[test]
+        fn the_next_cell_inside_is_inside_and_none_is_passed(a in any_cell(), b in any_cell(), from in any_cell(), other in any_cell()) {
+            let within = boxed(a, b);
+            let next = next_inside(&within, from);
+            if let Some(next) = next {
+                prop_assert!(within.contains(next) && encode(next) >= encode(from));
+            }
+            // A random cell of the box is not skipped.
+            let inside = Cell(std::array::from_fn(|axis| {
+                other.0[axis].clamp(within.low.0[axis], within.high.0[axis])
+            }));
+            if encode(inside) >= encode(from) {
+                prop_assert!(next.is_some_and(|next| encode(next) <= encode(inside)));
+            }
         }
     }
 }

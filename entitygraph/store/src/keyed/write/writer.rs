@@ -220,6 +220,8 @@ impl Writer {
         let keep = &self.shared.options.retention;
         *self.shared.recent.write() = Recent::new(state.log.oldest(), state.log.newest, keep);
         self.shared.newest.send_replace(state.log.newest);
+        // What is there may be in the caches of the system alone.
+        self.unsynced = true;
         (self.state, self.stale) = (state, false);
         Ok(())
     }
