@@ -10,8 +10,8 @@ use super::{
     morton,
 };
 
-/// Cubes that are passed over at most before a reader looks what is there: each costs a fifth of a microsecond, a row of an
-/// engine not much more.
+/// Cubes that are passed over at most before a reader looks what is there: near the ball they are small and many, and a row or
+/// two is soon read.
 const CUBES: usize = 8;
 
 /// The cells of one level that hold a point whose distance from the center, as computed in f64, is at most so much.
