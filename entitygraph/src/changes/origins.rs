@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entitygraph_schema::{Catalog, Change, ComponentId, Container, ContainerId, Cursor, Entity};
+use entitygraph_schema::{Catalog, Change, ComponentId, ContainerId, Cursor, Entity};
 
 use super::scope::{Scope, ScopeChange};
 
@@ -41,24 +41,17 @@ impl Origin {
         }
     }
 
-    /// Whether values that come from here may be others by what was published.
-    pub fn is_altered_by(self, published: &Change, catalog: &Catalog) -> bool {
-        match (self, published) {
-            (Self::Container(id), Change::Container(published)) => published.id == id,
-            (Self::Component(id), Change::Component(published)) => published.id == id,
-            (Self::Container(id), Change::Component(published)) => {
-                catalog.container(id).is_some_and(|container| brings(container, published.id))
+    /// Where the values come from that may be others by what was published.
+    pub fn altered_by(published: &Change, catalog: &Catalog) -> Vec<Self> {
+        match published {
+            Change::Container(container) => vec![Self::Container(container.id)],
+            Change::Component(component) if has_earlier(published) => {
+                let stating = catalog.stating(component.id).iter().copied().map(Self::Container);
+                stating.chain([Self::Component(component.id)]).collect()
             }
-            _ => false,
+            _ => Vec::new(),
         }
     }
-}
-
-/// Whether instances of the container, or what is in its slots, may have the component by it.
-fn brings(container: &Container, component: ComponentId) -> bool {
-    let draft = &container.draft;
-    draft.components.0.contains_key(&component)
-        || draft.children.iter().any(|child| child.overrides.0.contains_key(&component))
 }
 
 /// Whether values came from an earlier version of what was published.
@@ -155,19 +148,10 @@ impl Origins {
         }
     }
 
-    /// Topics that are told of what is published now.
-    pub fn concerned(&self, published: &Change, catalog: &Catalog) -> HashSet<Scope> {
-        let mut concerned = match published {
-            Change::Container(container) => {
-                self.by_origin.get(&Origin::Container(container.id)).cloned().unwrap_or_default()
-            }
-            _ if has_earlier(published) => {
-                let altered =
-                    self.by_origin.iter().filter(|(origin, _)| origin.is_altered_by(published, catalog));
-                altered.flat_map(|(_, scopes)| scopes).cloned().collect()
-            }
-            _ => HashSet::new(),
-        };
+    /// Topics that are told of what is published now, which alters what comes from `altered`.
+    pub fn concerned(&self, published: &Change, altered: &[Origin]) -> HashSet<Scope> {
+        let topics = altered.iter().filter_map(|origin| self.by_origin.get(origin));
+        let mut concerned: HashSet<_> = topics.flatten().cloned().collect();
         if has_earlier(published) {
             concerned.extend(self.unknown.iter().cloned());
         }
@@ -177,7 +161,7 @@ impl Origins {
     /// Whether a follower of the topic who catches up is told of what was published at a moment.
     pub fn concerns(&self, scope: &Scope, at: Cursor, published: &Change, catalog: &Catalog) -> bool {
         let Some(known) = self.by_scope.get(scope) else { return false };
-        known.origins.iter().any(|origin| origin.is_altered_by(published, catalog))
+        Origin::altered_by(published, catalog).iter().any(|origin| known.origins.contains(origin))
             || (known.since.is_none_or(|since| at <= since) && has_earlier(published))
     }
 }

@@ -131,7 +131,8 @@ impl Router {
         let mut told: HashMap<Scope, Option<Vec<ScopeChange>>> = HashMap::new();
         for change in &commit.changes {
             if let Some(published) = ScopeChange::published(change) {
-                let concerned = self.topics.lock().origins.concerned(change, &store.catalog());
+                let altered = Origin::altered_by(change, &store.catalog());
+                let concerned = self.topics.lock().origins.concerned(change, &altered);
                 for scope in concerned {
                     let changes = told.entry(scope).or_insert_with(|| Some(Vec::new()));
                     changes.iter_mut().for_each(|changes| changes.push(published.clone()));

@@ -105,7 +105,8 @@ impl Watch {
                 }
                 Change::Component(_) | Change::Container(_) => {
                     let catalog = graph.catalog();
-                    if self.origins.iter().any(|origin| origin.is_altered_by(change, &catalog)) {
+                    if Origin::altered_by(change, &catalog).iter().any(|origin| self.origins.contains(origin))
+                    {
                         told.extend(ScopeChange::published(change));
                     }
                 }

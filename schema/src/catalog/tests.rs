@@ -427,8 +427,9 @@ fn a_component_is_brought_by_containers_and_by_the_slots_that_hold_them() {
     let own = published(&mut catalog, &own);
     assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [own.id]);
     let slot = Child { overrides: components(1, []), ..child("left", "plain") };
-    published(&mut catalog, &with_children("ship", [slot]));
+    let ship = published(&mut catalog, &with_children("ship", [slot]));
     assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [plain.id, own.id]);
+    assert_eq!(catalog.stating(hull).iter().copied().collect::<Vec<_>>(), [own.id, ship.id]);
     let before = catalog.clone();
     published(&mut catalog, &ContainerDraft { components: Components::default(), ..own.draft.clone() });
     assert_eq!(catalog.bringing(hull).iter().copied().collect::<Vec<_>>(), [plain.id]);
