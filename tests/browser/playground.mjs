@@ -50,6 +50,8 @@ try {
     await page.goto(`${origin}/`);
     await page.locator('#state[data-state="up"]').waitFor();
     await page.waitForFunction(() => document.querySelector('[data-figure="entities"]').textContent !== '–');
+    const cursor = await page.locator('[data-figure="cursor"]').textContent();
+    assert(/^\d+$/.test(cursor), `the cursor is not shown as clients write it: ${cursor}`);
     await page.locator('#examples a').first().waitFor();
     await shot('landing-light', { fullPage: true });
     await page.emulateMedia({ colorScheme: 'dark' });

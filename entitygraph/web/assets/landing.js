@@ -30,7 +30,8 @@ function parse(text) {
 function show(figures) {
   for (const field of document.querySelectorAll('[data-figure]')) {
     const value = figures[field.dataset.figure];
-    if (value !== undefined && value !== null) field.textContent = grouped(String(value));
+    if (value === undefined || value === null) continue;
+    field.textContent = 'count' in field.dataset ? grouped(String(value)) : String(value);
   }
 }
 

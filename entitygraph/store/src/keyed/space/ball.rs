@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_ball_around_a_point_misses_nothing(
+        fn the_ball_around_a_point_and_the_block_around_it_miss_nothing(
             center in any_point(),
             direction in any_point(),
             exponent in -340..310i32,
@@ -112,7 +112,9 @@ mod tests {
                 prop_assume!(point.is_finite() && !distance.is_nan());
                 let level = Level::of(point, size);
                 let ball = Ball::around(level, center, distance);
-                prop_assert!(ball.touches(Cell::at(level, point)), "{point} at {distance} from {center}");
+                let cell = Cell::at(level, point);
+                prop_assert!(ball.touches(cell), "{point} at {distance} from {center}");
+                prop_assert!(ball.block.contains(cell), "{point} at {distance} from {center}");
             }
         }
 

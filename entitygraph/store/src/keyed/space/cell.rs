@@ -164,22 +164,5 @@ pub(super) mod tests {
             let [low, high] = [a.min(b), a.max(b)].map(|x| Cell::at(level, DVec3::new(x, 0.0, 0.0)).0[0]);
             prop_assert!(low <= high);
         }
-
-        #[test]
-        fn the_block_around_a_point_misses_nothing(
-            center in any_point(),
-            direction in any_point(),
-            exponent in -340..310i32,
-            size in prop_oneof![Just(0.0), 0.0..1e9f64],
-        ) {
-            let offset = direction.normalize_or_zero() * 10f64.powi(exponent);
-            for point in [center + offset, direction] {
-                let distance = center.distance(point);
-                prop_assume!(point.is_finite() && !distance.is_nan());
-                let level = Level::of(point, size);
-                let block = CellBox::around(level, center, distance);
-                prop_assert!(block.contains(Cell::at(level, point)), "{point} at {distance} from {center}");
-            }
-        }
     }
 }
