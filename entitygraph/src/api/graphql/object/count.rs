@@ -77,7 +77,8 @@ fn named(facet: Facet, count: Int64) -> Option<NamedCount> {
     Some(NamedCount { name: name.to_owned(), count })
 }
 
-/// How many entities there are below a node, not counting itself.
+/// How many entities there are below a node, not counting itself. Each field is read by itself: while somebody writes, two of them
+/// may be of different moments.
 #[Object]
 impl Counts {
     /// All of them.
