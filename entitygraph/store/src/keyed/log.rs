@@ -71,7 +71,8 @@ pub fn value(commit: &Commit, start: u64) -> Vec<u8> {
 }
 
 impl Extent {
-    /// Commits removed in one step. A step takes a fraction of a millisecond, so writers behind it do not notice.
+    /// Commits removed in one step beyond those that came. A step takes a fraction of a millisecond, so writers behind it do
+    /// not notice.
     const STEP: usize = 256;
 
     /// Reads what the log holds.
@@ -128,9 +129,16 @@ impl Extent {
             || self.idle > keep.commits.saturating_add(step)
     }
 
-    /// The next step towards the retention: puts the deletes into `out` and returns the extent that they leave. The
-    /// newest commit always stays.
-    pub fn trim(&self, snapshot: &Snapshot<'_>, keep: &Retention, out: &mut WriteBatch) -> Result<Self> {
+    /// The next step towards the retention, after `came` commits and outcomes: puts the deletes into `out` and returns the
+    /// extent that they leave. The newest commit always stays.
+    pub fn trim(
+        &self,
+        snapshot: &Snapshot<'_>,
+        keep: &Retention,
+        came: usize,
+        out: &mut WriteBatch,
+    ) -> Result<Self> {
+        let most = Self::STEP + came;
         let mut left = *self;
         let to = keys::commit(self.newest);
         let mut steps = 0;
@@ -145,9 +153,9 @@ impl Extent {
             (left.first, left.start) = (at, stored.start);
             last = Some((at, stored.operation_id));
             steps += 1;
-            Ok(steps <= Self::STEP && (left.commits() > keep.commits || left.bytes() > keep.bytes))
+            Ok(steps <= most && (left.commits() > keep.commits || left.bytes() > keep.bytes))
         })?;
-        self.trim_idle(snapshot, keep, &mut left, out)?;
+        self.trim_idle(snapshot, keep, most, &mut left, out)?;
         Ok(left)
     }
 
@@ -155,6 +163,7 @@ impl Extent {
         &self,
         snapshot: &Snapshot<'_>,
         keep: &Retention,
+        most: usize,
         left: &mut Self,
         out: &mut WriteBatch,
     ) -> Result<()> {
@@ -163,7 +172,7 @@ impl Extent {
         let mut steps = 0;
         snapshot.scan(&from, &to, |key, _| {
             steps += 1;
-            if steps > Self::STEP || (key >= kept.as_slice() && left.idle <= keep.commits) {
+            if steps > most || (key >= kept.as_slice() && left.idle <= keep.commits) {
                 return Ok(false);
             }
             let id = key.get(9..).and_then(|id| OperationId::new(std::str::from_utf8(id).ok()?).ok());

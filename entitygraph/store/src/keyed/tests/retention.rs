@@ -103,3 +103,19 @@ async fn the_newest_commit_is_always_kept() {
     }
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
+
+#[tokio::test]
+async fn batches_of_any_size_are_trimmed_as_fast_as_they_come() {
+    let engine = gate::GatedEngine::over(map());
+    let store = Arc::new(with(engine.clone(), keeping(100, u64::MAX)));
+    store.commit(root()).await.unwrap();
+    for round in 0..4 {
+        let first = 2 + round * 1_000;
+        for outcome in engine.in_one_batch(&store, (first..first + 1_000).map(rename).collect()).await {
+            outcome.unwrap();
+        }
+    }
+    settle(&store).await;
+    let oldest = cursors(&store, 0).await.unwrap_err();
+    assert!(oldest.number() > 3_000 - 256, "{} commits are kept", 4_001 - oldest.number());
+}

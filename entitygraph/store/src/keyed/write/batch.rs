@@ -172,8 +172,9 @@ impl Batch {
         Ok(Lowered { rows, tallies: updates })
     }
 
-    /// Tells the callers; one that went away is not missed.
-    pub fn answer(self) {
+    /// Tells the callers, and returns how many they are; one that went away is not missed.
+    pub fn answer(self) -> usize {
+        let count = self.answers.len();
         for answer in self.answers {
             match answer {
                 Answer::Receipt(reply, outcome) => drop(reply.send(outcome)),
@@ -181,6 +182,7 @@ impl Batch {
                 Answer::Sync(reply) => drop(reply.send(Ok(self.newest))),
             }
         }
+        count
     }
 
     /// Tells the callers that the batch failed. What would have been refused may have been so because of another

@@ -60,12 +60,14 @@ impl Writer {
             return first.refuse(error);
         }
         let work = || {
-            let certain = self.take(first, waiting);
-            if certain && let Err(error) = self.trim() {
+            let taken = self.take(first, waiting);
+            if let Some(came) = taken
+                && let Err(error) = self.trim(came)
+            {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the change log could not be trimmed; trying again later");
             }
-            certain
+            taken.is_some()
         };
         self.stale = !catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             tracing::error!("the store's writer panicked; going on with what is stored");
@@ -101,8 +103,8 @@ impl Writer {
         }
     }
 
-    /// Returns false if the outcome of the write is unknown, so that the state must be read again.
-    fn take(&mut self, first: Request, mut waiting: impl FnMut() -> Option<Request>) -> bool {
+    /// Returns how many requests were taken; none if the outcome of the write is unknown, so that the state must be read again.
+    fn take(&mut self, first: Request, mut waiting: impl FnMut() -> Option<Request>) -> Option<usize> {
         let mut batch = Batch::new(&self.state);
         let shared = self.shared.clone();
         let lowered = {
@@ -125,13 +127,12 @@ impl Writer {
         // The view is gone: an engine may wait for it when it writes.
         match lowered.and_then(|lowered| self.write(&batch, lowered)) {
             Ok(()) => {
-                batch.answer();
-                true
+                Some(batch.answer())
             }
             Err(error) => {
                 let certain = error.outcome() == Outcome::NotApplied;
                 batch.refuse(error);
-                certain
+                certain.then_some(0)
             }
         }
     }
@@ -192,15 +193,15 @@ impl Writer {
         self.shared.newest.send_replace(batch.newest);
     }
 
-    /// Removes a step of what is beyond the retention. The step needs no disk: lost, it is done again.
-    fn trim(&mut self) -> Result<()> {
+    /// Removes a step of what is beyond the retention, after so many requests. The step needs no disk: lost, it is done again.
+    fn trim(&mut self, came: usize) -> Result<()> {
         let shared = self.shared.clone();
         let keep = &shared.options.retention;
         if !self.state.log.needs_trim(keep) {
             return Ok(());
         }
         let mut rows = WriteBatch::new();
-        let left = shared.read(|snapshot| self.state.log.trim(snapshot, keep, &mut rows))?;
+        let left = shared.read(|snapshot| self.state.log.trim(snapshot, keep, came, &mut rows))?;
         shared
             .engine
             .write(rows, Durability::Buffered)
