@@ -8,7 +8,7 @@ use entitygraph::{
     api::{Api, server},
 };
 use entitygraph_store::Store;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -55,8 +55,8 @@ pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
 }
 
 impl App {
-    /// Listens and serves the store. Nothing is served before the address is bound.
-    pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Self> {
+    /// Listens and serves the store, WebSockets on the runtime of `streams`. Nothing is served before the address is bound.
+    pub async fn start(config: &Config, store: Arc<dyn Store>, streams: Handle) -> Result<Self> {
         let listener = bind(config.listen.addresses()).await.with_context(|| {
             format!(
                 "listening on {}: is another server running there? choose another address with --listen",
@@ -71,7 +71,8 @@ impl App {
         let follow = CancellationToken::new();
         let (graph, follower) = Graph::start(store, config.service.clone(), metrics, follow.clone());
         let shutdown = stop.clone().cancelled_owned();
-        let server = tokio::spawn(server::serve(listener, Api::new(graph.clone(), registry), shutdown));
+        let api = Api::new(graph.clone(), registry, streams);
+        let server = tokio::spawn(server::serve(listener, api, shutdown));
         Ok(Self { graph, address, stop, follow, follower, server })
     }
 
@@ -165,7 +166,7 @@ mod tests {
 
     async fn app() -> App {
         let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
-        App::start(&config, Arc::new(MemoryStore::new())).await.unwrap()
+        App::start(&config, Arc::new(MemoryStore::new()), Handle::current()).await.unwrap()
     }
 
     /// How the process ends after `what` ended, without a signal.

@@ -11,6 +11,7 @@ mod world;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
+use tokio::runtime::{Builder, Handle};
 
 use cli::{Cli, Command};
 use config::Config;
@@ -44,24 +45,27 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         return Ok(());
     }
     telemetry::start(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
+    // WebSockets leave a core to the requests, among them the one that makes the next change.
+    let cores = std::thread::available_parallelism()?.get();
+    let runtime = |threads| Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let (requests, streams) = (runtime(cores)?, runtime(cores.saturating_sub(1).max(1))?);
+    let result = requests.block_on(async {
         match cli.command.unwrap_or(Command::Demo) {
-            Command::Demo => demo::run(&config).await,
-            Command::Serve => serve(&config).await,
+            Command::Demo => demo::run(&config, streams.handle()).await,
+            Command::Serve => serve(&config, streams.handle()).await,
             Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
             Command::Export(export) => world::export(&config, &export).await,
         }
     });
     // A load that was interrupted may still be reading files.
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    requests.shutdown_timeout(Duration::from_secs(5));
     result
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, streams: &Handle) -> anyhow::Result<()> {
     let new = new_world(config);
     let store = app::open_store(config).await?;
-    let app = app::App::start(config, store).await?;
+    let app = app::App::start(config, store, streams.clone()).await?;
     if let Some(new) = new {
         println!("{new}\n");
     }

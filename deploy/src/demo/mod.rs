@@ -12,6 +12,7 @@ use entitygraph_migrations::{
 };
 use entitygraph_schema::query::{ChildOrder, PageRequest};
 use entitygraph_store::Store;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,13 +21,13 @@ use crate::{
 };
 
 /// Loads the sample world if there is none, serves it and moves it until a signal comes.
-pub async fn run(config: &Config) -> Result<()> {
+pub async fn run(config: &Config, streams: &Handle) -> Result<()> {
     let mut config = config.clone();
     // Not the folder of `serve`: a world of one's own is not mixed with the demo's.
     config.store.url.get_or_insert_with(|| format!("fjall:{}", config.data.join("demo").display()));
     let store = open_store(&config).await?;
     let loaded = load(store.clone()).await?;
-    let app = App::start(&config, store).await?;
+    let app = App::start(&config, store, streams.clone()).await?;
     say(&config, &app, &loaded);
     let stop = CancellationToken::new();
     let mover = tokio::spawn(mover::run(app.graph.clone(), stop.clone()));

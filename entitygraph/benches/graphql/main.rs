@@ -21,7 +21,7 @@ use entitygraph::{
 use entitygraph_schema::EntityId;
 use entitygraph_store::Store;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, request, round};
@@ -109,7 +109,7 @@ async fn serve_store(store: Arc<dyn Store>) -> anyhow::Result<SocketAddr> {
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry)?;
     let (graph, _follower) = Graph::start(store, Config::default(), metrics, CancellationToken::new());
-    serve(router(Api::new(graph, registry))).await
+    serve(router(Api::new(graph, registry, Handle::current()))).await
 }
 
 /// What axum can do at best: reads the body, answers with bytes that are there.

@@ -21,6 +21,7 @@ use std::sync::{
 };
 
 use prometheus::Registry;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -47,13 +48,19 @@ struct Inner {
 
 impl Api {
     /// The API over a graph; `registry` is what `/metrics` shows, with the graph's own figures in it.
-    pub fn new(graph: Graph, registry: Registry) -> Self {
+    ///
+    /// WebSockets are served on the runtime of `streams`. With one of their own, a change that a thousand of them are told of
+    /// keeps no request, and no next change, waiting behind a thousand tasks; where that is no matter it may be the caller's.
+    ///
+    /// # Panics
+    /// Outside of a runtime, which is the one that requests are served on.
+    pub fn new(graph: Graph, registry: Registry, streams: Handle) -> Self {
         let schema = graphql::schema(graph.clone());
         let documents = Arc::new(Documents::new(&graph.config().limits));
         let limits = graph.config().limits.clone();
         let meter = Arc::new(Meter::new(graph.clone()));
-        let live =
-            Live::new(schema.clone(), documents.clone(), meter.clone(), limits, graph.metrics().clone());
+        let metrics = graph.metrics().clone();
+        let live = Live::new(schema.clone(), documents.clone(), meter.clone(), limits, metrics, streams);
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
         let sdl = schema.sdl();
         Self(Arc::new(Inner { sdl, schema, meter, documents, live, registry, ready, drain, graph }))

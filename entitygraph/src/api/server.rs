@@ -52,7 +52,13 @@ pub async fn serve(
         return stopped.map(|()| Stopped::Drained);
     }
     api.drain().cancel();
-    match tokio::time::timeout(Duration::from_millis(config.drain_ms), server).await {
+    let ended = async {
+        let stopped = server.await;
+        // WebSockets have left the server; each says goodbye.
+        api.live().ended().await;
+        stopped
+    };
+    match tokio::time::timeout(Duration::from_millis(config.drain_ms), ended).await {
         Ok(stopped) => stopped.map(|()| Stopped::Drained),
         Err(_) => {
             tracing::warn!(

@@ -12,12 +12,15 @@ use entitygraph::{
     },
 };
 use entitygraph_store::MemoryStore;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     task::JoinHandle,
 };
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::{support::GatedStore, world::World};
@@ -185,13 +188,37 @@ async fn a_stop_ends_event_streams_and_does_not_call_them_complete() {
 }
 
 #[tokio::test]
+async fn a_stop_waits_until_every_websocket_was_told_of_it() {
+    let streams = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let world = World::on(Arc::new(MemoryStore::new()), Config::default(), streams.handle().clone());
+    let running = Running::start(&world).await;
+    let mut request = format!("ws://{}/graphql", running.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let (mut client, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    client.send(Message::text(r#"{"type":"connection_init"}"#)).await.unwrap();
+    assert!(client.next().await.unwrap().unwrap().is_text());
+    // The only thread that can tell it has something else to do.
+    let (release, busy) = std::sync::mpsc::channel::<()>();
+    streams.spawn(async move { busy.recv() });
+    running.stop();
+    let mut ended = std::pin::pin!(running.ended());
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut ended).await;
+    assert!(early.is_err(), "it stopped before the client was told");
+    release.send(()).unwrap();
+    assert_eq!(ended.await, Stopped::Drained);
+    let goodbye = client.next().await.unwrap().unwrap();
+    assert!(matches!(&goodbye, Message::Close(Some(frame)) if u16::from(frame.code) == 1001), "{goodbye:?}");
+    streams.shutdown_background();
+}
+
+#[tokio::test]
 async fn a_server_that_nobody_tells_of_commits_is_not_ready() {
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry).unwrap();
     let stop = CancellationToken::new();
     let (graph, follower) =
         Graph::start(Arc::new(MemoryStore::new()), Config::default(), metrics, stop.clone());
-    let api = Api::new(graph, registry);
+    let api = Api::new(graph, registry, Handle::current());
     let world = World { router: router(api.clone()), api };
     assert_eq!(world.get("/readyz").await.status, StatusCode::OK);
     stop.cancel();

@@ -13,6 +13,7 @@ use entitygraph::{
 };
 use entitygraph_store::{Store, memory::MemoryStore};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -62,11 +63,16 @@ impl World {
 
     /// A server over this store.
     pub fn over(store: Arc<dyn Store>, config: Config) -> Self {
+        Self::on(store, config, Handle::current())
+    }
+
+    /// A server over this store with WebSockets on this runtime.
+    pub fn on(store: Arc<dyn Store>, config: Config, streams: Handle) -> Self {
         config.validate().unwrap();
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let (graph, _follower) = Graph::start(store, config, metrics, CancellationToken::new());
-        let api = Api::new(graph, registry);
+        let api = Api::new(graph, registry, streams);
         Self { router: router(api.clone()), api }
     }
 

@@ -55,16 +55,16 @@ async fn main() -> Result<()> {
         message.len()
     );
     for _ in 0..2 {
-        hot::run("entitygraph", &server, &entity, 1_000, commits(&client, &entity)).await?;
+        hot::run("entitygraph", &server, &entity, 1_000, commits(&server, &entity)).await?;
         hot::run("bare server", &bare, &entity, 1_000, texts(&bare, &message)).await?;
     }
-    hot::run("entitygraph", &server, &entity, 20, commits(&client, &entity)).await?;
+    hot::run("entitygraph", &server, &entity, 20, commits(&server, &entity)).await?;
     idle::run(&server, &client).await
 }
 
-/// Commits a step.
-fn commits(client: &Client, entity: &str) -> hot::Change {
-    let (client, entity) = (client.clone(), entity.to_owned());
+/// Commits a step, over connections of its own.
+fn commits(server: &Server, entity: &str) -> hot::Change {
+    let (client, entity) = (Client::new(&server.base), entity.to_owned());
     Arc::new(move |step| {
         let (client, entity) = (client.clone(), entity.clone());
         Box::pin(async move { commit(&client, &entity, step).await })

@@ -63,8 +63,9 @@ impl Cohort {
         let standing = control.live();
         let answers = broadcast::Sender::new(RING);
         let (sender, live, name) = (answers.clone(), live.clone(), request.operation_name.clone());
+        let requests = live.inner.requests.clone();
         let mut stream = live.inner.schema.execute_stream(request.data(control.clone()));
-        let task = tokio::spawn(async move {
+        let task = requests.spawn(async move {
             while let Some(response) = stream.next().await {
                 let passed = control.received();
                 let frame = live.frame(&document, name.as_deref(), response);

@@ -23,6 +23,8 @@ use async_graphql_value::{ConstValue, Value};
 use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
 use serde::ser;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
 pub use control::Control;
@@ -62,6 +64,11 @@ pub struct Live {
 }
 
 struct Inner {
+    /// What all members of a cohort wait for is done here.
+    requests: Handle,
+    /// Connections are served here.
+    streams: Handle,
+    connections: TaskTracker,
     schema: Schema,
     documents: Arc<Documents>,
     meter: Arc<Meter>,
@@ -142,16 +149,31 @@ impl Operation {
 }
 
 impl Live {
-    /// Runs operations of the schema within the limits.
+    /// Runs operations of the schema within the limits, and WebSockets on `streams`. Must be called on the runtime of the
+    /// requests.
     pub fn new(
         schema: Schema,
         documents: Arc<Documents>,
         meter: Arc<Meter>,
         limits: Limits,
         metrics: Metrics,
+        streams: Handle,
     ) -> Self {
-        let cohorts = Cohorts::default();
-        Self { inner: Arc::new(Inner { schema, documents, meter, cohorts, limits, metrics }) }
+        let (requests, connections, cohorts) = (Handle::current(), TaskTracker::new(), Cohorts::default());
+        let inner =
+            Inner { requests, streams, connections, schema, documents, meter, cohorts, limits, metrics };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Serves a connection.
+    fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.inner.streams.spawn(self.inner.connections.track_future(connection));
+    }
+
+    /// Waits until no connection is served any more; no new one may come.
+    pub async fn ended(&self) {
+        self.inner.connections.close();
+        self.inner.connections.wait().await;
     }
 
     /// Runs an operation; the stream ends when the operation is complete.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{PathSegment, ServerError};
 use entitygraph_store::MemoryStore;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -25,7 +26,7 @@ async fn a_fault_in_a_field_is_an_answer_and_an_error_of_the_request_is_a_refusa
     let metrics = Metrics::register(&registry).unwrap();
     let store = Arc::new(MemoryStore::new());
     let (graph, _follower) = Graph::start(store, Config::default(), metrics, CancellationToken::new());
-    let api = Api::new(graph, registry);
+    let api = Api::new(graph, registry, Handle::current());
     let live = api.live();
 
     let of_request = || answer(ServerError::new("unknown field", None));

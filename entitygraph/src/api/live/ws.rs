@@ -8,12 +8,20 @@ mod operations;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error as _, pin::pin, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, poll};
 use serde::Deserialize;
+use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +64,8 @@ pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -
         .max_frame_size(max)
         .on_upgrade(move |socket| async move {
             let spoken = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
-            Connection::new(live, socket, spoken, WRITE_TIME).serve(stop).await;
+            let connection = Connection::new(live.clone(), socket, spoken, WRITE_TIME);
+            live.serve(connection.serve(stop));
         })
 }
 
@@ -68,6 +77,26 @@ struct Connection {
     write_time: Duration,
     acknowledged: bool,
     operations: Operations,
+    burst: Burst,
+}
+
+/// How the last burst of answers ended, if nothing was waited for since.
+#[derive(Debug, PartialEq, Eq)]
+enum Burst {
+    None,
+    /// No answer was left; the next one wakes the connection.
+    Whole,
+    /// There may be more.
+    Full,
+}
+
+/// What a connection waits for.
+enum Event {
+    Stopped,
+    Uninitialised,
+    /// From the client; none when it is gone.
+    Heard(Option<Result<Message, axum::Error>>),
+    Answer(Arc<str>, Out),
 }
 
 /// Why a connection is closed by us; the codes are the protocol's.
@@ -75,7 +104,8 @@ struct Close(u16, String);
 
 impl Connection {
     fn new(live: Live, socket: WebSocket, spoken: bool, write_time: Duration) -> Self {
-        Self { live, socket, spoken, write_time, acknowledged: false, operations: Operations::default() }
+        let operations = Operations::default();
+        Self { live, socket, spoken, write_time, acknowledged: false, operations, burst: Burst::None }
     }
 
     async fn serve(mut self, stop: CancellationToken) {
@@ -103,29 +133,20 @@ impl Connection {
         // Kept: each new one enters a list that all connections share.
         let mut stopped = pin!(stop.cancelled());
         loop {
-            let waiting = init.is_some();
-            let initialised = async {
-                if let Some(init) = init.as_mut() {
-                    init.await
-                }
-            };
-            tokio::select! {
-                biased;
-                () = &mut stopped => return Some(Close(1001, "the service stops: reconnect and resume".into())),
-                () = initialised, if waiting => return Some(Close(4408, "Connection initialisation timeout".into())),
-                message = self.socket.next() => match message {
-                    Some(Ok(message)) => match Box::pin(self.hear(message)).await {
-                        Ok(true) => {}
-                        Ok(false) => return None,
-                        Err(close) => return Some(close),
-                    },
-                    Some(Err(error)) => {
-                        tracing::debug!(%error, "a WebSocket broke");
-                        return Some(broken(&error, self.live.inner.limits.body_bytes));
-                    }
-                    None => return None,
+            match poll_fn(|context| self.poll_event(context, stopped.as_mut(), init.as_mut())).await {
+                Event::Stopped => return Some(Close(1001, "the service stops: reconnect and resume".into())),
+                Event::Uninitialised => return Some(Close(4408, "Connection initialisation timeout".into())),
+                Event::Heard(Some(Ok(message))) => match Box::pin(self.hear(message)).await {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(close) => return Some(close),
                 },
-                (id, out) = self.operations.next() => {
+                Event::Heard(Some(Err(error))) => {
+                    tracing::debug!(%error, "a WebSocket broke");
+                    return Some(broken(&error, self.live.inner.limits.body_bytes));
+                }
+                Event::Heard(None) => return None,
+                Event::Answer(id, out) => {
                     if !self.send_burst(id, out).await {
                         return None;
                     }
@@ -135,6 +156,35 @@ impl Connection {
                 init = None;
             }
         }
+    }
+
+    /// What happens next. Answers come first, as they mostly are what wakes a connection; after a burst of them the client and
+    /// the service have their turn, and the answers are not asked again when they were just found to have nothing.
+    fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+        init: Option<&mut Pin<Box<Sleep>>>,
+    ) -> Poll<Event> {
+        let after = std::mem::replace(&mut self.burst, Burst::None);
+        if after == Burst::None
+            && let Poll::Ready((id, out)) = self.operations.poll_next(context)
+        {
+            return Poll::Ready(Event::Answer(id, out));
+        }
+        if stopped.poll(context).is_ready() {
+            return Poll::Ready(Event::Stopped);
+        }
+        if init.is_some_and(|init| init.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Event::Uninitialised);
+        }
+        if let Poll::Ready(message) = self.socket.poll_next_unpin(context) {
+            return Poll::Ready(Event::Heard(message));
+        }
+        if after == Burst::Full {
+            return self.operations.poll_next(context).map(|(id, out)| Event::Answer(id, out));
+        }
+        Poll::Pending
     }
 
     /// Handles a message; false when the client closed.
@@ -193,25 +243,34 @@ impl Connection {
     /// Sends an answer and those that are ready with it; false when the client is gone or takes nothing.
     async fn send_burst(&mut self, id: Arc<str>, out: Out) -> bool {
         let write_time = self.write_time;
-        let mut sending = pin!(self.feed_burst(id, out));
-        // A socket that takes it at once needs no clock.
-        if let Some(sent) = sending.as_mut().now_or_never() {
-            return sent.is_ok();
-        }
-        matches!(tokio::time::timeout(write_time, sending).await, Ok(Ok(())))
+        let sent = {
+            let mut sending = pin!(self.feed_burst(id, out));
+            // A socket that takes it at once needs no clock.
+            if let Poll::Ready(sent) = poll!(sending.as_mut()) {
+                return sent.is_ok();
+            }
+            tokio::time::timeout(write_time, sending).await
+        };
+        // What woke this task meanwhile may have been an answer.
+        self.burst = Burst::Full;
+        matches!(sent, Ok(Ok(())))
     }
 
     /// Feeds an answer and those that are ready with it, then flushes once.
     async fn feed_burst(&mut self, id: Arc<str>, out: Out) -> Result<(), axum::Error> {
-        let mut next = Some((id, out));
+        let mut next = (id, out);
         let mut sent = 0;
-        while let Some((id, out)) = next.take() {
-            self.feed(id, out).await?;
+        self.burst = loop {
+            self.feed(next.0, next.1).await?;
             sent += 1;
-            if sent < BURST {
-                next = self.operations.next().now_or_never();
+            if sent == BURST {
+                break Burst::Full;
             }
-        }
+            match poll_fn(|context| Poll::Ready(self.operations.poll_next(context))).await {
+                Poll::Ready(ready) => next = ready,
+                Poll::Pending => break Burst::Whole,
+            }
+        };
         self.socket.flush().await
     }
 

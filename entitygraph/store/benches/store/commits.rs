@@ -113,12 +113,13 @@ impl Turns {
         row("1 writer, median us (target: at most 1.3)", &self.one, &|calls| calls.at(0.5));
         row("1 writer, p99 us", &self.one, &|calls| calls.at(0.99));
         let best = self.many.iter().zip(&self.best);
-        let best: Vec<_> = best
-            .map(|((ours, _), best)| (ours.per_second(), best.per_second() * WRITERS as f64))
-            .collect();
+        let best: Vec<_> =
+            best.map(|((ours, _), best)| (ours.per_second(), best.per_second() * WRITERS as f64)).collect();
         let of_best = median(best.iter().map(|(ours, best)| ours / best));
         let best = median(best.iter().map(|(_, best)| *best));
-        println!("64 commits merged beforehand, from one thread, nobody to wake: {best:.0} commits/s, we have {of_best:.2} of it");
+        println!(
+            "64 commits merged beforehand, from one thread, nobody to wake: {best:.0} commits/s, we have {of_best:.2} of it"
+        );
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -70,12 +69,8 @@ impl Operations {
         usize::from(self.single.is_some()) + self.handles.len()
     }
 
-    /// What one of them says next. Never ready while there are none. Dropped, it has taken nothing.
-    pub fn next(&mut self) -> impl Future<Output = (Arc<str>, Out)> {
-        poll_fn(|context| self.poll_next(context))
-    }
-
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(Arc<str>, Out)> {
+    /// What one of them says next. Never ready while there are none.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(Arc<str>, Out)> {
         self.others_first = !self.others_first;
         let first = if self.others_first { self.poll_others(context) } else { self.poll_single(context) };
         if first.is_ready() {
@@ -116,7 +111,7 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
+    use futures_util::task::noop_waker_ref;
 
     use super::*;
 
@@ -125,10 +120,17 @@ mod tests {
         stream::iter(frames).boxed()
     }
 
+    fn next(operations: &mut Operations) -> Option<(Arc<str>, Out)> {
+        match operations.poll_next(&mut Context::from_waker(noop_waker_ref())) {
+            Poll::Ready(ready) => Some(ready),
+            Poll::Pending => None,
+        }
+    }
+
     /// All that is ready, as `id:text` and `id.` at the end.
     fn ready(operations: &mut Operations) -> Vec<String> {
         let mut said = Vec::new();
-        while let Some((id, out)) = operations.next().now_or_never() {
+        while let Some((id, out)) = next(operations) {
             said.push(match out {
                 Out::Frame(Frame::Next(text) | Frame::Error(text)) => format!("{id}:{text}"),
                 Out::Complete => format!("{id}."),
@@ -176,7 +178,7 @@ mod tests {
         }
         let mut heard: HashMap<Arc<str>, u32> = HashMap::new();
         for _ in 0..300 {
-            *heard.entry(operations.next().now_or_never().unwrap().0).or_default() += 1;
+            *heard.entry(next(&mut operations).unwrap().0).or_default() += 1;
         }
         assert!(["a", "b", "c"].iter().all(|id| heard[*id] >= 50), "{heard:?}");
     }

@@ -7,6 +7,7 @@ use entitygraph_store::MemoryStore;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::mpsc,
 };
 
@@ -32,7 +33,7 @@ async fn serve(write_time: Duration) -> (TcpStream, mpsc::Receiver<()>) {
     let metrics = Metrics::register(&registry).unwrap();
     let store = Arc::new(MemoryStore::new());
     let (graph, _follower) = Graph::start(store, Config::default(), metrics, CancellationToken::new());
-    let live = Api::new(graph, registry).live().clone();
+    let live = Api::new(graph, registry, Handle::current()).live().clone();
     let (ended, over) = mpsc::channel(1);
     let accept = get(async move |upgrade: WebSocketUpgrade| {
         upgrade.protocols([PROTOCOL]).on_upgrade(async move |socket| {

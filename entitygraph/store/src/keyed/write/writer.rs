@@ -126,9 +126,7 @@ impl Writer {
         };
         // The view is gone: an engine may wait for it when it writes.
         match lowered.and_then(|lowered| self.write(&batch, lowered)) {
-            Ok(()) => {
-                Some(batch.answer())
-            }
+            Ok(()) => Some(batch.answer()),
             Err(error) => {
                 let certain = error.outcome() == Outcome::NotApplied;
                 batch.refuse(error);
