@@ -169,6 +169,12 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
         exported
     };
     eprintln!("{} entities and {} links in {}", exported.entities, exported.links, export.path.display());
+    if exported.left_out > 0 {
+        eprintln!(
+            "{} values of retired variables are not in it; `componentType(name) {{ retired {{ name holders {{ ... }} }} }}` lists them",
+            exported.left_out
+        );
+    }
     if !exported.at_rest() {
         eprintln!(
             "the world was written to meanwhile (commits {} to {}): parts of the file are from different moments",

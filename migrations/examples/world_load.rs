@@ -59,10 +59,8 @@ fn last_line(report: &impl ToString) -> String {
 async fn load(store: Arc<dyn Store>, boxes: u64) -> Result<String> {
     let mut loader = Loader::open(store, LoadOptions::default(), Arc::new(Silent)).await?;
     let origin = Origin::file("generated");
-    let draft = ComponentDraft {
-        name: "item".parse()?,
-        variables: vec![VariableDraft::new("count".parse()?, Value::Int(1))],
-    };
+    let draft =
+        ComponentDraft::new("item".parse()?, vec![VariableDraft::new("count".parse()?, Value::Int(1))]);
     let catalog = loader.components(vec![Sourced::new(origin.clone(), draft)]).await?;
     let item = catalog.registry.by_name("item").context("the component was refused")?;
     let count = item.variable("count").context("the variable is missing")?.id;

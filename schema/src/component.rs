@@ -3,7 +3,10 @@
 //! A [`Registry`] is an immutable snapshot of all types. Publishing a draft makes the next snapshot; existing nodes are
 //! not rewritten (AC 2.2.1), because stored values name variables by number.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     id::{ComponentId, EntityId, VariableId},
@@ -76,6 +79,17 @@ pub struct ComponentDraft {
     pub name: ComponentName,
     /// At most [`ComponentType::MAX_VARIABLES`].
     pub variables: Vec<VariableDraft>,
+    /// Variables of the draft that had another name before: new name, old name. No value is touched (AC 2.1.4).
+    pub renamed: BTreeMap<VariableName, VariableName>,
+    /// Variables to be taken out of the type, see [`ComponentType::retired`] (AC 2.1.4).
+    pub retired: BTreeSet<VariableName>,
+}
+
+impl ComponentDraft {
+    /// A type with these variables; those that it has already keep their names.
+    pub fn new(name: ComponentName, variables: Vec<VariableDraft>) -> Self {
+        Self { name, variables, renamed: BTreeMap::new(), retired: BTreeSet::new() }
+    }
 }
 
 /// A published variable.
@@ -105,11 +119,18 @@ pub struct ComponentType {
     pub version: u32,
     /// In order of their numbers.
     pub variables: Vec<Variable>,
+    /// Variables that were taken out, in order of their numbers. What entities still hold of them is kept and shows nowhere but in
+    /// the list of who holds it; it can be cleared, and it is back when the variable is published again with its kind. A
+    /// number is never used for another variable.
+    pub retired: Vec<Variable>,
 }
 
 impl ComponentType {
     /// Most variables of one type.
     pub const MAX_VARIABLES: usize = 256;
+
+    /// Most retired variables of one type.
+    pub const MAX_RETIRED: usize = 1_024;
 
     /// The variable of this name.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
@@ -119,6 +140,16 @@ impl ComponentType {
     /// The variable of this number.
     pub fn variable_by_id(&self, id: VariableId) -> Option<&Variable> {
         self.variables.iter().find(|v| v.id == id)
+    }
+
+    /// The retired variable of this name; the latest, if there were several.
+    pub fn retired(&self, name: &str) -> Option<&Variable> {
+        self.retired.iter().rfind(|v| v.draft.name.as_str() == name)
+    }
+
+    /// Whether an entity may hold a value of this number, retired or not.
+    pub fn has_number(&self, id: VariableId) -> bool {
+        self.variables.iter().chain(&self.retired).any(|v| v.id == id)
     }
 }
 
@@ -189,41 +220,14 @@ impl Registry {
 
     /// What publishing the draft would make of it, without changing this snapshot.
     ///
-    /// A new name gets the next number. A known name keeps its variables, with their kinds, and may add some and change
-    /// defaults and policies; leaving one out or changing its kind is refused, because that needs a migration. A draft
-    /// that changes nothing returns the type as it is.
+    /// A new name gets the next number. A known name keeps its variables, with their kinds, and may add some, rename them,
+    /// retire them, and change defaults and policies; leaving one out without a word or changing its kind is refused. A
+    /// draft that changes nothing returns the type as it is, also when it renames and retires what was so before.
     pub fn publish(&self, draft: &ComponentDraft) -> Result<Arc<ComponentType>, Refusal> {
         self.check_draft(draft)?;
         let known = self.by_name(draft.name.as_str());
-        let mut variables = Vec::with_capacity(draft.variables.len());
-        let mut next = known.and_then(|k| k.variables.iter().map(|v| v.id.get()).max()).unwrap_or(0) + 1;
-        for old in known.iter().flat_map(|k| &k.variables) {
-            let name = &old.draft.name;
-            let new = draft.variables.iter().find(|v| v.name == *name).ok_or_else(|| {
-                Refusal::VariableDropped { component: draft.name.clone(), variable: name.clone() }
-            })?;
-            if new.default.kind() != old.kind() {
-                return Err(Refusal::VariableKindChanged {
-                    component: draft.name.clone(),
-                    variable: name.clone(),
-                    from: old.kind(),
-                    to: new.default.kind(),
-                });
-            }
-            variables.push(Variable { id: old.id, draft: new.clone() });
-        }
-        for new in &draft.variables {
-            if !variables.iter().any(|v| v.draft.name == new.name) {
-                let id = VariableId::new(next).ok_or(Refusal::TooMany {
-                    what: "variables",
-                    count: next as u64,
-                    max: 65_535,
-                })?;
-                variables.push(Variable { id, draft: new.clone() });
-                next += 1;
-            }
-        }
-        if let Some(known) = known.filter(|known| known.variables == variables) {
+        let evolved = evolution::evolve(known.map(|known| &**known), draft)?;
+        if let Some(known) = known.filter(|known| evolved.leaves(known)) {
             return Ok(known.clone());
         }
         let id = match known {
@@ -238,7 +242,8 @@ impl Registry {
             }
         };
         let version = known.map_or(1, |known| known.version + 1);
-        Ok(Arc::new(ComponentType { id, name: draft.name.clone(), version, variables }))
+        let evolution::Evolved { variables, retired } = evolved;
+        Ok(Arc::new(ComponentType { id, name: draft.name.clone(), version, variables, retired }))
     }
 
     fn check_draft(&self, draft: &ComponentDraft) -> Result<(), Refusal> {
@@ -355,14 +360,14 @@ impl Registry {
         let mut full = Components::default();
         for (id, values) in &components.0 {
             let entry = full.0.entry(*id).or_default();
-            if let Some(component) = self.get(*id) {
-                entry.extend(component.variables.iter().map(|v| (v.id, v.draft.default.clone())));
-            }
-            entry.extend(values.iter().map(|(id, value)| (*id, value.clone())));
+            let Some(component) = self.get(*id) else { continue };
+            let value = |v: &Variable| values.get(&v.id).unwrap_or(&v.draft.default).clone();
+            entry.extend(component.variables.iter().map(|v| (v.id, value(v))));
         }
         full
     }
 }
 
+mod evolution;
 #[cfg(test)]
 mod tests;

@@ -60,9 +60,13 @@ pub enum Refusal {
     UnknownVariable { component: ComponentName, variable: String },
     #[error("component `{component}` names variable `{variable}` twice")]
     VariableTwice { component: ComponentName, variable: VariableName },
-    #[error("component `{component}` must keep its variable `{variable}`: dropping one needs a migration")]
+    #[error(
+        "component `{component}` must keep its variable `{variable}`: list it, say which variable it was renamed to, or retire it"
+    )]
     VariableDropped { component: ComponentName, variable: VariableName },
-    #[error("variable `{component}.{variable}` is {from} and cannot become {to}: that needs a migration")]
+    #[error(
+        "variable `{component}.{variable}` is {from} and cannot become {to}: retire it and add one of another name"
+    )]
     VariableKindChanged { component: ComponentName, variable: VariableName, from: ValueKind, to: ValueKind },
     #[error("variable `{component}.{variable}` takes {expected}, not {found}")]
     WrongKind { component: ComponentName, variable: VariableName, expected: ValueKind, found: ValueKind },

@@ -326,19 +326,26 @@ pub fn variable_drafts() -> impl Strategy<Value = VariableDraft> {
 /// Drafts of component types; names of variables may repeat, which publishing refuses.
 pub fn component_drafts() -> impl Strategy<Value = ComponentDraft> {
     (names(), collection::vec(variable_drafts(), 0..4))
-        .prop_map(|(name, variables)| ComponentDraft { name, variables })
+        .prop_map(|(name, variables)| ComponentDraft::new(name, variables))
 }
 
 /// Published component types.
 pub fn component_types() -> impl Strategy<Value = ComponentType> {
-    (1..9u32, any::<u32>(), component_drafts()).prop_map(|(id, version, draft)| ComponentType {
-        id: component_id(id),
-        name: draft.name,
-        version,
-        variables: (1..)
-            .zip(draft.variables)
-            .map(|(id, draft)| Variable { id: variable_id(id), draft })
-            .collect(),
+    let retired = collection::vec(variable_drafts(), 0..3);
+    (1..9u32, any::<u32>(), component_drafts(), retired).prop_map(|(id, version, draft, retired)| {
+        ComponentType {
+            id: component_id(id),
+            name: draft.name,
+            version,
+            variables: (1..)
+                .zip(draft.variables)
+                .map(|(id, draft)| Variable { id: variable_id(id), draft })
+                .collect(),
+            retired: (100..)
+                .zip(retired)
+                .map(|(id, draft)| Variable { id: variable_id(id), draft })
+                .collect(),
+        }
     })
 }
 

@@ -1,6 +1,7 @@
 //! The one way to read and write the graph; the APIs translate to and from it and know no rule.
 
 mod find;
+mod holders;
 mod near;
 mod place;
 mod read;

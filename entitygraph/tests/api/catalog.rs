@@ -54,6 +54,75 @@ async fn a_variable_keeps_its_kind_and_may_not_be_dropped() {
     assert_eq!(refused["message"], "variable `paint.hp` is float: send a finite number, not \"full\"");
 }
 
+/// The holders of the retired variables of `hull`, a page of one entity, with all page cursors.
+async fn holders(world: &World) -> Vec<(String, Value)> {
+    let query = "query ($after: String) { componentType(name: \"hull\") { retired { name kind
+        holders(first: 1, after: $after) { nodes { entity { name } value } pageInfo { hasNextPage endCursor } } } } }";
+    let (mut found, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let answer = world.ask(query, json!({ "after": after })).await;
+        let retired = &answer["componentType"]["retired"][0];
+        let page = &retired["holders"];
+        for holder in page["nodes"].as_array().into_iter().flatten() {
+            let variable = format!("{} {} of {}", retired["kind"], retired["name"], holder["entity"]["name"]);
+            found.push((variable.replace('"', ""), holder["value"].clone()));
+        }
+        if page["pageInfo"]["hasNextPage"] != json!(true) {
+            return found;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_variable_keeps_its_values_and_a_retired_one_is_listed_with_its_holders() {
+    // AC 2.1.4.
+    let world = World::small().await;
+    let (hermes, earth) = (world.id("Hermes").await, world.id("Earth").await);
+    let set = |entity: String, variable: &'static str, value: Value| {
+        let query = "mutation ($input: SetVariablesInput!) { setVariables(input: $input) { __typename ... on Refusal { code } } }";
+        let values = json!([{ "component": "hull", "variable": variable, "value": value }]);
+        (query, json!({ "input": { "entity": entity, "values": values } }))
+    };
+    for (entity, variable, value) in
+        [(&hermes, "hp", json!(7.5)), (&hermes, "plates", json!(3)), (&earth, "plates", json!(5))]
+    {
+        let (query, input) = set(entity.clone(), variable, value);
+        assert_eq!(world.ask(query, input).await["setVariables"]["__typename"], "Committed");
+    }
+    let evolved = json!({ "name": "hull", "retire": ["plates"],
+        "variables": [{ "name": "health", "renamedFrom": "hp", "kind": "FLOAT", "default": 100 }] });
+    let published = publish_component(&world, evolved.clone()).await;
+    assert_eq!(published["componentType"]["version"], 2);
+    assert_eq!(
+        publish_component(&world, evolved).await["componentType"]["version"],
+        2,
+        "a retry changes nothing"
+    );
+    let read = "query ($id: EntityId!) { entity(id: $id) { components { name variables { name value } } } }";
+    let hull = world.ask(read, json!({ "id": hermes })).await["entity"]["components"].take();
+    let hull = hull.as_array().unwrap().iter().find(|component| component["name"] == "hull").unwrap().clone();
+    assert_eq!(hull["variables"], json!([{ "name": "health", "value": 7.5 }]));
+
+    let mut held = holders(&world).await;
+    held.sort_by_key(|(variable, _)| variable.clone());
+    let expected =
+        [("INT plates of Earth".to_owned(), json!("5")), ("INT plates of Hermes".to_owned(), json!("3"))];
+    assert_eq!(held, expected);
+    let (query, input) = set(earth.clone(), "plates", json!(6));
+    assert_eq!(world.ask(query, input).await["setVariables"]["code"], "UNKNOWN_VARIABLE");
+    let (query, input) = set(earth, "plates", Value::Null);
+    assert_eq!(world.ask(query, input).await["setVariables"]["__typename"], "Committed");
+    assert_eq!(holders(&world).await, expected[1..]);
+
+    let back = json!({ "name": "hull", "variables": [
+        { "name": "health", "kind": "FLOAT", "default": 100 }, { "name": "plates", "kind": "INT", "default": 4 }] });
+    assert_eq!(publish_component(&world, back).await["componentType"]["version"], 3);
+    assert_eq!(holders(&world).await, []);
+    let hull = world.ask(read, json!({ "id": hermes })).await["entity"]["components"].take();
+    assert!(hull.to_string().contains(r#"{"name":"plates","value":"3"}"#), "{hull}");
+}
+
 #[tokio::test]
 async fn a_new_version_changes_every_value_that_nobody_overrode() {
     let world = World::small().await;

@@ -21,10 +21,7 @@ fn bright(value: i64) -> Components {
 pub fn lamp(warm: i64) -> Transaction {
     let variables = [("bright", 0), ("warm", warm)];
     let variables = variables.map(|(text, value)| VariableDraft::new(name(text), Value::Int(value)));
-    Transaction::of([Operation::PublishComponent(ComponentDraft {
-        name: name("lamp"),
-        variables: variables.into(),
-    })])
+    Transaction::of([Operation::PublishComponent(ComponentDraft::new(name("lamp"), variables.into()))])
 }
 
 fn container(draft: ContainerDraft) -> Transaction {

@@ -3,6 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use entitygraph_schema::{
     Aabb, Catalog, ComponentType, Components, Container, Entity, EntityId, LinkKind, Pose, Refusal, Value,
+    VariableId,
 };
 use glam::DQuat;
 
@@ -155,10 +156,20 @@ fn zone(bounds: &Aabb) -> format::Zone {
     format::Zone { cube: None, min: Some(min), max: Some(max) }
 }
 
+/// How many values of retired variables an entity holds.
+pub(super) fn retired(entity: &Entity, catalog: &Catalog) -> u64 {
+    let held = entity.components.0.iter().filter_map(|(id, own)| Some((catalog.registry.get(*id)?, own)));
+    held.map(|(component, own)| {
+        component.retired.iter().filter(|retired| own.contains_key(&retired.id)).count() as u64
+    })
+    .sum()
+}
+
 fn values(components: &Components, catalog: &Catalog) -> Result<Values, Refusal> {
     let written = components.0.iter().map(|(id, own)| {
         let component = catalog.registry.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
-        let variables = own.iter().map(|(id, own)| {
+        let is_retired = |id: &VariableId| component.retired.iter().any(|retired| retired.id == *id);
+        let variables = own.iter().filter(|(id, _)| !is_retired(id)).map(|(id, own)| {
             let variable = component.variable_by_id(*id).ok_or_else(|| Refusal::UnknownVariable {
                 component: component.name.clone(),
                 variable: id.to_string(),

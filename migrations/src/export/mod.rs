@@ -56,6 +56,8 @@ pub struct Exported {
     pub entities: u64,
     /// Links in the file.
     pub links: u64,
+    /// Values of retired variables that entities hold; they are not in the file, which knows no such variables.
+    pub left_out: u64,
     /// The newest commit when the export began.
     pub began: Cursor,
     /// The newest commit when it ended.
@@ -103,10 +105,10 @@ pub async fn export(
         ..convert::templates(&catalog)?
     })?;
     progress.stage("entities");
-    let mut export = Export { store, catalog, progress, out, entities: 0, zones: Vec::new() };
+    let mut export = Export { store, catalog, progress, out, entities: 0, left_out: 0, zones: Vec::new() };
     match options.below {
         Some(below) => {
-            // What never was there is a mistake of the caller; what is retired from now on is not.
+            // What never was there is a mistake of the caller; what is buried from now on is not.
             export.store.ancestors(below).await?;
             export.subtree(below).await?;
         }
@@ -118,7 +120,7 @@ pub async fn export(
     }
     export.progress.stage("links");
     let links = export.links(options.below).await?;
-    let Export { mut out, catalog: _, entities, progress, .. } = export;
+    let Export { mut out, catalog: _, entities, left_out, progress, .. } = export;
     let mut rest = links.iter().peekable();
     while rest.peek().is_some() {
         let links = rest
@@ -132,7 +134,7 @@ pub async fn export(
     out.finish()?;
     progress.finish();
     let ended = *newest.borrow();
-    Ok(Exported { entities, links, began, ended })
+    Ok(Exported { entities, links, left_out, began, ended })
 }
 
 /// Whether an export wrote the file, or nothing is in it: then nothing is lost with it.
@@ -147,7 +149,7 @@ pub fn is_export(file: &Path) -> io::Result<bool> {
 /// Enough of a file to see who wrote it.
 const BEGIN_BYTES: u64 = 256;
 
-/// The answer about an entity that existed a moment ago, unless it was retired since.
+/// The answer about an entity that existed a moment ago, unless it was buried since.
 fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -164,6 +166,7 @@ struct Export<W: Write> {
     progress: Arc<dyn Progress>,
     out: DocumentWriter<W>,
     entities: u64,
+    left_out: u64,
     /// Zone hosts that were written.
     zones: Vec<EntityId>,
 }
@@ -185,7 +188,7 @@ impl<W: Write + Send> Export<W> {
         }
     }
 
-    /// Writes an entity and what is below it, until it is retired.
+    /// Writes an entity and what is below it, until it is buried.
     async fn subtree(&mut self, root: EntityId) -> Result<(), ExportError> {
         let mut page = PageRequest::first(Self::PAGE);
         loop {
@@ -215,6 +218,7 @@ impl<W: Write + Send> Export<W> {
         let entities = entities.collect::<Result<_, _>>()?;
         self.zones.extend(page.iter().filter(|entity| entity.zone.is_some()).map(|entity| entity.id));
         self.entities += page.len() as u64;
+        self.left_out += page.iter().map(|entity| convert::retired(entity, &self.catalog)).sum::<u64>();
         self.progress.items(page.len() as u64);
         self.out.write(&Document { entities, ..Document::default() })?;
         Ok(())
@@ -236,7 +240,7 @@ impl<W: Write + Send> Export<W> {
             loop {
                 let answer = match self.store.zone_links(zone, page.clone()).await {
                     Ok(answer) => answer.value,
-                    // It was retired since it was written, and its links with it.
+                    // It was buried since it was written, and its links with it.
                     Err(Error::Refused(Refusal::UnknownEntity { .. } | Refusal::NotAZone { .. })) => break,
                     Err(error) => return Err(error.into()),
                 };

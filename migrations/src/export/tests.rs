@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use entitygraph_schema::{
     ComponentDraft, Components, ContainerDraft, Entity, EntityId, Link, NewEntity, Operation, Placement,
-    Slot, Source, Transaction, Value,
+    Slot, Source, Transaction, Value, VariableDraft,
     query::{Extent, PageRequest},
     testing::{component_drafts, container_drafts, entity_id, item, name, new_entities, values, world, zone},
 };
@@ -304,4 +304,26 @@ async fn large_worlds_span_documents() {
     let copy = Arc::new(MemoryStore::new());
     assert_eq!(ingested(&copy, &text).await.problem_count, 0);
     assert_eq!(exported(&copy, None).await.0, text);
+}
+
+#[tokio::test]
+async fn values_of_retired_variables_are_left_out_and_counted() {
+    let store = Arc::new(MemoryStore::new());
+    let variable = |text: &str| VariableDraft::new(name(text), Value::Int(0));
+    let hull = ComponentDraft::new(name("hull"), vec![variable("kept"), variable("gone")]);
+    assert!(commit(&store, Operation::PublishComponent(hull.clone())).await);
+    let component = store.catalog().registry.by_name("hull").unwrap().clone();
+    let own = component.variables.iter().map(|variable| (variable.id, Value::Int(7))).collect();
+    let root = NewEntity { components: Components([(component.id, own)].into()), ..world(1, 1.0) };
+    assert!(commit(&store, Operation::Create(root)).await);
+    let retiring = ComponentDraft {
+        retired: [name("gone")].into(),
+        ..ComponentDraft::new(name("hull"), vec![variable("kept")])
+    };
+    assert!(commit(&store, Operation::PublishComponent(retiring)).await);
+    let (text, counts) = exported(&store, None).await;
+    assert_eq!((counts.entities, counts.left_out), (1, 1));
+    assert!(text.contains("kept") && !text.contains("gone"), "{text}");
+    let report = ingested(&Arc::new(MemoryStore::new()), &text).await;
+    assert_eq!(report.problem_count, 0, "{report}");
 }

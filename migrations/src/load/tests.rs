@@ -22,7 +22,7 @@ fn source(items: u64) -> Source {
     entities.extend((0..items).flat_map(|n| [item(100 + n * 2, 2), item(101 + n * 2, 3)]));
     let hull = VariableDraft::new(name("hull"), Value::Float(1.0));
     Source {
-        components: vec![ComponentDraft { name: name("ship"), variables: vec![hull] }],
+        components: vec![ComponentDraft::new(name("ship"), vec![hull])],
         entities,
         links: vec![Link::new(name("jump"), entity_id(2), entity_id(3), 1.0)],
     }
@@ -161,7 +161,7 @@ async fn own_values_of_a_component_are_set_and_the_others_kept() {
         async move {
             let variables =
                 [("a", Value::Int(0)), ("b", text("x"))].map(|(n, v)| VariableDraft::new(name(n), v));
-            let draft = ComponentDraft { name: name("c"), variables: variables.into() };
+            let draft = ComponentDraft::new(name("c"), variables.into());
             let mut loader = Loader::open(store, small_batches(), Arc::new(Silent)).await.unwrap();
             let catalog = loader.components(vec![Sourced::new(origin("c"), draft)]).await.unwrap();
             let component = catalog.registry.by_name("c").unwrap();
@@ -182,7 +182,7 @@ async fn a_type_that_gained_variables_keeps_them() {
     let store = Arc::new(MemoryStore::new());
     load(&store, source(0)).await;
     let more = ["hull", "fuel"].map(|n| VariableDraft::new(name(n), Value::Float(1.0))).into();
-    let draft = ComponentDraft { name: name("ship"), variables: more };
+    let draft = ComponentDraft::new(name("ship"), more);
     store.commit(Transaction::of(vec![Operation::PublishComponent(draft)])).await.unwrap();
     assert!(load(&store, source(0)).await.changed_nothing());
     assert!(store.catalog().registry.by_name("ship").unwrap().variable("fuel").is_some());
@@ -268,16 +268,18 @@ async fn a_refused_update_is_counted_as_refused_and_not_taken_off_what_was_creat
     let store = Arc::new(MemoryStore::new());
     load(&store, source(0)).await;
     let mut loader = Loader::open(store.clone(), small_batches(), Arc::new(Silent)).await.unwrap();
-    let ship = |fuel: Value| ComponentDraft {
-        name: name("ship"),
-        variables: [("hull", Value::Float(1.0)), ("fuel", fuel)]
-            .map(|(n, value)| VariableDraft::new(name(n), value))
-            .into(),
+    let ship = |fuel: Value| {
+        ComponentDraft::new(
+            name("ship"),
+            [("hull", Value::Float(1.0)), ("fuel", fuel)]
+                .map(|(n, value)| VariableDraft::new(name(n), value))
+                .into(),
+        )
     };
     // Somebody else was first: the loader's own check does not know of it.
     let theirs = Operation::PublishComponent(ship(Value::Float(1.0)));
     store.commit(Transaction::of(vec![theirs])).await.unwrap();
-    let dock = ComponentDraft { name: name("dock"), variables: vec![] };
+    let dock = ComponentDraft::new(name("dock"), vec![]);
     let drafts = [dock, ship(Value::Int(1))].map(|draft| Sourced::new(origin(&draft.name), draft)).into();
     loader.components(drafts).await.unwrap();
     let report = loader.finish().await.unwrap();
@@ -289,10 +291,7 @@ async fn a_refused_update_is_counted_as_refused_and_not_taken_off_what_was_creat
 async fn a_refused_publication_is_taken_off_what_it_was_counted_as() {
     let store = Arc::new(MemoryStore::new());
     let mut loader = Loader::open(store.clone(), small_batches(), Arc::new(Silent)).await.unwrap();
-    let dock = |size: Value| ComponentDraft {
-        name: name("dock"),
-        variables: vec![VariableDraft::new(name("size"), size)],
-    };
+    let dock = |size: Value| ComponentDraft::new(name("dock"), vec![VariableDraft::new(name("size"), size)]);
     let theirs = Operation::PublishComponent(dock(Value::Float(1.0)));
     store.commit(Transaction::of(vec![theirs])).await.unwrap();
     loader.components(vec![Sourced::new(origin("dock"), dock(Value::Int(1)))]).await.unwrap();

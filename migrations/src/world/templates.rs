@@ -80,7 +80,7 @@ fn component(
             precision: variable.precision.as_ref().map(|precision| precision.value),
         });
     }
-    Ok(ComponentDraft { name: place.text("name", &written.name)?, variables })
+    Ok(ComponentDraft::new(place.text("name", &written.name)?, variables))
 }
 
 /// Containers of all files, those that others nest first.

@@ -45,7 +45,7 @@ fn instance(
 /// A component with the variables `a`, `b` and `c`, all 0 by default.
 fn catalog() -> Catalog {
     let variable = |v| VariableDraft::new(name(v), Value::Int(0));
-    let draft = ComponentDraft { name: name("abc"), variables: ["a", "b", "c"].map(variable).into() };
+    let draft = ComponentDraft::new(name("abc"), ["a", "b", "c"].map(variable).into());
     let mut catalog = Catalog::default();
     catalog.registry.insert(catalog.registry.publish(&draft).unwrap());
     catalog

@@ -10,6 +10,20 @@ impl Form for VariableDraft {
     const NAME: &'static str = "variable";
 
     fn put(&self, out: &mut Vec<u8>) {
+        self.put_as(false, out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
+        let start = input.offset();
+        match Self::take_any(input)? {
+            (draft, false) => Ok(draft),
+            (_, true) => Err(input.error(start, Fault::Range { what: "retired", number: 1 })),
+        }
+    }
+}
+
+impl VariableDraft {
+    fn put_as(&self, retired: bool, out: &mut Vec<u8>) {
         let Self { name, default, group, send, persisted, visibility, precision } = self;
         name.put(out);
         default.put(out);
@@ -21,6 +35,7 @@ impl Form for VariableDraft {
                 *visibility == Visibility::OwnerOnly,
                 *visibility == Visibility::ServerOnly,
                 precision.is_some(),
+                retired,
             ],
             out,
         );
@@ -28,10 +43,12 @@ impl Form for VariableDraft {
         put_field(precision.as_ref(), out);
     }
 
-    fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
+    /// The draft, and whether the variable is retired.
+    fn take_any(input: &mut Input<'_>) -> Result<(Self, bool), CodecError> {
         let (name, default) = (Form::take(input)?, Form::take(input)?);
         let start = input.offset();
-        let [group, every_tick, not_persisted, owner_only, server_only, precision] = input.fields()?;
+        let [group, every_tick, not_persisted, owner_only, server_only, precision, retired] =
+            input.fields()?;
         let visibility = match (owner_only, server_only) {
             (false, false) => Visibility::Public,
             (true, false) => Visibility::OwnerOnly,
@@ -40,7 +57,7 @@ impl Form for VariableDraft {
                 return Err(input.error(start, Fault::Range { what: "visibility", number: 0b11 }));
             }
         };
-        Ok(Self {
+        let draft = Self {
             name,
             default,
             group: input.field(group)?,
@@ -48,7 +65,8 @@ impl Form for VariableDraft {
             persisted: !not_persisted,
             visibility,
             precision: input.field(precision)?,
-        })
+        };
+        Ok((draft, retired))
     }
 }
 
@@ -56,13 +74,20 @@ impl Form for ComponentDraft {
     const NAME: &'static str = "component draft";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { name, variables } = self;
+        let Self { name, variables, renamed, retired } = self;
         name.put(out);
         variables.put(out);
+        renamed.put(out);
+        retired.put(out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
-        Ok(Self { name: Form::take(input)?, variables: Form::take(input)? })
+        Ok(Self {
+            name: Form::take(input)?,
+            variables: Form::take(input)?,
+            renamed: Form::take(input)?,
+            retired: Form::take(input)?,
+        })
     }
 }
 
@@ -70,11 +95,16 @@ impl Form for ComponentType {
     const NAME: &'static str = "component type";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { id, name, version, variables } = self;
+        let Self { id, name, version, variables, retired } = self;
         id.put(out);
         put_number((*version).into(), out);
         name.put(out);
-        variables.put(out);
+        // One list by number, so that a type without retired variables looks as it did before there were any.
+        let stored = |retired| move |variable: &Variable| Stored { variable: variable.clone(), retired };
+        let mut all: Vec<_> = variables.iter().map(stored(false)).collect();
+        all.extend(retired.iter().map(stored(true)));
+        all.sort_by_key(|stored| stored.variable.id);
+        all.put(out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
@@ -82,24 +112,33 @@ impl Form for ComponentType {
         let version = input.number_as("version", |number| u32::try_from(number).ok())?;
         let name = Form::take(input)?;
         let start = input.offset();
-        let variables: Vec<Variable> = Form::take(input)?;
-        if !variables.is_sorted_by(|a, b| a.id < b.id) {
-            return Err(input.error(start, Fault::Order { what: Variable::NAME }));
+        let all: Vec<Stored> = Form::take(input)?;
+        if !all.is_sorted_by(|a, b| a.variable.id < b.variable.id) {
+            return Err(input.error(start, Fault::Order { what: VariableDraft::NAME }));
         }
-        Ok(Self { id, name, version, variables })
+        let (retired, live): (Vec<_>, Vec<_>) = all.into_iter().partition(|stored| stored.retired);
+        let of = |stored: Vec<Stored>| stored.into_iter().map(|stored| stored.variable).collect();
+        Ok(Self { id, name, version, variables: of(live), retired: of(retired) })
     }
 }
 
-impl Form for Variable {
+/// A variable in the list of its type.
+struct Stored {
+    variable: Variable,
+    retired: bool,
+}
+
+impl Form for Stored {
     const NAME: &'static str = "variable";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { id, draft } = self;
-        id.put(out);
-        draft.put(out);
+        self.variable.id.put(out);
+        self.variable.draft.put_as(self.retired, out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
-        Ok(Self { id: Form::take(input)?, draft: Form::take(input)? })
+        let id = Form::take(input)?;
+        let (draft, retired) = VariableDraft::take_any(input)?;
+        Ok(Self { variable: Variable { id, draft }, retired })
     }
 }

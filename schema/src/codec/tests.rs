@@ -266,16 +266,36 @@ fn golden_component_types() {
         precision: Some(0.5),
         ..VariableDraft::new(name("b"), Value::Float(0.0))
     };
-    let draft = ComponentDraft { name: name("c"), variables: vec![plain.clone(), full.clone()] };
-    golden(draft, "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f");
+    let draft = ComponentDraft::new(name("c"), vec![plain.clone(), full.clone()]);
+    let renamed = ComponentDraft {
+        renamed: [(name("a"), name("o"))].into(),
+        retired: [name("r")].into(),
+        ..draft.clone()
+    };
+    golden(draft, "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 00 00");
+    golden(
+        renamed,
+        "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 01 01 61 01 6f 01 01 72",
+    );
     golden(
         ComponentType {
             id: component_id(3),
             name: name("c"),
             version: 2,
-            variables: vec![variable(1, plain), variable(2, full)],
+            variables: vec![variable(1, plain.clone()), variable(2, full.clone())],
+            retired: vec![],
         },
         "03 02 01 63 02 01 01 61 02 00 00 02 01 62 03 0000000000000000 37 01 67 000000000000e03f",
+    );
+    golden(
+        ComponentType {
+            id: component_id(3),
+            name: name("c"),
+            version: 3,
+            variables: vec![variable(2, full)],
+            retired: vec![variable(1, plain)],
+        },
+        "03 03 01 63 02 01 01 61 02 00 40 02 01 62 03 0000000000000000 37 01 67 000000000000e03f",
     );
 }
 
@@ -315,7 +335,13 @@ fn golden_commits() {
          06 01 6a 01 02 000000000000f03f
          07 01 6a 01 02",
     );
-    let component = ComponentType { id: component_id(1), name: name("c"), version: 1, variables: vec![] };
+    let component = ComponentType {
+        id: component_id(1),
+        name: name("c"),
+        version: 1,
+        variables: vec![],
+        retired: vec![],
+    };
     golden(Change::Component(component.into()), "01 01 01 01 63 00");
     let container = Container {
         id: container_id(1),
@@ -341,7 +367,7 @@ fn golden_transactions() {
             Precondition::ContainerVersion(container_id(7), ContainerVersion::from_number(8)),
         ],
         operations: vec![
-            Operation::PublishComponent(ComponentDraft { name: name("c"), variables: vec![] }),
+            Operation::PublishComponent(ComponentDraft::new(name("c"), vec![])),
             Operation::PublishContainer(ContainerDraft { radius: 0.0, ..container_draft("c", "k") }),
             Operation::Create(item(2, 1)),
             Operation::Change(two, Patch::default()),
@@ -356,7 +382,7 @@ fn golden_transactions() {
     golden(
         transaction,
         "01 01 6f 06 01 01 02 01 03 01 05 04 01 06 05 01 01 70 06 07 08 0a
-         01 01 63 00
+         01 01 63 00 00 00
          02 01 63 01 6b 00
          03 02 04 6974656d 04 01
          04 02 00

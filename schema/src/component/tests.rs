@@ -5,7 +5,7 @@ use crate::testing::{any_components, component_id, component_types, components, 
 
 fn draft(component: &str, variables: impl IntoIterator<Item = (&'static str, Value)>) -> ComponentDraft {
     let variables = variables.into_iter().map(|(v, default)| VariableDraft::new(name(v), default)).collect();
-    ComponentDraft { name: name(component), variables }
+    ComponentDraft::new(name(component), variables)
 }
 
 fn published(registry: &mut Registry, draft: &ComponentDraft) -> Arc<ComponentType> {
@@ -54,17 +54,114 @@ fn a_draft_that_changes_nothing_is_the_type_as_it_is() {
 }
 
 #[test]
-fn what_needs_a_migration_is_refused() {
+fn a_variable_is_not_left_out_without_a_word_and_keeps_its_kind() {
     let mut registry = Registry::default();
     published(&mut registry, &draft("a", [("x", Value::Int(0)), ("y", Value::Int(0))]));
     assert_eq!(
         refusal(&registry, &draft("a", [("x", Value::Int(0))])),
-        "component `a` must keep its variable `y`: dropping one needs a migration"
+        "component `a` must keep its variable `y`: list it, say which variable it was renamed to, or retire it"
     );
     assert_eq!(
         refusal(&registry, &draft("a", [("x", Value::Int(0)), ("y", text(""))])),
-        "variable `a.y` is int and cannot become text: that needs a migration"
+        "variable `a.y` is int and cannot become text: retire it and add one of another name"
     );
+}
+
+/// The draft with a variable renamed.
+fn renaming(draft: ComponentDraft, old: &str, new: &str) -> ComponentDraft {
+    ComponentDraft { renamed: [(name(new), name(old))].into(), ..draft }
+}
+
+/// The draft with a variable retired.
+fn retiring(draft: ComponentDraft, old: &str) -> ComponentDraft {
+    ComponentDraft { retired: [name(old)].into(), ..draft }
+}
+
+fn numbers(variables: &[Variable]) -> Vec<(u16, &str)> {
+    variables.iter().map(|v| (v.id.get(), v.draft.name.as_str())).collect()
+}
+
+#[test]
+fn renamed_and_retired_variables_keep_their_numbers() {
+    // AC 2.1.4: stored values name variables by number.
+    let mut registry = Registry::default();
+    let int = Value::Int(0);
+    published(&mut registry, &draft("a", [("x", int.clone()), ("y", int.clone()), ("z", int.clone())]));
+    let renaming = renaming(
+        draft("a", [("new", int.clone()), ("wide", int.clone()), ("y", int.clone()), ("z", int.clone())]),
+        "x",
+        "wide",
+    );
+    let second = published(&mut registry, &renaming);
+    assert_eq!(
+        (second.version, numbers(&second.variables)),
+        (2, vec![(1, "wide"), (2, "y"), (3, "z"), (4, "new")])
+    );
+    assert!(Arc::ptr_eq(&registry.publish(&renaming).unwrap(), &second), "said again it changes nothing");
+
+    let three = [("new", int.clone()), ("wide", int.clone()), ("y", int.clone())];
+    let third = published(&mut registry, &retiring(draft("a", three.clone()), "z"));
+    assert_eq!((third.version, numbers(&third.variables)), (3, vec![(1, "wide"), (2, "y"), (4, "new")]));
+    assert_eq!(numbers(&third.retired), [(3, "z")]);
+    assert!(Arc::ptr_eq(&registry.publish(&retiring(draft("a", three.clone()), "z")).unwrap(), &third));
+    assert!(Arc::ptr_eq(&registry.publish(&draft("a", three.clone())).unwrap(), &third));
+
+    let all = three.clone().into_iter().chain([("z", int.clone())]);
+    let back = registry.publish(&draft("a", all)).unwrap();
+    assert_eq!(
+        (numbers(&back.variables), back.retired.len()),
+        (vec![(1, "wide"), (2, "y"), (3, "z"), (4, "new")], 0)
+    );
+    let other = registry.publish(&draft("a", three.into_iter().chain([("z", text(""))]))).unwrap();
+    assert_eq!(numbers(&other.variables).last(), Some(&(5, "z")), "of another kind it is another variable");
+    assert_eq!(numbers(&other.retired), [(3, "z")]);
+}
+
+#[test]
+fn the_number_of_the_last_variable_is_not_used_again() {
+    let mut registry = Registry::default();
+    published(&mut registry, &draft("a", [("x", Value::Int(0)), ("y", Value::Int(0))]));
+    published(&mut registry, &retiring(draft("a", [("x", Value::Int(0))]), "y"));
+    let grown = published(&mut registry, &draft("a", [("x", Value::Int(0)), ("other", Value::Int(0))]));
+    assert_eq!(numbers(&grown.variables), [(1, "x"), (3, "other")]);
+}
+
+#[test]
+fn what_is_held_of_a_retired_variable_shows_nowhere() {
+    let mut registry = Registry::default();
+    published(&mut registry, &draft("a", [("x", Value::Int(0)), ("y", Value::Int(0))]));
+    published(&mut registry, &retiring(draft("a", [("x", Value::Int(0))]), "y"));
+    let held = components(1, [(1, Value::Int(5)), (2, Value::Int(6))]);
+    assert_eq!(registry.with_defaults(&held), components(1, [(1, Value::Int(5))]));
+    assert!(registry.check(&held).is_err(), "nobody may state it anew");
+}
+
+#[test]
+fn renaming_and_retiring_that_make_no_sense_are_refused() {
+    let mut registry = Registry::default();
+    let of = |names: &[&'static str]| draft("a", names.iter().map(|name| (*name, Value::Int(0))));
+    published(&mut registry, &of(&["x", "y"]));
+    let twice = ComponentDraft {
+        renamed: [(name("p"), name("x")), (name("q"), name("x"))].into(),
+        ..of(&["p", "q", "y"])
+    };
+    let both = ComponentDraft { retired: [name("x")].into(), ..renaming(of(&["z", "y"]), "x", "z") };
+    for (draft, said) in [
+        (renaming(of(&["x", "y", "z"]), "w", "z"), "component `a` has no variable `w`"),
+        (renaming(of(&["x", "y"]), "x", "z"), "the new name is not among the variables of the draft"),
+        (renaming(of(&["y"]), "x", "y"), "there is a variable of the new name"),
+        (renaming(of(&["x", "y", "z"]), "x", "z"), "the old name is among the variables of the draft too"),
+        (both, "it is retired at the same time"),
+        (twice, "it has two new names"),
+        (retiring(of(&["x", "y"]), "w"), "component `a` has no variable `w`"),
+        (retiring(of(&["x", "y"]), "x"), "`a.x` is among the variables of the draft too: leave it out"),
+    ] {
+        let refused = refusal(&registry, &draft);
+        assert!(refused.contains(said), "{refused}");
+    }
+    // A shard that never had the old ones takes the same draft.
+    let fresh = Registry::default().publish(&retiring(renaming(of(&["y", "z"]), "x", "z"), "w")).unwrap();
+    assert_eq!(numbers(&fresh.variables), [(1, "y"), (2, "z")]);
 }
 
 #[test]
@@ -84,9 +181,11 @@ fn drafts_that_make_no_sense_are_refused_by_name() {
     assert!(registry.publish(&draft("a", [("x", Value::Bytes(vec![0; Value::MAX_BYTES].into()))])).is_ok());
     let large = draft("a", [("x", Value::Bytes(vec![0; Value::MAX_BYTES + 1].into()))]);
     assert_eq!(refusal(&registry, &large), "variable `a.x`: the value takes 65537 bytes, the limit is 65536");
-    let many = |count| ComponentDraft {
-        name: name("a"),
-        variables: (0..count).map(|n| VariableDraft::new(name(&format!("v{n}")), Value::Int(0))).collect(),
+    let many = |count| {
+        ComponentDraft::new(
+            name("a"),
+            (0..count).map(|n| VariableDraft::new(name(&format!("v{n}")), Value::Int(0))).collect(),
+        )
     };
     assert!(registry.publish(&many(256)).is_ok());
     assert_eq!(refusal(&registry, &many(257)), "too many variables: 257, the limit is 256");
@@ -96,7 +195,7 @@ fn drafts_that_make_no_sense_are_refused_by_name() {
 fn a_precision_is_a_positive_step_of_a_float() {
     let with = |default, precision| {
         let variable = VariableDraft { precision: Some(precision), ..VariableDraft::new(name("x"), default) };
-        Registry::default().publish(&ComponentDraft { name: name("a"), variables: vec![variable] })
+        Registry::default().publish(&ComponentDraft::new(name("a"), vec![variable]))
     };
     assert!(with(Value::Float(0.0), 0.01).is_ok());
     assert!(with(Value::Vector([0.0; 3]), 0.01).is_ok());

@@ -186,7 +186,7 @@ fn grouped_registry() -> Registry {
         ..VariableDraft::new(name(&format!("v{number}")), Value::Int(0))
     };
     for component in ["one", "two", "three"] {
-        let draft = ComponentDraft { name: name(component), variables: (1..=5).map(variable).collect() };
+        let draft = ComponentDraft::new(name(component), (1..=5).map(variable).collect());
         let published = registry.publish(&draft).unwrap();
         registry.insert(published);
     }
@@ -213,7 +213,7 @@ fn five_of_a_hundred_variables_take_a_fifth_of_the_snapshot_at_most() {
         ..VariableDraft::new(name(&format!("v{number}")), Value::Float(0.0))
     };
     let mut registry = Registry::default();
-    let draft = ComponentDraft { name: name("hundred"), variables: (1..=100).map(variable).collect() };
+    let draft = ComponentDraft::new(name("hundred"), (1..=100).map(variable).collect());
     registry.insert(registry.publish(&draft).unwrap());
 
     let before = Entity {

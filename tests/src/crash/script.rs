@@ -118,13 +118,13 @@ fn thing(id: u64, kind: &str, parent: Option<u64>, pose: Option<Pose>) -> NewEnt
 /// The world before anything happens in it. Every writer begins with it; all but the first change nothing by that.
 pub fn setup() -> Transaction {
     let cube = |half_edge| Some(Aabb::cube(half_edge).expect("a positive length"));
-    let draft = ComponentDraft {
-        name: name("probe"),
-        variables: vec![
+    let draft = ComponentDraft::new(
+        name("probe"),
+        vec![
             VariableDraft::new(name("value"), Value::Int(0)),
             VariableDraft::new(name("payload"), Value::Bytes(Vec::new().into())),
         ],
-    };
+    );
     let mut operations = vec![
         Operation::PublishComponent(draft),
         Operation::Create(NewEntity { zone: cube(WORLD_SIZE), ..thing(WORLD, "world", None, None) }),

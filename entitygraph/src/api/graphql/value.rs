@@ -106,14 +106,22 @@ pub(super) fn patches(
     }
     for input in values {
         let component = component(catalog, &input.component)?;
-        let variable = variable(component, &input.variable)?;
-        let value = match &input.value {
-            None | Some(scalar::Value(Const::Null)) => None,
+        let (variable, value) = match &input.value {
+            None | Some(scalar::Value(Const::Null)) => {
+                // What is still held of a retired one can be cleared.
+                let retired = || component.retired(&input.variable).ok_or(());
+                (
+                    variable(component, &input.variable)
+                        .or_else(|unknown| retired().map_err(|()| unknown))?,
+                    None,
+                )
+            }
             Some(scalar::Value(json)) => {
+                let variable = variable(component, &input.variable)?;
                 let expected = variable.kind();
-                let (component, variable) = (component.name.clone(), variable.draft.name.clone());
-                let refused = |reason| Refusal::NotOfKind { component, variable, expected, reason };
-                Some(from_json(expected, json).map_err(refused)?)
+                let (component, name) = (component.name.clone(), variable.draft.name.clone());
+                let refused = |reason| Refusal::NotOfKind { component, variable: name, expected, reason };
+                (variable, Some(from_json(expected, json).map_err(refused)?))
             }
         };
         let patch = patches.entry(component.id).or_default();

@@ -193,10 +193,8 @@ impl World {
     }
 
     fn create_frame(&self) -> Vec<Operation> {
-        let component = ComponentDraft {
-            name: name("probe"),
-            variables: vec![VariableDraft::new(name("value"), Value::Int(0))],
-        };
+        let component =
+            ComponentDraft::new(name("probe"), vec![VariableDraft::new(name("value"), Value::Int(0))]);
         let universe = NewEntity { zone: cube(1e14), ..entity(1, "universe", None, None) };
         let place = at(DVec3::new(-5e13, 0.0, 0.0));
         let belt =

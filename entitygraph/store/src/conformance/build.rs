@@ -151,7 +151,7 @@ pub fn values_of(component: &ComponentType, values: &[(&str, Value)]) -> Compone
 pub fn component(name: &str, variables: &[(&str, Value)]) -> ComponentDraft {
     let variables =
         variables.iter().map(|(name, default)| VariableDraft::new(text(name), default.clone())).collect();
-    ComponentDraft { name: text(name), variables }
+    ComponentDraft::new(text(name), variables)
 }
 
 /// A container of nothing but a kind.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use entitygraph_schema::{
-    Change, Child, ComponentType, Container, ContainerDraft, ContainerId, ContainerVersion, EntityId,
-    Operation, Placement, Refusal, Value, query::Extent,
+    Change, Child, ComponentDraft, ComponentPatch, ComponentType, Container, ContainerDraft, ContainerId,
+    ContainerVersion, Cursor, EntityId, Operation, Patch, Placement, Refusal, Value, query::Extent,
 };
 
 use super::{build::*, snapshot::Snapshot};
@@ -62,6 +62,41 @@ pub async fn a_component_type_grows_and_keeps_its_numbers(store: Shared) {
     assert!(first.variables.iter().all(|variable| variable.id != second.variable("c").unwrap().id));
     let newest = *store.newest().borrow();
     assert_eq!(commit_at(&store, newest).await.changes, [Change::Component(second)]);
+}
+
+pub async fn variables_are_renamed_and_retired_without_touching_an_entity(store: Shared) {
+    // AC 2.1.4.
+    let (plates, crew) = (("plates", Value::Int(4)), ("crew", Value::Int(1)));
+    let first = publish_component(&store, component("hull", &[plates, crew.clone()])).await;
+    let own = [("plates", Value::Int(9)), ("crew", Value::Int(2))];
+    create(&store, [world_root(id(1)), thing(id(2), id(1)).with(&first, &own)]).await;
+    let (before, newest) = (get(&store, id(2)).await, *store.newest().borrow());
+
+    let renaming = ComponentDraft {
+        renamed: [(text("armour"), text("plates"))].into(),
+        ..component("hull", &[("armour", Value::Int(4)), crew])
+    };
+    let renamed = publish_component(&store, renaming).await;
+    let armour = renamed.variable("armour").unwrap().id;
+    assert_eq!(before.components.get(renamed.id, armour), Some(&Value::Int(9)));
+    let retiring =
+        ComponentDraft { retired: [text("crew")].into(), ..component("hull", &[("armour", Value::Int(4))]) };
+    let retired = publish_component(&store, retiring).await;
+    for (step, published) in [(1, renamed), (2, retired.clone())] {
+        let commit = commit_at(&store, Cursor::from_number(newest.number() + step)).await;
+        assert_eq!(commit.changes, [Change::Component(published)], "nothing else is told");
+    }
+    assert_eq!(get(&store, id(2)).await, before, "what is held is kept");
+    assert_eq!(store.catalog().registry.get(retired.id), Some(&retired));
+
+    let crew = retired.retired("crew").unwrap().id;
+    let patch = |value| {
+        let values = ComponentPatch { variables: [(crew, value)].into(), ..ComponentPatch::default() };
+        Operation::Change(id(2), Patch { components: [(retired.id, values)].into(), ..Patch::default() })
+    };
+    assert_eq!(refused(&store, [patch(Some(Value::Int(3)))]).await.code(), "UNKNOWN_VARIABLE");
+    apply(&store, [patch(None)]).await;
+    assert_eq!(get(&store, id(2)).await.components.get(retired.id, crew), None);
 }
 
 pub async fn component_types_that_break_stored_values_are_refused(store: Shared) {

@@ -126,7 +126,8 @@ pub(super) fn change(world: &World, entity: &Entity, patch: &Patch) -> Result<()
         for (variable, value) in &values.variables {
             match value {
                 Some(value) => registry.check_own_value(id, known, *variable, value)?,
-                None if known.variable_by_id(*variable).is_some() => {}
+                // Also a retired one: what is still held of it can be cleared.
+                None if known.has_number(*variable) => {}
                 None => {
                     let (component, variable) = (known.name.clone(), variable.to_string());
                     return Err(Refusal::UnknownVariable { component, variable });

@@ -36,7 +36,7 @@ pub(super) trait Component {
             Ok(VariableDraft { group: group.clone(), ..draft })
         };
         let variables = Self::VARIABLES.iter().map(variable).collect::<Result<_, TextError>>()?;
-        Ok(ComponentDraft { name: ComponentName::new(Self::NAME)?, variables })
+        Ok(ComponentDraft::new(ComponentName::new(Self::NAME)?, variables))
     }
 }
 

@@ -29,8 +29,12 @@ use crate::api::{
 pub struct ComponentTypeInput {
     /// Unique name.
     pub name: String,
-    /// All of them: one that is left out later is refused.
+    /// All of them: leaving one out later without renaming or retiring it is refused.
     pub variables: Vec<VariableTypeInput>,
+    /// Variables to be taken out. No entity is touched: who still holds a value is listed at `ComponentType.retired`, may clear it
+    /// by setting null, and has it back when the variable is published again with its kind.
+    #[graphql(default)]
+    pub retire: Vec<String>,
 }
 
 /// A variable of a component type.
@@ -38,6 +42,8 @@ pub struct ComponentTypeInput {
 pub struct VariableTypeInput {
     /// Unique within the type.
     pub name: String,
+    /// The name that it had before. No entity is touched: values are stored under numbers.
+    pub renamed_from: Option<String>,
     /// What it holds; never changes.
     pub kind: ValueKind,
     /// Its value where nothing else is said.
@@ -128,9 +134,16 @@ pub struct ContainerChildInput {
 impl ComponentTypeInput {
     pub(super) fn plan(self, plan: &mut Plan<'_>) -> Result<(), Fault> {
         let name = ComponentName::new(self.name).map_err(Fault::text)?;
-        let variables =
-            self.variables.into_iter().map(|variable| variable.draft(&name)).collect::<Result<_, _>>()?;
-        plan.push(Operation::PublishComponent(ComponentDraft { name, variables }));
+        let mut draft = ComponentDraft::new(name, Vec::with_capacity(self.variables.len()));
+        for mut variable in self.variables {
+            let old = variable.renamed_from.take().map(VariableName::new).transpose().map_err(Fault::text)?;
+            let variable = variable.draft(&draft.name)?;
+            draft.renamed.extend(old.map(|old| (variable.name.clone(), old)));
+            draft.variables.push(variable);
+        }
+        let retired = self.retire.into_iter().map(VariableName::new);
+        draft.retired = retired.collect::<Result<_, _>>().map_err(Fault::text)?;
+        plan.push(Operation::PublishComponent(draft));
         Ok(())
     }
 }

@@ -2,10 +2,20 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, Object};
-use entitygraph_schema::{self as schema, Components, component::Variable};
+use async_graphql::{Context, Enum, Object, SimpleObject};
+use entitygraph_schema::{self as schema, ComponentId, Components, component::Variable};
 
-use crate::api::graphql::{scalar::Value, value::to_json};
+use super::entity::Node;
+use crate::api::{
+    error::Fault,
+    graphql::{
+        context::graph,
+        page::{self, Rows, SEARCH_COST, cost},
+        scalar::Value,
+        straight::rows::Row,
+        value::to_json,
+    },
+};
 
 /// What a variable holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -72,7 +82,63 @@ impl ComponentType {
         let indices = 0..self.0.variables.len();
         indices.map(|index| VariableType { component: self.0.clone(), index }).collect()
     }
+
+    /// Variables that were taken out of it; entities may still hold values of them.
+    async fn retired(&self) -> Vec<RetiredVariable> {
+        let retired =
+            |variable: &Variable| RetiredVariable { component: self.0.id, variable: variable.clone() };
+        self.0.retired.iter().map(retired).collect()
+    }
 }
+
+/// A variable that was taken out of its type. What entities still hold of it shows nowhere else; it is cleared by setting null, and
+/// is back when the variable is published again with its kind.
+pub struct RetiredVariable {
+    component: ComponentId,
+    variable: Variable,
+}
+
+/// A variable that was taken out of its type. What entities still hold of it shows nowhere else; it is cleared by setting null, and
+/// is back when the variable is published again with its kind.
+#[Object]
+impl RetiredVariable {
+    /// Its name.
+    async fn name(&self) -> &str {
+        self.variable.draft.name.as_str()
+    }
+
+    /// What it held.
+    async fn kind(&self) -> ValueKind {
+        self.variable.kind().into()
+    }
+
+    /// Entities that still hold a value of their own. A page may be shorter than asked, even empty, while there are more.
+    #[graphql(complexity = "SEARCH_COST + cost(first, child_complexity)")]
+    async fn holders(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Holder>, Fault> {
+        let request = page::request(ctx, first, after)?;
+        let page = graph(ctx).holders(self.component, self.variable.id, request.clone()).await?;
+        Ok(page::rows(&request, page, |(entity, value)| Holder {
+            entity: Node(entity),
+            value: Value(to_json(&value)),
+        }))
+    }
+}
+
+/// An entity that still holds a value of a retired variable.
+#[derive(SimpleObject)]
+pub struct Holder {
+    /// The entity.
+    entity: Node,
+    /// What it holds.
+    value: Value,
+}
+
+impl Row for Holder {}
 
 /// A variable of a component type.
 pub struct VariableType {
