@@ -62,6 +62,19 @@ pub enum Error {
         /// Newest format this program reads.
         known: u32,
     },
+    /// The store was written before the first release.
+    #[error(
+        "{location} has store format {found}, this program reads {known}: export the world with the program that made it \
+         and ingest the file into a new folder"
+    )]
+    OlderFormat {
+        /// The folder.
+        location: String,
+        /// Format of the store.
+        found: u32,
+        /// Format this program reads.
+        known: u32,
+    },
     /// Stored bytes do not decode or disagree with each other.
     #[error(
         "{location} is damaged: {what}; stop what uses it, copy the folder away, check the disk, then ingest the last export \
@@ -165,6 +178,7 @@ impl Error {
             Self::InUse { .. } => "STORE_IN_USE",
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
+            Self::OlderFormat { .. } => "STORE_OLDER_FORMAT",
             Self::Corrupt { .. } => "STORE_CORRUPT",
             Self::Lost { .. } => "STORE_LOST",
             Self::Full { .. } => "STORE_FULL",

@@ -212,10 +212,10 @@ impl Check<'_> {
                 self.expected.insert(row.key(), row.value().to_vec());
                 needed = needed.max(Reach::of_zone(&seat, reach(entity.id)));
             }
-            if needed > reach(zone) {
-                let (has, needs) = (reach(zone).metres(), needed.metres());
+            if !reach(zone).holds(needed) {
+                let (has, entity) = (reach(zone), entity.id);
                 self.faults
-                    .push(format!("zone {zone} reaches {has} m, entity {} needs {needs} m", entity.id));
+                    .push(format!("the reach of zone {zone} is {has:?}, entity {entity} needs {needed:?}"));
             }
         }
         Ok(())

@@ -23,7 +23,7 @@
 //! | 51 | container | container id (4) | newest container | open |
 //! | 60 | placed | see `space::row` | position, radius | near |
 //! | 61 | host | see `space::row` | pose, reach, bounds | near, zones at a point |
-//! | 62 | reach | zone | radius in metres that holds all inside (8, IEEE 754 bits) | the writer |
+//! | 62 | reach | zone | radius in metres that holds all inside, largest radius inside (2 x 8, IEEE 754 bits) | the writer |
 //! | 70 | commit | cursor (8) | bytes of the log before it (8), operation id (length, then text), commit | changes |
 //! | 71 | operation | operation id | fingerprint (32), cursor (8) | retries |
 //! | 72 | idle operation | cursor (8), operation id | nothing | trimming: operations that changed nothing |

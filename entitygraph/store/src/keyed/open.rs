@@ -15,7 +15,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// The format that this program writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What the writer knows of the store without reading it.
 #[derive(Debug)]
@@ -96,6 +96,9 @@ pub fn is_store(snapshot: &Snapshot<'_>) -> Result<bool> {
     match u32::from_be_bytes(found) {
         FORMAT => Ok(true),
         0 => Err(place.corrupt("its format version is 0")),
+        found if found < FORMAT => {
+            Err(Error::OlderFormat { location: place.location.clone(), found, known: FORMAT })
+        }
         found => Err(Error::NewerFormat { location: place.location.clone(), found, known: FORMAT }),
     }
 }

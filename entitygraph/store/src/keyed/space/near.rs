@@ -9,7 +9,7 @@ use entitygraph_schema::{
 };
 use glam::DVec3;
 
-use super::{MAX_ZONES, Rows, row, scan::scan_around};
+use super::{MAX_ZONES, Reach, Rows, row, scan::scan_around};
 use crate::error::Result;
 
 /// Answers the question from the index alone; order and limits are those of [`crate::Store::near`].
@@ -70,6 +70,15 @@ impl Limits {
     fn met(&self, size: f64, distance: f64) -> bool {
         self.radius.is_none_or(|radius| distance <= radius + size)
             && self.min_angular_size.is_none_or(|angle| angular_size(size, distance) >= angle)
+    }
+
+    /// Whether something in a zone may be wanted whose host is at this distance: it is no larger than the largest thing
+    /// inside, and no nearer than the edge of the ball around all of them.
+    fn may_be_met_in(&self, reach: Reach, distance: f64) -> bool {
+        self.met(reach.metres(), distance)
+            && self.min_angular_size.is_none_or(|angle| {
+                angular_size(reach.largest(), (distance - reach.metres()).max(0.0)) >= angle
+            })
     }
 
     /// The farthest distance at which a ball of this size may meet them.
@@ -144,7 +153,7 @@ impl Search<'_> {
                 let host = row::Host::read(visit.zone, entity, value)
                     .ok_or_else(|| rows.corrupt(format!("the place of zone {entity} is {value:02x?}")))?;
                 let distance = visit.point.distance(host.pose.translation());
-                if Some(entity) != visit.from && limits.met(host.reach.metres(), distance) {
+                if Some(entity) != visit.from && limits.may_be_met_in(host.reach, distance) {
                     if *zones + open.len() >= MAX_ZONES {
                         return Err(too_many("zones around the point", MAX_ZONES));
                     }

@@ -3,7 +3,7 @@
 //! | row | key | value |
 //! | --- | --- | --- |
 //! | placed entity | [`PLACED`], zone 8, layer 4, level 1, code 24, entity 8 | position 3 x 8, radius 8 |
-//! | zone host | [`HOST`], zone around it 8, level 1, code 24, host 8 | position 3 x 8, rotation 4 x 8, reach 8, bounds 6 x 8 |
+//! | zone host | [`HOST`], zone around it 8, level 1, code 24, host 8 | position 3 x 8, rotation 4 x 8, reach 2 x 8, bounds 6 x 8 |
 //!
 //! A zone host has a row of each kind: as an entity to be found, and as a zone to be entered. The rows of one zone, layer
 //! and size level stand together, in Morton order of their cells. Keys say where to look, values hold what decides.
@@ -79,22 +79,23 @@ impl Host {
     }
 
     /// What its row holds.
-    pub fn value(&self) -> [u8; 112] {
-        let mut value = [0; 112];
+    pub fn value(&self) -> [u8; 120] {
+        let mut value = [0; 120];
         let pose = self.pose.translation().to_array().into_iter().chain(self.pose.rotation().to_array());
         let bounds = self.bounds.min().to_array().into_iter().chain(self.bounds.max().to_array());
-        write(&mut value, pose.chain([self.reach.metres()]).chain(bounds));
+        let reach = [self.reach.metres(), self.reach.largest()];
+        write(&mut value, pose.chain(reach).chain(bounds));
         value
     }
 
     /// Reads a value; none if it cannot be one.
     pub(super) fn read(zone: EntityId, entity: EntityId, value: &[u8]) -> Option<Self> {
-        let [px, py, pz, rx, ry, rz, rw, reach, ax, ay, az, bx, by, bz] = read(value)?;
+        let [px, py, pz, rx, ry, rz, rw, reach, largest, ax, ay, az, bx, by, bz] = read(value)?;
         Some(Self {
             zone,
             entity,
             pose: Pose::new(DVec3::new(px, py, pz), DQuat::from_xyzw(rx, ry, rz, rw)).ok()?,
-            reach: Reach::from_be_bytes(reach.to_be_bytes())?,
+            reach: Reach::of(reach, largest)?,
             bounds: Aabb::new(DVec3::new(ax, ay, az), DVec3::new(bx, by, bz)).ok()?,
         })
     }
@@ -207,7 +208,7 @@ mod tests {
             hex(&ship().value()),
             "c0b0000000000000000000000000000040c0000000000000\
              3ff0000000000000000000000000000000000000000000000000000000000000\
-             0000000000000000\
+             00000000000000000000000000000000\
              c059000000000000c059000000000000c059000000000000\
              405900000000000040590000000000004059000000000000"
         );
@@ -228,7 +229,7 @@ mod tests {
         assert_eq!(read_key(13, &mug.key()[..45]), None);
         assert_eq!(read_placed(&mug.value()[..31]), None);
         assert_eq!(read_placed(&[0xFF; 32]), None);
-        assert_eq!(Host::read(ship.zone, ship.entity, &[0; 112]), None);
+        assert_eq!(Host::read(ship.zone, ship.entity, &[0; 120]), None);
     }
 
     #[test]

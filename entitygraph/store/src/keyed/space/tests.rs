@@ -306,6 +306,22 @@ fn a_moon_far_away_is_seen_and_a_mug_beside_it_is_not() {
 }
 
 #[test]
+fn zones_whose_largest_thing_is_too_small_to_be_seen_are_not_entered() {
+    // Each reaches far enough to be seen itself, and there are more of them than a question may enter.
+    let mut world = World::with_root(1);
+    let random = &mut random_from(7);
+    let (giant, zones) = (2, MAX_ZONES as u64 + 100);
+    for zone in 10..10 + zones {
+        let pose = Pose::at(vector(random, 1.0).normalize() * 1e9).unwrap();
+        world.host(1, zone, pose, 1.0, Aabb::cube(1e8).unwrap());
+        world.place(zone, zone + zones, DVec3::new(1e8, 0.0, 0.0), 1.0);
+    }
+    world.place(15, giant, DVec3::new(0.0, 1e7, 0.0), 1e7);
+    let seen = near(&world, &Near { min_angular_size: Some(1e-3), ..ask(1, DVec3::ZERO) }).unwrap();
+    assert_eq!(seen.iter().map(|hit| hit.entity.get()).collect::<Vec<_>>(), [giant]);
+}
+
+#[test]
 fn the_zones_own_host_and_those_around_it_are_found_and_siblings_are_entered() {
     let mut world = World::with_root(1);
     let cube = Aabb::cube(50.0).unwrap();

@@ -79,12 +79,23 @@ async fn buried_ids_stay_buried() {
 
 #[tokio::test]
 async fn a_store_of_a_newer_program_is_left_alone() {
+    let error = opening_format(3);
+    assert!(matches!(error, Error::NewerFormat { found: 3, known: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_from_before_the_first_release_is_left_alone() {
+    let error = opening_format(1);
+    assert!(matches!(error, Error::OlderFormat { found: 1, known: 2, .. }), "{error}");
+    assert!(error.to_string().contains("export the world with the program that made it"), "{error}");
+}
+
+fn opening_format(format: u32) -> Error {
     let engine = map();
     let mut batch = WriteBatch::new();
-    batch.put(&keys::format(), &2u32.to_be_bytes());
+    batch.put(&keys::format(), &format.to_be_bytes());
     engine.write(batch, Durability::Synced).unwrap();
-    let error = KeyedStore::over(engine, "map:".to_owned(), KeyedOptions::default()).err().unwrap();
-    assert!(matches!(error, Error::NewerFormat { found: 2, known: 1, .. }), "{error}");
+    KeyedStore::over(engine, "map:".to_owned(), KeyedOptions::default()).err().unwrap()
 }
 
 #[tokio::test]
