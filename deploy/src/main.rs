@@ -46,7 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     telemetry::start(&config.log)?;
     // WebSockets leave a core to the requests, among them the one that makes the next change.
-    let cores = std::thread::available_parallelism()?.get();
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let runtime = |threads| Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let (requests, streams) = (runtime(cores)?, runtime(cores.saturating_sub(1).max(1))?);
     let result = requests.block_on(async {
@@ -57,8 +57,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Export(export) => world::export(&config, &export).await,
         }
     });
-    // A load that was interrupted may still be reading files.
-    requests.shutdown_timeout(Duration::from_secs(5));
+    // A load that was interrupted may still be reading files, and a disk may hang. The streams' sockets are polled by `requests`.
+    for runtime in [streams, requests] {
+        runtime.shutdown_timeout(Duration::from_secs(5));
+    }
     result
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use entitygraph_schema::{Change, Commit, Cursor, Delta, Entity, EntityId, query::Extent};
-use moka::sync::Cache as Moka;
+use moka::{notification::RemovalCause, sync::Cache as Moka};
 use parking_lot::RwLock;
 use prometheus::IntCounter;
 
@@ -50,12 +50,23 @@ const MEMBERS_MAX: usize = 1_000_000;
 impl Cache {
     /// An empty cache of at most `max_bytes`, split evenly between entities and subtrees.
     pub fn new(max_bytes: u64, metrics: Metrics) -> Self {
+        let evicted = |metrics: &Metrics| {
+            let counter = metrics.cache_evictions.clone();
+            move |cause| {
+                if cause == RemovalCause::Size {
+                    counter.inc();
+                }
+            }
+        };
+        let (entity_evicted, subtree_evicted) = (evicted(&metrics), evicted(&metrics));
         let entities = Moka::builder()
             .max_capacity(max_bytes / 2)
+            .eviction_listener(move |_, _, cause| entity_evicted(cause))
             .weigher(|_, entity: &Arc<Entity>| u32::try_from(entity.size_bytes()).unwrap_or(u32::MAX))
             .build();
         let subtrees = Moka::builder()
             .max_capacity(max_bytes / 2)
+            .eviction_listener(move |_, _, cause| subtree_evicted(cause))
             .weigher(|_, subtree: &Subtree| {
                 let bytes: usize = subtree.iter().map(|entity| entity.size_bytes() + 32).sum();
                 u32::try_from(bytes).unwrap_or(u32::MAX)

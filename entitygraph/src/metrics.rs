@@ -118,6 +118,8 @@ pub struct Metrics {
     pub cache_lookups: IntCounterVec,
     /// Bytes in the read cache, as estimated by content.
     pub cache_bytes: IntGauge,
+    /// Entities and subtrees that had to make room in the read cache.
+    pub cache_evictions: IntCounter,
     /// Reads of the store, by question.
     pub store_reads: IntCounterVec,
     /// Time of a store read.
@@ -174,6 +176,10 @@ impl Metrics {
                 "entitygraph_cache_bytes",
                 "Bytes in the read cache, as estimated by content",
             )?,
+            cache_evictions: counter(
+                "entitygraph_cache_evictions_total",
+                "Entities and subtrees that had to make room in the read cache: many beside many misses say that it is too small",
+            )?,
             store_reads: counters(
                 "entitygraph_store_reads_total",
                 "Reads of the store, by question",
@@ -217,6 +223,12 @@ impl Metrics {
         };
         metrics.touch();
         Ok(metrics)
+    }
+
+    /// Counts a request whose end nobody saw, because it panicked.
+    pub fn panicked(&self) {
+        let (operation, outcome) = (OperationLabel::Unknown, OutcomeLabel::Fault);
+        self.requests.with_label_values(&[operation.name(), outcome.name()]).inc();
     }
 
     /// Counts and times a request to `/graphql`.

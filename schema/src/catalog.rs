@@ -77,6 +77,7 @@ impl Catalog {
         let invalid = |reason: String| Refusal::Container { container: name.clone(), reason };
         radius("the radius", draft.radius).map_err(|e| invalid(e.to_string()))?;
         self.registry.check(&draft.components)?;
+        Entity::check_size(&draft.labels, &draft.components)?;
         if draft.children.len() > Container::MAX_CHILDREN {
             let (count, max) = (draft.children.len() as u64, Container::MAX_CHILDREN as u64);
             return Err(Refusal::TooMany { what: "children of a container", count, max });
@@ -89,6 +90,7 @@ impl Catalog {
                 return Err(invalid(format!("it has two children named `{}`", child.name)));
             }
             self.registry.check(&child.overrides)?;
+            Entity::check_size(&child.labels, &child.overrides)?;
             if child.container == *name {
                 return Err(Refusal::ContainerCycle {
                     container: name.clone(),

@@ -75,20 +75,20 @@ impl VariableDraft {
 /// A component type as its author writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComponentDraft {
-    /// Unique name; publishing it again adds variables.
+    /// Unique name; publishing it again makes the next version.
     pub name: ComponentName,
     /// At most [`ComponentType::MAX_VARIABLES`].
     pub variables: Vec<VariableDraft>,
     /// Variables of the draft that had another name before: new name, old name. No value is touched (AC 2.1.4).
     pub renamed: BTreeMap<VariableName, VariableName>,
     /// Variables to be taken out of the type, see [`ComponentType::retired`] (AC 2.1.4).
-    pub retired: BTreeSet<VariableName>,
+    pub retire: BTreeSet<VariableName>,
 }
 
 impl ComponentDraft {
     /// A type with these variables; those that it has already keep their names.
     pub fn new(name: ComponentName, variables: Vec<VariableDraft>) -> Self {
-        Self { name, variables, renamed: BTreeMap::new(), retired: BTreeSet::new() }
+        Self { name, variables, renamed: BTreeMap::new(), retire: BTreeSet::new() }
     }
 }
 
@@ -130,7 +130,7 @@ impl ComponentType {
     pub const MAX_VARIABLES: usize = 256;
 
     /// Most retired variables of one type.
-    pub const MAX_RETIRED: usize = 1_024;
+    pub const MAX_RETIRED: usize = 256;
 
     /// The variable of this name.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
@@ -142,9 +142,9 @@ impl ComponentType {
         self.variables.iter().find(|v| v.id == id)
     }
 
-    /// The retired variable of this name; the latest, if there were several.
-    pub fn retired(&self, name: &str) -> Option<&Variable> {
-        self.retired.iter().rfind(|v| v.draft.name.as_str() == name)
+    /// The retired variable of this name; none has the name of a variable that is not retired.
+    pub fn retired_by_name(&self, name: &str) -> Option<&Variable> {
+        self.retired.iter().find(|v| v.draft.name.as_str() == name)
     }
 
     /// Whether an entity may hold a value of this number, retired or not.

@@ -118,6 +118,24 @@ impl Entity {
         if count > max { Err(Refusal::TooMany { what: "entities above one", count, max }) } else { Ok(()) }
     }
 
+    /// Most labels of one entity.
+    pub const MAX_LABELS: usize = 256;
+
+    /// Most bytes of one entity's own values: what a page of entities takes to read and to send stays bounded by its rows.
+    pub const MAX_VALUE_BYTES: usize = 1 << 20;
+
+    /// Refuses more labels and own values than one entity may have.
+    pub fn check_size(labels: &BTreeSet<Label>, components: &Components) -> Result<(), Refusal> {
+        let sizes = [
+            ("labels of one entity", labels.len(), Self::MAX_LABELS),
+            ("bytes of own values of one entity", components.size_bytes(), Self::MAX_VALUE_BYTES),
+        ];
+        match sizes.into_iter().find(|(_, count, max)| count > max) {
+            Some((what, count, max)) => Err(Refusal::TooMany { what, count: count as u64, max: max as u64 }),
+            None => Ok(()),
+        }
+    }
+
     /// The entity as it is right after its creation.
     pub fn created(new: NewEntity, epoch: Epoch) -> Self {
         let NewEntity {

@@ -158,6 +158,13 @@ macro_rules! text {
     };
 }
 
+impl EntityName {
+    /// Refuses what is longer than any name that could begin with it.
+    pub fn check_prefix(prefix: &str) -> Result<(), TextError> {
+        check("the beginning of a name", prefix, 200, true, PRINTABLE, |_| true)
+    }
+}
+
 impl Default for EntityName {
     /// The empty name.
     fn default() -> Self {

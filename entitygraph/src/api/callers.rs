@@ -36,6 +36,13 @@ fn refused(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Option<Rejection
     {
         return Some(Rejection::Host { found: host.clone() });
     }
+    // A page of another site may have its browser ask without an origin, for a picture or a link: pages may be linked to, data not.
+    let site = headers.get("sec-fetch-site").map(|site| text(site.as_bytes()));
+    if let Some(site) =
+        site.filter(|site| uri.path().starts_with("/graphql") && site != "same-origin" && site != "none")
+    {
+        return Some(Rejection::Origin { found: format!("a page ({site})"), host: host.unwrap_or_default() });
+    }
     let host = host.unwrap_or_default();
     let mut origins = headers.get_all(header::ORIGIN).iter().map(|origin| text(origin.as_bytes()));
     origins.find(|origin| !is_page_of(origin, &host)).map(|found| Rejection::Origin { found, host })

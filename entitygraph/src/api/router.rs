@@ -31,7 +31,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(bad_method)
         // Around all of it, what is not found included.
         .layer(middleware::from_fn_with_state(api.clone(), callers::check))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked(api.clone())))
         .with_state(api)
 }
 
@@ -44,9 +44,14 @@ async fn bad_method(method: Method) -> Rejection {
 }
 
 /// One request failed; the others and the server go on.
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
-    Rejection::Panic.into_response()
+fn panicked(api: Api) -> impl Fn(Box<dyn Any + Send>) -> Response + Clone {
+    move |panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+        api.graph().metrics().panicked();
+        Rejection::Panic.into_response()
+    }
 }

@@ -37,7 +37,7 @@ impl Graph {
                 }
                 rows.push((holder, cursor));
             }
-            if !candidates.more || scanned >= SCAN_ROWS {
+            if !candidates.more || scanned >= SCAN_ROWS || rows.len() == page.first {
                 let end = candidates.end.filter(|_| candidates.more);
                 let last = rows.last().map(|(_, cursor)| cursor.clone());
                 return Ok(Page { rows, more: candidates.more, end: end.or(last) });

@@ -195,7 +195,7 @@ fn routes(random: &mut TestRng) {
     }
     let mut reads = 0;
     let start = Instant::now();
-    let found = route(at(0, 0), at(SIDE - 1, SIDE - 1), |zone| {
+    let found = route(at(0, 0), at(SIDE - 1, SIDE - 1), |zone, _| {
         reads += 1;
         Ok(links.get(&zone).cloned().unwrap_or_default())
     });

@@ -99,3 +99,22 @@ async fn the_name_of_a_proxy_is_a_setting() {
         assert_eq!(config.validate().unwrap_err().name, "service.server.hosts", "{host}");
     }
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_asks_nothing_without_an_origin_either() {
+    let world = World::empty();
+    let ask = async |path: &str, site: &str| {
+        let request = Request::get(path).header(header::HOST, "localhost").header("sec-fetch-site", site);
+        world.send(request.body(Body::empty()).unwrap()).await
+    };
+    for path in ["/graphql?query=%7Bstatus%7Bcursor%7D%7D", "/graphql/stream?query=%7Bstatus%7Bcursor%7D%7D"]
+    {
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(ask(path, site).await.code(), "FOREIGN_ORIGIN", "{path} {site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(ask(path, site).await.status, StatusCode::OK, "{path} {site}");
+        }
+    }
+    assert_eq!(ask("/playground", "cross-site").await.status, StatusCode::OK, "pages may be linked to");
+}

@@ -106,7 +106,7 @@ async fn links_and_routes_lead_to_other_zones() {
             r#"query ($sol: EntityId!, $proxima: EntityId!, $gate: EntityId!) {
               entity(id: $gate) { links { nodes { kind cost to { name zoneHost { name } } } } }
               zone: entity(id: $sol) { zone { links { nodes { kind a { name } b { name } } } } }
-              route(from: $sol, to: $proxima) { cost from { name } hops { cost from { name } to { name } zone { name } } }
+              route(from: $sol, to: $proxima) { cost from { name } length hops { nodes { cost from { name } to { name } zone { name } } } }
               none: route(from: $sol, to: $proxima, kind: "road") { cost } }"#,
             json!({ "sol": world.id("Sol").await, "proxima": world.id("Proxima").await, "gate": world.id("Sol Gate").await }),
         )
@@ -122,7 +122,7 @@ async fn links_and_routes_lead_to_other_zones() {
     assert_eq!(
         data["route"],
         json!({ "cost": 2.0, "from": { "name": "Sol" },
-            "hops": [{ "cost": 2.0, "from": { "name": "Sol Gate" }, "to": { "name": "Proxima Gate" }, "zone": { "name": "Proxima" } }] })
+            "length": 1, "hops": { "nodes": [{ "cost": 2.0, "from": { "name": "Sol Gate" }, "to": { "name": "Proxima Gate" }, "zone": { "name": "Proxima" } }] } })
     );
     assert_eq!(data["none"], json!(null));
     let (a, b) = (world.id("Sol Gate").await, world.id("Proxima Gate").await);

@@ -95,7 +95,10 @@ pub(super) fn is_known(entity: &Entity, catalog: &Catalog) -> bool {
     let source = entity.source.as_ref();
     source.is_none_or(|source| {
         container(source.container) && source.slot.iter().all(|slot| container(slot.container))
-    }) && catalog.registry.check(&entity.components).is_ok()
+    }) && entity.components.0.iter().all(|(id, own)| {
+        let component = catalog.registry.get(*id);
+        component.is_some_and(|component| own.keys().all(|variable| component.has_number(*variable)))
+    })
 }
 
 /// An entity with everything said, so that nothing of its container but the values applies.
@@ -157,7 +160,7 @@ fn zone(bounds: &Aabb) -> format::Zone {
 }
 
 /// How many values of retired variables an entity holds.
-pub(super) fn retired(entity: &Entity, catalog: &Catalog) -> u64 {
+pub(super) fn retired_values(entity: &Entity, catalog: &Catalog) -> u64 {
     let held = entity.components.0.iter().filter_map(|(id, own)| Some((catalog.registry.get(*id)?, own)));
     held.map(|(component, own)| {
         component.retired.iter().filter(|retired| own.contains_key(&retired.id)).count() as u64

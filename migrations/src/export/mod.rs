@@ -218,7 +218,8 @@ impl<W: Write + Send> Export<W> {
         let entities = entities.collect::<Result<_, _>>()?;
         self.zones.extend(page.iter().filter(|entity| entity.zone.is_some()).map(|entity| entity.id));
         self.entities += page.len() as u64;
-        self.left_out += page.iter().map(|entity| convert::retired(entity, &self.catalog)).sum::<u64>();
+        self.left_out +=
+            page.iter().map(|entity| convert::retired_values(entity, &self.catalog)).sum::<u64>();
         self.progress.items(page.len() as u64);
         self.out.write(&Document { entities, ..Document::default() })?;
         Ok(())

@@ -317,7 +317,7 @@ async fn values_of_retired_variables_are_left_out_and_counted() {
     let root = NewEntity { components: Components([(component.id, own)].into()), ..world(1, 1.0) };
     assert!(commit(&store, Operation::Create(root)).await);
     let retiring = ComponentDraft {
-        retired: [name("gone")].into(),
+        retire: [name("gone")].into(),
         ..ComponentDraft::new(name("hull"), vec![variable("kept")])
     };
     assert!(commit(&store, Operation::PublishComponent(retiring)).await);

@@ -29,7 +29,9 @@ impl Loader {
         for Sourced { origin, value } in drafts {
             let draft = with_kept_variables(&catalog.registry, value);
             let known = catalog.registry.by_name(draft.name.as_str()).map(|known| known.version);
-            match catalog.registry.publish(&draft) {
+            let published =
+                refuse_retired(&catalog.registry, &draft).and_then(|()| catalog.registry.publish(&draft));
+            match published {
                 Ok(published) => {
                     if let Some(counter) = count(&mut tally, known, published.version) {
                         let operation = Sourced::new(origin, Operation::PublishComponent(draft));
@@ -142,11 +144,30 @@ fn count<V: PartialEq>(tally: &mut Tally, known: Option<V>, now: V) -> Option<Co
     Some(counter)
 }
 
+/// Refuses to bring back what an operator retired, because a file still lists it.
+fn refuse_retired(registry: &Registry, draft: &ComponentDraft) -> Result<(), Refusal> {
+    let Some(known) = registry.by_name(draft.name.as_str()) else { return Ok(()) };
+    match draft.variables.iter().find(|variable| known.retired_by_name(variable.name.as_str()).is_some()) {
+        Some(variable) => {
+            let reason = format!(
+                "`{}.{}` was retired: take it out of the file, or bring it back by publishing the type over GraphQL",
+                draft.name, variable.name
+            );
+            Err(Refusal::Invalid { what: "the variable", reason })
+        }
+        None => Ok(()),
+    }
+}
+
 /// The draft with the variables that the type has in the store and the draft does not speak of.
 fn with_kept_variables(registry: &Registry, mut draft: ComponentDraft) -> ComponentDraft {
     if let Some(known) = registry.by_name(draft.name.as_str()) {
         for variable in &known.variables {
-            if !draft.variables.iter().any(|given| given.name == variable.draft.name) {
+            let name = &variable.draft.name;
+            let spoken_of = draft.variables.iter().any(|given| given.name == *name)
+                || draft.renamed.values().any(|old| old == name)
+                || draft.retire.contains(name);
+            if !spoken_of {
                 draft.variables.push(variable.draft.clone());
             }
         }

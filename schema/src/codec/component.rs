@@ -74,11 +74,11 @@ impl Form for ComponentDraft {
     const NAME: &'static str = "component draft";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { name, variables, renamed, retired } = self;
+        let Self { name, variables, renamed, retire } = self;
         name.put(out);
         variables.put(out);
         renamed.put(out);
-        retired.put(out);
+        retire.put(out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
@@ -86,7 +86,7 @@ impl Form for ComponentDraft {
             name: Form::take(input)?,
             variables: Form::take(input)?,
             renamed: Form::take(input)?,
-            retired: Form::take(input)?,
+            retire: Form::take(input)?,
         })
     }
 }

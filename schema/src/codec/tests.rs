@@ -269,7 +269,7 @@ fn golden_component_types() {
     let draft = ComponentDraft::new(name("c"), vec![plain.clone(), full.clone()]);
     let renamed = ComponentDraft {
         renamed: [(name("a"), name("o"))].into(),
-        retired: [name("r")].into(),
+        retire: [name("r")].into(),
         ..draft.clone()
     };
     golden(draft, "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 00 00");

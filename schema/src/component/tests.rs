@@ -74,7 +74,7 @@ fn renaming(draft: ComponentDraft, old: &str, new: &str) -> ComponentDraft {
 
 /// The draft with a variable retired.
 fn retiring(draft: ComponentDraft, old: &str) -> ComponentDraft {
-    ComponentDraft { retired: [name(old)].into(), ..draft }
+    ComponentDraft { retire: [name(old)].into(), ..draft }
 }
 
 fn numbers(variables: &[Variable]) -> Vec<(u16, &str)> {
@@ -112,9 +112,32 @@ fn renamed_and_retired_variables_keep_their_numbers() {
         (numbers(&back.variables), back.retired.len()),
         (vec![(1, "wide"), (2, "y"), (3, "z"), (4, "new")], 0)
     );
-    let other = registry.publish(&draft("a", three.into_iter().chain([("z", text(""))]))).unwrap();
-    assert_eq!(numbers(&other.variables).last(), Some(&(5, "z")), "of another kind it is another variable");
-    assert_eq!(numbers(&other.retired), [(3, "z")]);
+    let other = draft("a", three.into_iter().chain([("z", text(""))]));
+    assert!(
+        refusal(&registry, &other).contains("`a.z` is int and cannot become text"),
+        "a name is one variable"
+    );
+}
+
+#[test]
+fn a_rename_said_again_changes_nothing_also_when_the_old_name_is_another_variable_by_now() {
+    let mut registry = Registry::default();
+    let of = |names: &[&'static str]| draft("a", names.iter().map(|name| (*name, Value::Int(0))));
+    published(&mut registry, &of(&["x"]));
+    published(&mut registry, &renaming(of(&["wide"]), "x", "wide"));
+    let both = renaming(of(&["wide", "x"]), "x", "wide");
+    let third = published(&mut registry, &both);
+    assert_eq!(numbers(&third.variables), [(1, "wide"), (2, "x")]);
+    assert!(Arc::ptr_eq(&registry.publish(&both).unwrap(), &third));
+}
+
+#[test]
+fn a_persisted_variable_stays_so() {
+    let mut registry = Registry::default();
+    published(&mut registry, &draft("a", [("x", Value::Int(0))]));
+    let mut lost = draft("a", [("x", Value::Int(0))]);
+    lost.variables[0].persisted = false;
+    assert!(refusal(&registry, &lost).contains("`a.x` is persisted and entities may hold values"));
 }
 
 #[test]
@@ -140,16 +163,18 @@ fn what_is_held_of_a_retired_variable_shows_nowhere() {
 fn renaming_and_retiring_that_make_no_sense_are_refused() {
     let mut registry = Registry::default();
     let of = |names: &[&'static str]| draft("a", names.iter().map(|name| (*name, Value::Int(0))));
-    published(&mut registry, &of(&["x", "y"]));
+    published(&mut registry, &of(&["x", "y", "gone"]));
+    published(&mut registry, &retiring(of(&["x", "y"]), "gone"));
     let twice = ComponentDraft {
         renamed: [(name("p"), name("x")), (name("q"), name("x"))].into(),
         ..of(&["p", "q", "y"])
     };
-    let both = ComponentDraft { retired: [name("x")].into(), ..renaming(of(&["z", "y"]), "x", "z") };
+    let both = ComponentDraft { retire: [name("x")].into(), ..renaming(of(&["z", "y"]), "x", "z") };
     for (draft, said) in [
         (renaming(of(&["x", "y", "z"]), "w", "z"), "component `a` has no variable `w`"),
         (renaming(of(&["x", "y"]), "x", "z"), "the new name is not among the variables of the draft"),
         (renaming(of(&["y"]), "x", "y"), "there is a variable of the new name"),
+        (renaming(of(&["gone", "y"]), "x", "gone"), "a retired variable has the new name"),
         (renaming(of(&["x", "y", "z"]), "x", "z"), "the old name is among the variables of the draft too"),
         (both, "it is retired at the same time"),
         (twice, "it has two new names"),

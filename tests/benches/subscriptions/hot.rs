@@ -39,11 +39,19 @@ pub async fn run(
         sockets.into_iter().map(|socket| tokio::spawn(read(socket, each, start, sent.clone()))).collect();
     let cpu = server.cpu_seconds()?;
     let writer = std::thread::spawn(move || write(total, start, &sent, &change));
-    let mut latencies = Vec::new();
-    for reader in readers {
-        latencies.extend(reader.await??);
-    }
-    writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+    // A change that fails ends all of it: its subscribers would wait for ever.
+    let written = async {
+        let ended = tokio::task::spawn_blocking(move || writer.join()).await?;
+        ended.map_err(|_| anyhow::anyhow!("the writer panicked"))?
+    };
+    let read = async {
+        let mut latencies = Vec::new();
+        for reader in readers {
+            latencies.extend(reader.await??);
+        }
+        anyhow::Ok(latencies)
+    };
+    let ((), mut latencies) = tokio::try_join!(written, read)?;
     let (cpu, wall) = (server.cpu_seconds()? - cpu, start.elapsed().as_secs_f64());
     latencies.sort_unstable();
     let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize] as f64 / 1000.0;

@@ -144,6 +144,8 @@ pub(super) fn tree_cost(per_row: usize) -> usize {
 
 /// Complexity of a read of the store that is made for one field alone, beside what it answers.
 pub(super) const READ_COST: usize = 50;
+/// Rows as which a way up or inwards counts, whose length is not known before: worlds have ten to thirty levels, at most 1,024.
+pub(super) const LEVELS: usize = 64;
 /// Complexity of going inwards through nested zones: a small search in each.
 pub(super) const ZONES_COST: usize = 200;
 /// Complexity of a search that may look through thousands of entities to bring one row: 20,000 at most.

@@ -109,12 +109,9 @@ pub(super) fn patches(
         let (variable, value) = match &input.value {
             None | Some(scalar::Value(Const::Null)) => {
                 // What is still held of a retired one can be cleared.
-                let retired = || component.retired(&input.variable).ok_or(());
-                (
-                    variable(component, &input.variable)
-                        .or_else(|unknown| retired().map_err(|()| unknown))?,
-                    None,
-                )
+                let held = variable(component, &input.variable)
+                    .or_else(|unknown| component.retired_by_name(&input.variable).ok_or(unknown))?;
+                (held, None)
             }
             Some(scalar::Value(json)) => {
                 let variable = variable(component, &input.variable)?;

@@ -24,7 +24,7 @@ use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
 use serde::ser;
 use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{Instrument, Span};
 
 pub use control::Control;
@@ -165,12 +165,20 @@ impl Live {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Serves a connection.
-    fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        self.inner.streams.spawn(self.inner.connections.track_future(connection));
+    /// Announces a connection, so that a stop waits for it.
+    fn announce(&self) -> TaskTrackerToken {
+        self.inner.connections.token()
     }
 
-    /// Waits until no connection is served any more; no new one may come.
+    /// Serves a connection that was announced.
+    fn serve(&self, announced: TaskTrackerToken, connection: impl Future<Output = ()> + Send + 'static) {
+        self.inner.streams.spawn(async move {
+            connection.await;
+            drop(announced);
+        });
+    }
+
+    /// Waits until no connection is served any more; no new one may be announced.
     pub async fn ended(&self) {
         self.inner.connections.close();
         self.inner.connections.wait().await;
@@ -190,19 +198,13 @@ impl Live {
             Kind::Shared => Either::Left(Either::Left(member::Member::new(live, operation).frames())),
             // The others are boxed: idle subscriptions would all be as large as they are.
             Kind::Single { writes } => Either::Left(Either::Right(stream::once(Box::pin(async move {
-                let (started, time) = (Instant::now(), live.inner.limits.request_time());
-                let span =
-                    operation.span(if writes { OperationLabel::Mutation } else { OperationLabel::Query });
-                let execution = live.inner.schema.execute(operation.request()).instrument(span.clone());
-                let (outcome, frame) = match tokio::time::timeout(time, execution).await {
-                    Ok(response) => (endpoint::label(&response), live.answer(&operation, response).await),
-                    Err(_) => {
-                        let timeout = Rejection::Timeout { ms: live.inner.limits.request_ms, writes };
-                        (OutcomeLabel::Timeout, Frame::Error(format!("[{}]", timeout.entry()).into()))
-                    }
-                };
-                span::ended(&span, outcome, started.elapsed());
-                frame
+                // Not on the threads of the streams: a commit there could wait behind all that they tell, and others for it.
+                let single = live.inner.requests.spawn(live.clone().single(operation, writes));
+                AbortOnDropHandle::new(single).await.unwrap_or_else(|_| {
+                    tracing::error!("an operation of a stream panicked");
+                    live.inner.metrics.panicked();
+                    Frame::Error(format!("[{}]", Rejection::Panic.entry()).into())
+                })
             })))),
             Kind::Own => {
                 let answers = self.inner.schema.execute_stream(operation.request());
@@ -216,6 +218,22 @@ impl Live {
                 Either::Right(Either::Left(frames.boxed()))
             }
         }
+    }
+
+    /// Runs a query or mutation.
+    async fn single(self, operation: Operation, writes: bool) -> Frame {
+        let (started, time) = (Instant::now(), self.inner.limits.request_time());
+        let span = operation.span(if writes { OperationLabel::Mutation } else { OperationLabel::Query });
+        let execution = self.inner.schema.execute(operation.request()).instrument(span.clone());
+        let (outcome, frame) = match tokio::time::timeout(time, execution).await {
+            Ok(response) => (endpoint::label(&response), self.answer(&operation, response).await),
+            Err(_) => {
+                let timeout = Rejection::Timeout { ms: self.inner.limits.request_ms, writes };
+                (OutcomeLabel::Timeout, Frame::Error(format!("[{}]", timeout.entry()).into()))
+            }
+        };
+        span::ended(&span, outcome, started.elapsed());
+        frame
     }
 
     /// Whether a request goes on until somebody ends it.

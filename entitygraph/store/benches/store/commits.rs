@@ -7,6 +7,7 @@
 //! that all meet the same moods of the disk.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -148,8 +149,10 @@ async fn record(store: &Arc<dyn Store>, meter: &Meter, world: World) -> Result<V
 }
 
 fn merge<'a>(batches: impl IntoIterator<Item = &'a WriteBatch>) -> WriteBatch {
+    // As in the store, a row that several commits write is written once.
+    let rows: BTreeMap<_, _> = batches.into_iter().flat_map(WriteBatch::changes).collect();
     let mut merged = WriteBatch::new();
-    for (key, value) in batches.into_iter().flat_map(WriteBatch::changes) {
+    for (key, value) in rows {
         match value {
             Some(value) => merged.put(key, value),
             None => merged.delete(key),

@@ -80,7 +80,7 @@ pub async fn variables_are_renamed_and_retired_without_touching_an_entity(store:
     let armour = renamed.variable("armour").unwrap().id;
     assert_eq!(before.components.get(renamed.id, armour), Some(&Value::Int(9)));
     let retiring =
-        ComponentDraft { retired: [text("crew")].into(), ..component("hull", &[("armour", Value::Int(4))]) };
+        ComponentDraft { retire: [text("crew")].into(), ..component("hull", &[("armour", Value::Int(4))]) };
     let retired = publish_component(&store, retiring).await;
     for (step, published) in [(1, renamed), (2, retired.clone())] {
         let commit = commit_at(&store, Cursor::from_number(newest.number() + step)).await;
@@ -89,7 +89,7 @@ pub async fn variables_are_renamed_and_retired_without_touching_an_entity(store:
     assert_eq!(get(&store, id(2)).await, before, "what is held is kept");
     assert_eq!(store.catalog().registry.get(retired.id), Some(&retired));
 
-    let crew = retired.retired("crew").unwrap().id;
+    let crew = retired.retired_by_name("crew").unwrap().id;
     let patch = |value| {
         let values = ComponentPatch { variables: [(crew, value)].into(), ..ComponentPatch::default() };
         Operation::Change(id(2), Patch { components: [(retired.id, values)].into(), ..Patch::default() })

@@ -129,16 +129,16 @@ impl Extent {
             || self.idle > keep.commits.saturating_add(step)
     }
 
-    /// The next step towards the retention, after `came` commits and outcomes: puts the deletes into `out` and returns the
-    /// extent that they leave. The newest commit always stays.
+    /// The next step towards the retention, after so many requests and bytes `came`: puts the deletes into `out` and returns
+    /// the extent that they leave, no less than came. The newest commit always stays.
     pub fn trim(
         &self,
         snapshot: &Snapshot<'_>,
         keep: &Retention,
-        came: usize,
+        came: (usize, u64),
         out: &mut WriteBatch,
     ) -> Result<Self> {
-        let most = Self::STEP + came;
+        let (most, bytes) = (Self::STEP + came.0, came.1);
         let mut left = *self;
         let to = keys::commit(self.newest);
         let mut steps = 0;
@@ -153,7 +153,8 @@ impl Extent {
             (left.first, left.start) = (at, stored.start);
             last = Some((at, stored.operation_id));
             steps += 1;
-            Ok(steps <= most && (left.commits() > keep.commits || left.bytes() > keep.bytes))
+            let more = steps <= most || left.start - self.start < bytes;
+            Ok(more && (left.commits() > keep.commits || left.bytes() > keep.bytes))
         })?;
         self.trim_idle(snapshot, keep, most, &mut left, out)?;
         Ok(left)

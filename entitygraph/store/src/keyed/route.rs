@@ -12,6 +12,9 @@ use crate::error::Result;
 /// Most zones that a search may leave; above it the question is refused.
 pub const MAX_ZONES: usize = 100_000;
 
+/// Most links that a search may look at; above it the question is refused.
+pub const MAX_LINKS: usize = 1_000_000;
+
 /// A link as it is seen from a zone at one of its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Passage {
@@ -25,15 +28,22 @@ pub struct Passage {
     pub cost: f64,
 }
 
-/// Finds the cheapest route, `None` when there is none. `passages` gives the links of a zone, both ways round.
+/// Finds the cheapest route, `None` when there is none. `passages` gives the links of a zone, both ways round, and refuses when
+/// they are more than it is asked for.
 ///
 /// Dijkstra's algorithm from both ends at once: two small circles instead of one large one. Each zone is read at most
 /// twice. With equal costs it goes outwards evenly, as a breadth-first search does.
 pub fn route(
     from: EntityId,
     to: EntityId,
-    mut passages: impl FnMut(EntityId) -> Result<Vec<Passage>>,
+    mut passages: impl FnMut(EntityId, usize) -> Result<Vec<Passage>>,
 ) -> Result<Option<Route>> {
+    let mut allowance = MAX_LINKS;
+    let mut passages = |zone| {
+        let found = passages(zone, allowance)?;
+        allowance = allowance.saturating_sub(found.len());
+        Ok(found)
+    };
     let (mut there, mut back) = (Side::new(from), Side::new(to));
     let mut meeting: Option<(f64, EntityId)> = (from == to).then_some((0.0, from));
     let mut left = 0;
@@ -193,7 +203,7 @@ mod tests {
         }
 
         fn route(&self, from: usize, to: usize) -> Option<Route> {
-            route(id(from), id(to), |zone| Ok(self.passages(zone))).unwrap()
+            route(id(from), id(to), |zone, _| Ok(self.passages(zone))).unwrap()
         }
 
         /// Bellman and Ford's algorithm, as simple as it gets.
@@ -241,14 +251,14 @@ mod tests {
 
     #[test]
     fn a_search_that_goes_too_far_is_refused_and_faults_come_through() {
-        let endless = |zone: EntityId| {
+        let endless = |zone: EntityId, _: usize| {
             let far = if zone.get().is_multiple_of(2) { 2 } else { -2 };
             let next = EntityId::new(zone.get().wrapping_add_signed(far)).unwrap();
             Ok(vec![Passage { from: zone, to: next, zone: next, cost: 1.0 }])
         };
         let error = route(id(1 << 40), id((1 << 40) + 1), endless).unwrap_err();
         assert_eq!(error.code(), "TOO_MANY");
-        let error = route(id(1), id(2), |_| Err(crate::Error::Stopped)).unwrap_err();
+        let error = route(id(1), id(2), |_, _| Err(crate::Error::Stopped)).unwrap_err();
         assert_eq!(error.code(), "STORE_STOPPED");
     }
 

@@ -1,6 +1,6 @@
 //! A transaction from its first precondition to what it changed.
 
-use entitygraph_schema::{Change, EntityId, Link, LinkKind, Operation, Refusal, Transaction};
+use entitygraph_schema::{Change, Entity, EntityId, Link, LinkKind, Operation, Refusal, Transaction};
 
 use super::{checks, draft::Draft, reparent, world::World};
 
@@ -43,6 +43,10 @@ fn operation(draft: &mut Draft<'_>, operation: &Operation) -> Result<(), Refusal
         Operation::Change(entity, patch) => {
             checks::change(draft.world, draft.world.known(*entity)?, patch)?;
             draft.change(*entity, |entity| patch.apply(entity));
+            let changed = draft.world.known(*entity)?;
+            if !patch.labels.is_empty() || !patch.components.is_empty() {
+                Entity::check_size(&changed.labels, &changed.components)?;
+            }
         }
         Operation::Reparent { entity, parent, port, pose } => {
             reparent::reparent(draft, *entity, *parent, port.as_ref(), *pose)?;

@@ -82,7 +82,8 @@ pub(super) fn create(world: &World, new: &NewEntity) -> Result<(), Refusal> {
         }
         None => {}
     }
-    world.catalog.registry.check_own(entity, &new.components)
+    world.catalog.registry.check_own(entity, &new.components)?;
+    Entity::check_size(&new.labels, &new.components)
 }
 
 fn instance(world: &World, source: &Source, kind: &Kind) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use entitygraph_schema::{
-    Entity, EntityId, Link, OwnerId, Refusal,
+    Entity, EntityId, EntityName, Link, OwnerId, Refusal,
     query::{ChildOrder, Extent, Facet, FacetSort, Page, PageRequest},
 };
 
@@ -120,6 +120,7 @@ pub(super) fn owned(world: &World, owner: &OwnerId, page: &PageRequest) -> Resul
 }
 
 pub(super) fn named(world: &World, prefix: &str, page: &PageRequest) -> Result<Page<EntityId>, Refusal> {
+    EntityName::check_prefix(prefix)?;
     let prefix = prefix.to_lowercase();
     let named = world.all().filter(|entity| entity.name.as_str().to_lowercase().starts_with(&prefix));
     cut(format!("named {prefix:?}"), named.map(|entity| (by_name(entity), entity.id)).collect(), page)

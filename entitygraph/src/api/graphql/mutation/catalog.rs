@@ -142,7 +142,7 @@ impl ComponentTypeInput {
             draft.variables.push(variable);
         }
         let retired = self.retire.into_iter().map(VariableName::new);
-        draft.retired = retired.collect::<Result<_, _>>().map_err(Fault::text)?;
+        draft.retire = retired.collect::<Result<_, _>>().map_err(Fault::text)?;
         plan.push(Operation::PublishComponent(draft));
         Ok(())
     }

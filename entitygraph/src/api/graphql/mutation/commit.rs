@@ -52,6 +52,11 @@ pub enum OperationInput {
 }
 
 impl OperationInput {
+    /// Whether it creates an entity that its caller gave no id. Instances lease their own, many at a time.
+    pub(super) fn needs_id(&self) -> bool {
+        matches!(self, Self::Create(input) if input.id.is_none())
+    }
+
     pub(super) async fn plan(self, plan: &mut Plan<'_>) -> Result<(), Fault> {
         match self {
             Self::PublishComponent(input) => input.plan(plan),

@@ -219,7 +219,7 @@ impl CreateEntityInput {
         let new = NewEntity {
             id: match self.id {
                 Some(id) => id.0,
-                None => plan.graph.lease_ids(1).await?.first,
+                None => plan.new_id().await?,
             },
             name: EntityName::new(self.name).map_err(Fault::text)?,
             kind: Kind::new(self.kind).map_err(Fault::text)?,

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use async_graphql::{Context, Object, SimpleObject, Union, Value as Const};
 use entitygraph_schema::{
-    Catalog, EntityId, Operation, OperationId, Precondition, Receipt, Refusal, Revision, Transaction,
+    Catalog, EntityId, IdRange, Operation, OperationId, Precondition, Receipt, Refusal, Revision, Transaction,
 };
 use entitygraph_store::Error;
 use sha2::{Digest, Sha256};
@@ -36,9 +36,25 @@ pub struct Plan<'a> {
     pub entity: Option<EntityId>,
     created: Vec<EntityId>,
     transaction: Transaction,
+    /// Ids that were leased for it and not taken yet.
+    leased: Option<IdRange>,
+    /// How many of its operations still need one.
+    unnamed: u64,
 }
 
 impl Plan<'_> {
+    /// An id for a new entity. The first one leases those of all operations that need one: a lease is a durable write.
+    pub async fn new_id(&mut self) -> Result<EntityId, Fault> {
+        let range = match self.leased.take() {
+            Some(range) => range,
+            None => self.graph.lease_ids(self.unnamed.max(1)).await?,
+        };
+        self.unnamed = self.unnamed.saturating_sub(1);
+        let next = range.first.checked_add(1).filter(|_| range.count > 1);
+        self.leased = next.map(|first| IdRange { first, count: range.count - 1 });
+        Ok(range.first)
+    }
+
     /// Adds an operation.
     pub fn push(&mut self, operation: Operation) {
         self.transaction.operations.push(operation);
@@ -203,7 +219,10 @@ async fn prepare<'a>(
         transaction.operation_id = Some(OperationId::new(operation_id).map_err(Fault::text)?);
         transaction.request = Some(fingerprint(ctx)?);
     }
-    let mut plan = Plan { graph, catalog: graph.catalog(), entity: None, created: Vec::new(), transaction };
+    let unnamed = operations.iter().filter(|operation| operation.needs_id()).count() as u64;
+    let catalog = graph.catalog();
+    let mut plan =
+        Plan { graph, catalog, entity: None, created: Vec::new(), transaction, leased: None, unnamed };
     for precondition in expect.unwrap_or_default() {
         precondition.plan(&mut plan)?;
     }

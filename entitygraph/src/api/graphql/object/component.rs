@@ -84,6 +84,7 @@ impl ComponentType {
     }
 
     /// Variables that were taken out of it; entities may still hold values of them.
+    #[graphql(complexity = "8 * child_complexity + 1")]
     async fn retired(&self) -> Vec<RetiredVariable> {
         let retired =
             |variable: &Variable| RetiredVariable { component: self.0.id, variable: variable.clone() };

@@ -18,7 +18,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::{Access, graph},
-        page::{self, Rows, cost},
+        page::{self, LEVELS, Rows, cost},
         scalar::{Id, Int64, PoseObject, Value},
         value,
     },
@@ -209,7 +209,7 @@ impl Node {
     }
 
     /// Its parent, the parent's parent and so on up to the world root.
-    #[graphql(complexity = "8 * child_complexity + 1")]
+    #[graphql(complexity = "LEVELS * child_complexity + 1")]
     pub async fn ancestors(&self, ctx: &Context<'_>) -> Result<Vec<Node>, Fault> {
         if self.0.placement.parent.is_none() {
             return Ok(Vec::new());

@@ -1,7 +1,10 @@
 //! Zones, the links between them, and routes over the links.
 
 use async_graphql::{Context, Object};
-use entitygraph_schema::{self as schema, Aabb, EntityId, Refusal, link};
+use entitygraph_schema::{
+    self as schema, Aabb, EntityId, Refusal, link,
+    query::{Page, PageCursor},
+};
 
 use super::{entity::Node, tree::Hit};
 use crate::api::{
@@ -11,6 +14,7 @@ use crate::api::{
         page::{self, Rows, SEARCH_COST, cost},
         query::space::{self, NearInput},
         scalar::BoundsObject,
+        straight::rows::Row,
     },
 };
 
@@ -132,15 +136,39 @@ impl Route {
         end(ctx, self.0.from).await
     }
 
-    /// In order of travel; empty when start and end are one zone.
-    #[graphql(complexity = "20 * child_complexity + 1")]
-    async fn hops(&self) -> Vec<Hop> {
-        self.0.hops.iter().cloned().map(Hop).collect()
+    /// How many hops it has; none when start and end are one zone.
+    async fn length(&self) -> usize {
+        self.0.hops.len()
+    }
+
+    /// In order of travel.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn hops(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Rows<Hop>, Fault> {
+        let request = page::request(ctx, first, after)?;
+        let begin = match &request.after {
+            Some(PageCursor(place)) => {
+                let place = place.as_slice().try_into().map_err(|_| Refusal::BadPageCursor)?;
+                usize::try_from(u64::from_be_bytes(place)).map_err(|_| Refusal::BadPageCursor)?
+            }
+            None => 0,
+        };
+        let mut rest = (begin..).zip(self.0.hops.iter().skip(begin));
+        let cursor = |place: usize| PageCursor((place as u64 + 1).to_be_bytes().into());
+        let page =
+            rest.by_ref().take(request.first).map(|(place, hop)| (hop.clone(), cursor(place))).collect();
+        Ok(page::rows(&request, Page::of(page, rest.next().is_some()), Hop))
     }
 }
 
 /// One passage of a route.
 pub struct Hop(link::Hop);
+
+impl Row for Hop {}
 
 /// One passage of a route.
 #[Object]

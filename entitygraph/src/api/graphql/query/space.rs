@@ -18,7 +18,7 @@ use crate::api::{
             link::Route,
             tree::Hit,
         },
-        page::{self, ROUTE_COST, Rows, SEARCH_COST, ZONES_COST, cost},
+        page::{self, LEVELS, ROUTE_COST, Rows, SEARCH_COST, ZONES_COST, cost},
         scalar::{Id, Vector},
     },
 };
@@ -102,7 +102,7 @@ impl SpaceQuery {
     }
 
     /// The zones whose bounds hold a point, from `zone` inwards.
-    #[graphql(complexity = "ZONES_COST + 8 * child_complexity + 1")]
+    #[graphql(complexity = "ZONES_COST + LEVELS * child_complexity + 1")]
     async fn zones_at(
         &self,
         ctx: &Context<'_>,

@@ -46,13 +46,17 @@ pub fn route(
 ) -> Result<Option<Route>> {
     check_zone(snapshot, from)?;
     check_zone(snapshot, to)?;
-    route::route(from, to, |zone| passages(snapshot, zone, kind))
+    route::route(from, to, |zone, max| passages(snapshot, zone, kind, max))
 }
 
-fn passages(snapshot: &Snapshot<'_>, zone: EntityId, kind: &LinkKind) -> Result<Vec<Passage>> {
+fn passages(snapshot: &Snapshot<'_>, zone: EntityId, kind: &LinkKind, max: usize) -> Result<Vec<Passage>> {
     let prefix = keys::zone_links_of(zone, kind);
     let mut found = Vec::new();
     snapshot.scan_prefix(&prefix, |key, value| {
+        if found.len() >= max {
+            let (count, max) = (route::MAX_LINKS as u64 + 1, route::MAX_LINKS as u64);
+            return Err(Refusal::TooMany { what: "links on the way", count, max }.into());
+        }
         let ends = || {
             let (a, _) = keys::take_number(&key[prefix.len()..])?;
             Some((EntityId::new(a)?, keys::last_id(key)?))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    Entity, EntityId, OwnerId, Refusal,
+    Entity, EntityId, EntityName, OwnerId, Refusal,
     query::{ChildOrder, Page, PageRequest},
 };
 
@@ -51,6 +51,7 @@ pub fn owned(snapshot: &Snapshot<'_>, owner: &OwnerId, page: &PageRequest) -> Re
 
 /// Entities whose name starts with the prefix.
 pub fn named(snapshot: &Snapshot<'_>, prefix: &str, page: &PageRequest) -> Result<Page<EntityId>> {
+    EntityName::check_prefix(prefix).map_err(Refusal::from)?;
     ids("named", &keys::names(&prefix.to_lowercase()), snapshot, page)
 }
 

@@ -117,5 +117,33 @@ async fn batches_of_any_size_are_trimmed_as_fast_as_they_come() {
     }
     settle(&store).await;
     let oldest = cursors(&store, 0).await.unwrap_err();
-    assert!(oldest.number() > 3_000 - 256, "{} commits are kept", 4_001 - oldest.number());
+    assert!(oldest.number() > 3_900 - 256, "{} commits are kept", 4_001 - oldest.number());
+}
+
+#[tokio::test]
+async fn large_commits_after_small_ones_are_trimmed_as_fast_as_they_come() {
+    let store = with(map(), keeping(u64::MAX, 400_000));
+    store.commit(root()).await.unwrap();
+    for number in 2..=3_000 {
+        store.accept(rename(number)).await.unwrap();
+    }
+    let wide = |first: u64| {
+        Transaction::of(
+            (first..first + 500)
+                .map(|number| {
+                    Operation::Create(entitygraph_schema::NewEntity {
+                        name: text(&"n".repeat(190)),
+                        ..thing(id(number), id(1))
+                    })
+                })
+                .collect::<Vec<_>>(),
+        )
+    };
+    for round in 0..20 {
+        store.accept(wide(10 + round * 500)).await.unwrap();
+    }
+    settle(&store).await;
+    let oldest = cursors(&store, 0).await.unwrap_err().number();
+    // Each of them takes a quarter of what is kept.
+    assert!(oldest > 3_000 + 10, "it keeps from {oldest} on");
 }

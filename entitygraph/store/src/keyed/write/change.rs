@@ -20,7 +20,11 @@ pub fn change(graph: &mut Graph<'_>, id: EntityId, patch: &Patch) -> Result<()> 
     }
     let becomes_other = patch.zone.is_some_and(|zone| zone.is_some() != entity.zone.is_some());
     let zone_before = if becomes_other { graph.zone_of(&entity)? } else { None };
-    patch.apply(graph.edit(id)?);
+    let changed = graph.edit(id)?;
+    patch.apply(changed);
+    if !patch.labels.is_empty() || !patch.components.is_empty() {
+        Entity::check_size(&changed.labels, &changed.components)?;
+    }
     if becomes_other {
         links::follow(graph, id, zone_before)?;
     }

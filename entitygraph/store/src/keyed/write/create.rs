@@ -38,6 +38,7 @@ pub fn create(graph: &mut Graph<'_>, new: &NewEntity) -> Result<()> {
         None => {}
     }
     graph.catalog.registry.check_own(id, &new.components)?;
+    Entity::check_size(&new.labels, &new.components)?;
     graph.put_row(keys::child(keys::parent_number(new.placement.parent), new.ordinal, id), &[]);
     graph.insert(Entity::created(new.clone(), Epoch::ZERO));
     Ok(())

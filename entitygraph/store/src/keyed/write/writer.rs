@@ -60,9 +60,10 @@ impl Writer {
             return first.refuse(error);
         }
         let work = || {
+            let before = self.state.log.end;
             let taken = self.take(first, waiting);
-            if let Some(came) = taken
-                && let Err(error) = self.trim(came)
+            if let Some(requests) = taken
+                && let Err(error) = self.trim((requests, self.state.log.end - before))
             {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the change log could not be trimmed; trying again later");
@@ -191,8 +192,8 @@ impl Writer {
         self.shared.newest.send_replace(batch.newest);
     }
 
-    /// Removes a step of what is beyond the retention, after so many requests. The step needs no disk: lost, it is done again.
-    fn trim(&mut self, came: usize) -> Result<()> {
+    /// Removes a step of what is beyond the retention, after so many requests and bytes of the log came. The step needs no disk: lost, it is done again.
+    fn trim(&mut self, came: (usize, u64)) -> Result<()> {
         let shared = self.shared.clone();
         let keep = &shared.options.retention;
         if !self.state.log.needs_trim(keep) {
