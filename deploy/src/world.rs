@@ -171,7 +171,7 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
     eprintln!("{} entities and {} links in {}", exported.entities, exported.links, export.path.display());
     if exported.left_out > 0 {
         eprintln!(
-            "{} values of retired variables are not in it; `componentType(name) {{ retired {{ name holders {{ ... }} }} }}` lists them",
+            "{} values of retired variables, and ports that containers no longer have, are not in it",
             exported.left_out
         );
     }

@@ -27,12 +27,17 @@ pub struct ServerConfig {
     pub notice_ms: u64,
     /// Longest time for requests under way, in milliseconds.
     pub drain_ms: u64,
+    /// Most connections at a time; those beyond it wait to be accepted. Each takes a file descriptor.
+    pub connections: usize,
+    /// Longest time until a connection has sent the head of its next request, in milliseconds; one that says nothing is closed
+    /// then, unless it is a WebSocket or waits for events.
+    pub header_ms: u64,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
         // As long as a request may take.
-        Self { hosts: Vec::new(), notice_ms: 0, drain_ms: 10_000 }
+        Self { hosts: Vec::new(), notice_ms: 0, drain_ms: 10_000, connections: 16_384, header_ms: 30_000 }
     }
 }
 
@@ -140,6 +145,8 @@ impl Config {
             ("service.limits.query_tokens", limits.query_tokens as u64),
             ("service.limits.body_bytes", limits.body_bytes as u64),
             ("service.limits.request_ms", limits.request_ms),
+            ("service.server.connections", self.server.connections as u64),
+            ("service.server.header_ms", self.server.header_ms),
         ];
         ConfigError::refuse_zero(&positive)?;
         for host in &self.server.hosts {

@@ -210,7 +210,7 @@ fn radii() -> impl Strategy<Value = f64> {
 }
 
 fn layers() -> impl Strategy<Value = Layer> {
-    prop_oneof![4 => Just(0), 1 => any::<u32>()].prop_map(Layer::from_number)
+    prop_oneof![4 => Just(0), 1 => 0..=i32::MAX as u32].prop_map(Layer::from_number)
 }
 
 fn epochs() -> impl Strategy<Value = Epoch> {

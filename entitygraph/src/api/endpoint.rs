@@ -6,7 +6,7 @@ use async_graphql::{Request, Response as Answer, Value, Variables, parser::types
 use axum::{
     body::{Body, Bytes},
     extract::{
-        Query, State,
+        Extension, Query, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
@@ -18,6 +18,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     Api,
+    accept::Seat,
     error::{self, Rejection},
     graphql::{answer::was_executed, document::Document, straight::Flat},
     live::{sse, ws},
@@ -129,11 +130,12 @@ impl From<Asked<'_>> for Request {
 pub(super) async fn get_or_upgrade(
     State(api): State<Api>,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    seat: Option<Extension<Seat>>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     match socket {
-        Ok(socket) => ws::upgrade(socket, api.live().clone(), api.drain()),
+        Ok(socket) => ws::upgrade(socket, api.live().clone(), seat, api.drain()),
         // Not a WebSocket: an ordinary request.
         Err(_) => get(State(api), headers, uri).await,
     }

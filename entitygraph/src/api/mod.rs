@@ -4,6 +4,7 @@
 //! from bytes to bytes, `callers` says whose requests are taken, [`graphql`] is the schema, [`error`] the table of
 //! everything that can go wrong on the way.
 
+mod accept;
 mod callers;
 mod endpoint;
 pub mod error;

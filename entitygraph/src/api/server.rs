@@ -2,10 +2,9 @@
 
 use std::{future::Future, io, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
-use super::{Api, router::router};
+use super::{Api, accept, router::router};
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +28,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<Stopped> {
     let config = api.graph().config().server.clone();
-    // Answers are written whole: waiting for more to send only adds latency.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let server =
-        axum::serve(listener, router(api.clone())).with_graceful_shutdown(api.drain().cancelled_owned());
-    let mut server = std::pin::pin!(server.into_future());
+    let mut server = std::pin::pin!(accept::serve(listener, router(api.clone()), &config, api.drain()));
     tokio::select! {
-        stopped = &mut server => return stopped.map(|()| Stopped::Drained),
+        () = &mut server => return Ok(Stopped::Drained),
         () = shutdown => {}
     }
     tracing::info!(
@@ -48,18 +39,17 @@ pub async fn serve(
         "stopping: finishing what is under way"
     );
     api.refuse_readiness();
-    if let Ok(stopped) = tokio::time::timeout(Duration::from_millis(config.notice_ms), &mut server).await {
-        return stopped.map(|()| Stopped::Drained);
+    if tokio::time::timeout(Duration::from_millis(config.notice_ms), &mut server).await.is_ok() {
+        return Ok(Stopped::Drained);
     }
     api.drain().cancel();
     let ended = async {
-        let stopped = server.await;
+        server.await;
         // WebSockets have left the server; each says goodbye.
         api.live().ended().await;
-        stopped
     };
     match tokio::time::timeout(Duration::from_millis(config.drain_ms), ended).await {
-        Ok(stopped) => stopped.map(|()| Stopped::Drained),
+        Ok(()) => Ok(Stopped::Drained),
         Err(_) => {
             tracing::warn!(
                 drain_ms = config.drain_ms,

@@ -486,3 +486,42 @@ async fn searches_count_for_what_they_look_through_and_are_refused_before_any_re
         .await;
     still_up(&world).await;
 }
+
+#[tokio::test]
+async fn numbers_that_cannot_be_are_refused_with_the_range() {
+    let world = World::small().await;
+    let sol = world.id("Sol").await;
+    for query in [
+        format!(r#"{{ subtree(id: "{sol}", depth: -1) {{ count }} }}"#),
+        format!(
+            r#"{{ near(zone: "{sol}", at: {{ point: [0, 0, 0], radius: 1, layer: -1 }}) {{ nodes {{ distance }} }} }}"#
+        ),
+        "mutation { leaseIds(count: -5) }".to_owned(),
+    ] {
+        let reply = world.post(json!({ "query": query }).to_string()).await.text;
+        assert!(reply.contains("is not from 0 to 2147483647"), "{query}: {reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_beginning_longer_than_any_name_is_refused() {
+    let world = World::empty();
+    let query = "query ($prefix: String!) { named(prefix: $prefix) { nodes { id } } }";
+    let (code, message) = world.error(query, json!({ "prefix": "a".repeat(70_000) })).await;
+    assert_eq!(code, "BAD_TEXT", "{message}");
+}
+
+#[tokio::test]
+async fn an_entity_has_so_many_labels_and_no_more() {
+    let world = World::small().await;
+    let earth = world.id("Earth").await;
+    let label = async |first: usize, count: usize| {
+        let labels: Vec<_> = (first..first + count).map(|number| format!("l{number}")).collect();
+        let query = "mutation ($input: LabelInput!) { label(input: $input) { __typename ... on Refusal { code message } } }";
+        world.ask(query, json!({ "input": { "entity": earth, "add": labels } })).await["label"].take()
+    };
+    assert_eq!(label(0, 200).await["__typename"], "Committed");
+    let refused = label(200, 57).await;
+    assert_eq!(refused["code"], "TOO_MANY", "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("too many labels of one entity"), "{refused}");
+}

@@ -212,6 +212,39 @@ async fn a_stop_waits_until_every_websocket_was_told_of_it() {
 }
 
 #[tokio::test]
+async fn a_head_that_does_not_come_ends_its_connection() {
+    let mut config = Config::default();
+    config.server.header_ms = 100;
+    let running = Running::start(&World::with(config)).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"POST /graphql HTTP/1.1\r\nhost: loc").await.unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection stays open");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_place_and_a_websocket_keeps_its_own() {
+    let mut config = Config::default();
+    config.server.connections = 1;
+    let running = Running::start(&World::with(config)).await;
+    let mut request = format!("ws://{}/graphql", running.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut waiting = TcpStream::connect(running.address).await.unwrap();
+    waiting
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    let early = tokio::time::timeout(Duration::from_millis(300), waiting.read_to_string(&mut answer)).await;
+    assert!(early.is_err(), "{answer}");
+    drop(socket);
+    waiting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_server_that_nobody_tells_of_commits_is_not_ready() {
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry).unwrap();

@@ -22,7 +22,7 @@ fn field(name: &str) -> String {
 /// Entities of which each has something that another has not.
 async fn entities(world: &World) -> Vec<String> {
     let krate = world.id("Crate").await;
-    let odd = json!({ "entity": krate, "name": "\"Crate\" \\ Ø\u{1F680}</script>", "owner": "player:ada", "layer": 4294967295_u32,
+    let odd = json!({ "entity": krate, "name": "\"Crate\" \\ Ø\u{1F680}</script>", "owner": "player:ada", "layer": 2147483647_u32,
         "ordinal": "-9223372036854775808", "radius": 1e-7, "addLabels": ["a", "b/c"] });
     world.commit("changeEntity", "ChangeEntityInput", odd).await;
     let mut ids = vec![krate];

@@ -56,7 +56,8 @@ pub struct Exported {
     pub entities: u64,
     /// Links in the file.
     pub links: u64,
-    /// Values of retired variables that entities hold; they are not in the file, which knows no such variables.
+    /// What entities hold and the file cannot say: values of retired variables, and ports that the container of their parent no
+    /// longer has, or not for them.
     pub left_out: u64,
     /// The newest commit when the export began.
     pub began: Cursor,
@@ -196,14 +197,14 @@ impl<W: Write + Send> Export<W> {
             let Some(answer) = unless_gone(answer)? else { return Ok(()) };
             let answer = answer.value;
             page.after = answer.rows.last().map(|(_, cursor)| cursor.clone());
-            self.page(answer.rows.into_iter().map(|(entity, _)| entity).collect())?;
+            self.page(answer.rows.into_iter().map(|(entity, _)| entity).collect()).await?;
             if !answer.more {
                 return Ok(());
             }
         }
     }
 
-    fn page(&mut self, page: Vec<Arc<Entity>>) -> Result<(), ExportError> {
+    async fn page(&mut self, mut page: Vec<Arc<Entity>>) -> Result<(), ExportError> {
         // Containers and component types may have come since the export began.
         let catalog = if page.iter().all(|entity| convert::is_known(entity, &self.catalog)) {
             self.catalog.clone()
@@ -214,6 +215,7 @@ impl<W: Write + Send> Export<W> {
             self.out.write(&convert::templates(&catalog)?)?;
             self.catalog = catalog;
         }
+        self.leave_lost_ports(&mut page).await?;
         let entities = page.iter().map(|entity| convert::entity(entity, &self.catalog));
         let entities = entities.collect::<Result<_, _>>()?;
         self.zones.extend(page.iter().filter(|entity| entity.zone.is_some()).map(|entity| entity.id));
@@ -222,6 +224,31 @@ impl<W: Write + Send> Export<W> {
             page.iter().map(|entity| convert::retired_values(entity, &self.catalog)).sum::<u64>();
         self.progress.items(page.len() as u64);
         self.out.write(&Document { entities, ..Document::default() })?;
+        Ok(())
+    }
+
+    /// Takes ports away that an ingest would refuse. A container may drop or narrow a port while something is attached to it.
+    async fn leave_lost_ports(&mut self, page: &mut [Arc<Entity>]) -> Result<(), ExportError> {
+        let attached: Vec<_> = page.iter_mut().filter(|entity| entity.placement.port.is_some()).collect();
+        let parents: Vec<_> = attached.iter().filter_map(|entity| entity.placement.parent).collect();
+        if parents.is_empty() {
+            return Ok(());
+        }
+        let parents = self.store.entities(&parents).await?.value;
+        for (entity, parent) in attached.into_iter().zip(parents) {
+            let container = parent.as_ref().and_then(|parent| parent.source.as_ref());
+            let container = container.and_then(|source| self.catalog.container(source.container));
+            let takes = container.is_some_and(|container| {
+                container.draft.ports.iter().any(|port| {
+                    Some(&port.name) == entity.placement.port.as_ref()
+                        && (port.accepts.is_empty() || port.accepts.contains(&entity.kind))
+                })
+            });
+            if !takes {
+                Arc::make_mut(entity).placement.port = None;
+                self.left_out += 1;
+            }
+        }
         Ok(())
     }
 

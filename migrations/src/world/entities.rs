@@ -214,7 +214,7 @@ impl Growing<'_> {
             root: entity.root,
             labels: place.texts("labels", &entity.labels)?,
             owner: place.optional_text("owner", entity.owner.as_ref())?,
-            layer: entity.layer.map_or(spot.layer, Layer::from_number),
+            layer: place.layer(entity.layer)?.unwrap_or(spot.layer),
             ordinal: entity.ordinal.unwrap_or(spot.ordinal),
             components: place.values(&entity.values, &self.builder.catalog.registry, &resolve)?,
         })

@@ -108,6 +108,9 @@ impl WorldFiles {
                         return Err(OpenError::Loop { path: file.display().to_string() });
                     }
                     open.push(file);
+                } else if !metadata.is_file() {
+                    // A pipe would never end.
+                    world.others.push(name);
                 } else if Self::ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) {
                     world
                         .files

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use entitygraph_schema::{Aabb, Components, EntityId, Pose, Registry, Value, ValueKind, text::TextError};
+use entitygraph_schema::{
+    Aabb, Components, EntityId, Layer, Pose, Registry, Value, ValueKind, text::TextError,
+};
 use glam::{DQuat, DVec3};
 
 use super::{
@@ -112,6 +114,17 @@ impl Place {
                 .map(Some)
                 .map_err(|error| self.problem(*mark, "radius", error)),
             None => Ok(zone.map(Aabb::reach)),
+        }
+    }
+
+    /// A layer; GraphQL knows no larger numbers.
+    pub fn layer(&self, layer: Option<u32>) -> Result<Option<Layer>, Problem> {
+        match layer {
+            Some(number) if number > i32::MAX as u32 => {
+                let said = format!("{number} is too large, the largest is {}", i32::MAX);
+                Err(self.problem(Mark::default(), "layer", said))
+            }
+            layer => Ok(layer.map(Layer::from_number)),
         }
     }
 

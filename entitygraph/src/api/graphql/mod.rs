@@ -10,6 +10,7 @@ pub mod cost;
 pub mod document;
 pub mod loader;
 pub mod mutation;
+mod natural;
 pub mod object;
 mod page;
 pub mod query;

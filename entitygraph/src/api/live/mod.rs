@@ -170,11 +170,11 @@ impl Live {
         self.inner.connections.token()
     }
 
-    /// Serves a connection that was announced.
-    fn serve(&self, announced: TaskTrackerToken, connection: impl Future<Output = ()> + Send + 'static) {
+    /// Serves a connection, and keeps for as long what it needs: that it was announced, and its place.
+    fn serve(&self, kept: impl Send + 'static, connection: impl Future<Output = ()> + Send + 'static) {
         self.inner.streams.spawn(async move {
             connection.await;
-            drop(announced);
+            drop(kept);
         });
     }
 

@@ -53,8 +53,13 @@ enum ClientMessage {
     Complete { id: String },
 }
 
-/// Accepts the WebSocket and serves it until it is closed or `stop` is cancelled.
-pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -> axum::response::Response {
+/// Accepts the WebSocket and serves it, keeping its `seat`, until it is closed or `stop` is cancelled.
+pub fn upgrade(
+    upgrade: WebSocketUpgrade,
+    live: Live,
+    seat: impl Send + 'static,
+    stop: CancellationToken,
+) -> axum::response::Response {
     let max = live.inner.limits.body_bytes;
     // While the request still counts: the server that stops waits for both.
     let announced = live.announce();
@@ -67,7 +72,7 @@ pub fn upgrade(upgrade: WebSocketUpgrade, live: Live, stop: CancellationToken) -
         .on_upgrade(move |socket| async move {
             let spoken = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
             let connection = Connection::new(live.clone(), socket, spoken, WRITE_TIME);
-            live.serve(announced, connection.serve(stop));
+            live.serve((announced, seat), connection.serve(stop));
         })
 }
 

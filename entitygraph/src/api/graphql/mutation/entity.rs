@@ -14,6 +14,7 @@ use super::{
 use crate::api::{
     error::Fault,
     graphql::{
+        natural::Natural,
         scalar::{BoundsInput, Id, Int64, PoseInput},
         value::{self, VariableInput},
     },
@@ -46,7 +47,7 @@ pub struct InstantiateInput {
     pub owner: Option<String>,
     /// Layer of all its entities.
     #[graphql(default)]
-    pub layer: u32,
+    pub layer: Natural,
     /// Place among its siblings.
     pub ordinal: Option<Int64>,
 }
@@ -82,7 +83,7 @@ pub struct CreateEntityInput {
     pub owner: Option<String>,
     /// Zero is the ordinary world.
     #[graphql(default)]
-    pub layer: u32,
+    pub layer: Natural,
     /// Place among its siblings.
     pub ordinal: Option<Int64>,
     /// Components with their defaults.
@@ -113,7 +114,7 @@ pub struct ChangeEntityInput {
     /// New owner; null for none.
     pub owner: MaybeUndefined<String>,
     /// New layer.
-    pub layer: Option<u32>,
+    pub layer: Option<Natural>,
     /// New place among its siblings.
     pub ordinal: Option<Int64>,
     /// Labels to set.
@@ -199,7 +200,7 @@ impl InstantiateInput {
         plan.expect(unchanged);
         for mut operation in operations {
             if let Operation::Create(new) = &mut operation {
-                new.layer = Layer::from_number(self.layer);
+                new.layer = Layer::from_number(self.layer.0);
                 if new.id == first {
                     new.labels.extend(labels.iter().cloned());
                     new.owner = owner.clone();
@@ -230,7 +231,7 @@ impl CreateEntityInput {
             root: self.root,
             labels: labels(self.labels)?,
             owner: owner(self.owner)?,
-            layer: Layer::from_number(self.layer),
+            layer: Layer::from_number(self.layer.0),
             ordinal: ordinal(self.ordinal)?.unwrap_or_default(),
             components,
         };
@@ -261,7 +262,7 @@ impl ChangeEntityInput {
             zone: nullable(self.bounds, |bounds| Aabb::try_from(bounds).map_err(Fault::space))?,
             root: self.root,
             owner: nullable(self.owner, |owner| OwnerId::new(owner).map_err(Fault::text))?,
-            layer: self.layer.map(Layer::from_number),
+            layer: self.layer.map(|layer| Layer::from_number(layer.0)),
             ordinal: ordinal(self.ordinal)?,
             labels: set.chain(taken).collect(),
             components,
@@ -390,8 +391,8 @@ impl EntityMutation {
     async fn lease_ids(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default = 1, desc = "How many, at least 1.")] count: u32,
+        #[graphql(default_with = "Natural(1)", desc = "How many, at least 1.")] count: Natural,
     ) -> Result<Id, Fault> {
-        Ok(Id(crate::api::graphql::context::graph(ctx).lease_ids(count.into()).await?.first))
+        Ok(Id(crate::api::graphql::context::graph(ctx).lease_ids(count.0.into()).await?.first))
     }
 }

@@ -18,6 +18,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::{Access, graph},
+        natural::Natural,
         page::{self, LEVELS, Rows, cost},
         scalar::{Id, Int64, PoseObject, Value},
         value,
@@ -50,9 +51,9 @@ pub enum ExtentName {
 
 impl ExtentName {
     /// A depth, where given, goes before the extent.
-    pub fn with_depth(self, depth: Option<u32>) -> Extent {
+    pub fn with_depth(self, depth: Option<Natural>) -> Extent {
         match (depth, self) {
-            (Some(depth), _) => Extent::Depth(depth),
+            (Some(depth), _) => Extent::Depth(depth.0),
             (None, Self::All) => Extent::All,
             (None, Self::Aggregate) => Extent::Aggregate,
         }
@@ -252,7 +253,7 @@ impl Node {
     pub async fn descendants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Levels below it; goes before `extent`.")] depth: Option<u32>,
+        #[graphql(desc = "Levels below it; goes before `extent`.")] depth: Option<Natural>,
         #[graphql(default_with = "ExtentName::All")] extent: ExtentName,
         first: Option<i32>,
         after: Option<String>,

@@ -170,7 +170,7 @@ pub struct ContainerChanged {
 }
 
 /// A version of a component type was published. Values in effect that entities of the scope have by default may be others
-/// now, and there may be more variables.
+/// now; there may be more variables, other names of them, and fewer.
 #[derive(SimpleObject)]
 pub struct ComponentTypeChanged {
     /// This version, which may not be the newest.

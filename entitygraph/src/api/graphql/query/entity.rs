@@ -13,6 +13,7 @@ use crate::{
         error::Fault,
         graphql::{
             context::{Access, graph},
+            natural::Natural,
             object::{
                 count::Counts,
                 entity::{self, ExtentName, Node},
@@ -76,7 +77,7 @@ impl EntityQuery {
         &self,
         ctx: &Context<'_>,
         id: Id,
-        #[graphql(desc = "Levels below it; goes before `extent`.")] depth: Option<u32>,
+        #[graphql(desc = "Levels below it; goes before `extent`.")] depth: Option<Natural>,
         #[graphql(default_with = "ExtentName::All")] extent: ExtentName,
     ) -> Result<Option<Tree>, Fault> {
         tree(ctx, id.0, extent.with_depth(depth)).await

@@ -13,6 +13,7 @@ use crate::api::{
     error::Fault,
     graphql::{
         context::graph,
+        natural::Natural,
         object::{
             entity::{Node, nodes},
             link::Route,
@@ -34,7 +35,7 @@ pub struct NearInput {
     min_angular_size: Option<f64>,
     /// Zero is the ordinary world.
     #[graphql(default)]
-    layer: u32,
+    layer: Natural,
     /// Only these kinds.
     kinds: Option<Vec<String>>,
 }
@@ -42,7 +43,7 @@ pub struct NearInput {
 impl NearInput {
     /// The question to the store; the kinds are asked of its answer.
     fn near(&self, zone: EntityId) -> Result<Near, Fault> {
-        checked_near(zone, self.point, self.radius, self.min_angular_size, self.layer).map_err(Fault::space)
+        checked_near(zone, self.point, self.radius, self.min_angular_size, self.layer.0).map_err(Fault::space)
     }
 }
 

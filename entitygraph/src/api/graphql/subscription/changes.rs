@@ -12,6 +12,7 @@ use crate::{
         error::Fault,
         graphql::{
             context::graph,
+            natural::Natural,
             object::message::Told,
             query::space::checked_near,
             scalar::{ChangeCursor, Id, Vector},
@@ -56,7 +57,7 @@ pub struct SphereInput {
     min_angular_size: Option<f64>,
     /// Entities of this layer.
     #[graphql(default)]
-    layer: u32,
+    layer: Natural,
 }
 
 impl ScopeInput {
@@ -75,7 +76,7 @@ impl ScopeInput {
 
 impl SphereInput {
     fn near(&self) -> Result<Near, Fault> {
-        checked_near(self.zone.0, self.point, self.radius, self.min_angular_size, self.layer)
+        checked_near(self.zone.0, self.point, self.radius, self.min_angular_size, self.layer.0)
             .map_err(Fault::space)
     }
 }
@@ -97,15 +98,15 @@ impl ChangeSubscription {
             ChangeCursor,
         >,
         #[graphql(desc = "Merge transactions and tell them at most once in this many milliseconds.")]
-        interval_ms: Option<u32>,
+        interval_ms: Option<Natural>,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Told>> + use<>> {
         let graph = graph(ctx);
         let scope = scope.resolve(graph)?;
-        if let Some(interval @ (0 | INTERVAL_MS_MAX..)) = interval_ms {
+        if let Some(Natural(interval @ (0 | INTERVAL_MS_MAX..))) = interval_ms {
             let reason = format!("{interval} is not from 1 to {}", INTERVAL_MS_MAX - 1);
             return Err(Fault::from(Refusal::Invalid { what: "intervalMs", reason }).into());
         }
-        let interval = interval_ms.map(|ms| Duration::from_millis(ms.into()));
+        let interval = interval_ms.map(|ms| Duration::from_millis(ms.0.into()));
         let options = SubscriptionOptions { after: after.map(|after| after.0), interval };
         let control = ctx.data_opt::<Arc<Control>>().cloned();
         let messages = Control::messages(control, graph, scope, options);
