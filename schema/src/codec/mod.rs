@@ -36,9 +36,9 @@
 //! | component patch | fields: \[reset, remove], map of variable id to value or no value |
 //! | patch | fields: \[pose, components, parent edge (parent, port?), ordinal, name, radius, zone?, root, owner?, layer, labels (map of label to bool)]; pose is pose? |
 //! | delta | revision, epoch, patch |
-//! | variable | name, default value, fields: \[group, every tick, not persisted, owner only, server only, precision] |
-//! | component draft | name, list of variables |
-//! | component type | id, version, name, map of variable id to variable |
+//! | variable | name, default value, fields: \[group, every tick, not persisted, owner only, server only, precision, retired (in a component type only)] |
+//! | component draft | name, list of variables, renamed (map of new name to old name), retire (set of names) |
+//! | component type | id, version, name, map of variable id to variable, retired ones among them |
 //! | port | name, set of kinds |
 //! | child | name, container name, fields: \[pose, port, overrides, labels] |
 //! | container draft | name, kind, fields: \[radius, zone, root, transient, labels, ports, components, children] |
