@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p entitygraph-store --bench store -- commits   [ENTITIES [ENGINE]]
+//! cargo bench -p entitygraph-store --bench store -- moves     [ENTITIES [ENGINE]]
 //! cargo bench -p entitygraph-store --bench store -- load      [ENTITIES [ENGINE]]
 //! cargo bench -p entitygraph-store --bench store -- questions [SIZES [ENGINE]]      SIZES such as 10000,100000,1000000
 //! cargo bench -p entitygraph-store --bench store -- reopen    [ENTITIES [ENGINE]]
@@ -13,6 +14,7 @@
 mod commits;
 mod load;
 mod meter;
+mod moves;
 mod plot;
 mod process;
 mod questions;
@@ -45,6 +47,7 @@ async fn main() -> Result {
             let entities = |default| rest.first().map_or(Ok(default), |number| number.parse());
             match mode {
                 "commits" => commits::run(engine, entities(100_000)?).await,
+                "moves" => moves::run(engine, entities(500_000)?).await,
                 "load" => load::run(engine, entities(500_000)?),
                 "reopen" => reopen::run(engine, entities(500_000)?),
                 "questions" => {
@@ -57,6 +60,7 @@ async fn main() -> Result {
         // `cargo bench` and `cargo test --benches` run every benchmark: a small round of each mode shows that it works.
         [] => {
             commits::run(EngineKind::Fjall, 10_000).await?;
+            moves::run(EngineKind::Fjall, 10_000).await?;
             load::run(EngineKind::Fjall, 10_000)?;
             reopen::run(EngineKind::Fjall, 10_000)?;
             questions::run(EngineKind::Fjall, &[10_000, 20_000]).await
@@ -65,5 +69,5 @@ async fn main() -> Result {
 }
 
 fn usage() -> Result {
-    Err("usage: cargo bench -p entitygraph-store --bench store -- commits|load|questions|reopen [ENTITIES [ENGINE]]".into())
+    Err("usage: cargo bench -p entitygraph-store --bench store -- commits|moves|load|questions|reopen [ENTITIES [ENGINE]]".into())
 }

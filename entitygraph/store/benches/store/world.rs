@@ -168,6 +168,16 @@ impl World {
         )])
     }
 
+    /// Moves of asteroids to anywhere in the belt: nearly all into another cell of the index.
+    pub fn moves(&self, random: &mut fastrand::Rng, count: u64) -> Transaction {
+        let moved = (0..count).map(|_| {
+            let asteroid = id(1_000_000_000 + random.u64(0..self.asteroids));
+            let place = DVec3::from_array(std::array::from_fn(|_| (random.f64() - 0.5) * self.belt_edge()));
+            Operation::Change(asteroid, Patch { pose: Some(at(place)), ..Patch::default() })
+        });
+        Transaction::of(moved.collect::<Vec<_>>())
+    }
+
     /// Loads the world as an ingest does: in transactions that need not be durable one by one.
     pub async fn load(&self, store: &Arc<dyn Store>) -> Result<u64> {
         let mut transactions = self.transactions().peekable();

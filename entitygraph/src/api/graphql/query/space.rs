@@ -36,7 +36,7 @@ pub struct NearInput {
     /// Zero is the ordinary world.
     #[graphql(default)]
     layer: Natural,
-    /// Only these kinds.
+    /// Only these kinds, of what is found: the search counts all kinds, and is refused beyond 20,000. `find` looks for kinds first.
     kinds: Option<Vec<String>>,
 }
 
