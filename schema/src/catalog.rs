@@ -122,7 +122,7 @@ impl Catalog {
                 if !taken_ports.insert(port) {
                     return Err(invalid(format!("two children are attached to port `{port}`")));
                 }
-                if !known.accepts.is_empty() && !known.accepts.contains(&target.draft.kind) {
+                if !known.takes(&target.draft.kind) {
                     return Err(invalid(format!(
                         "port `{port}` does not accept `{}`, the kind of child `{}`",
                         target.draft.kind, child.name

@@ -26,6 +26,13 @@ pub struct Port {
     pub accepts: BTreeSet<Kind>,
 }
 
+impl Port {
+    /// Whether something of this kind fits.
+    pub fn takes(&self, kind: &Kind) -> bool {
+        self.accepts.is_empty() || self.accepts.contains(kind)
+    }
+}
+
 /// A child that instances of a container come with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Child {

@@ -22,7 +22,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection's place among those that are open. A WebSocket takes it along.
 #[derive(Debug, Clone)]
-pub(super) struct Seat(#[allow(dead_code)] Arc<OwnedSemaphorePermit>);
+pub(super) struct Seat {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
 
 /// Serves until `stop`, then ends each connection after the request that it is at. Those beyond the limit wait to be
 /// accepted.
@@ -41,9 +43,9 @@ pub(super) async fn serve(
     let accept = async {
         loop {
             // Never closed.
-            let Ok(seat) = seats.clone().acquire_owned().await else { return };
+            let Ok(permit) = seats.clone().acquire_owned().await else { return };
             let stream = accepted(&listener).await;
-            let (seat, router) = (Seat(Arc::new(seat)), router.clone());
+            let (seat, router) = (Seat { _permit: Arc::new(permit) }, router.clone());
             let answer = service_fn(move |request: hyper::Request<Incoming>| {
                 let (router, seat) = (router.clone(), seat.clone());
                 async move {

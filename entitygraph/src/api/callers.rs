@@ -41,7 +41,10 @@ fn refused(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Option<Rejection
     if let Some(site) =
         site.filter(|site| uri.path().starts_with("/graphql") && site != "same-origin" && site != "none")
     {
-        return Some(Rejection::Origin { found: format!("a page ({site})"), host: host.unwrap_or_default() });
+        return Some(Rejection::Origin {
+            found: format!("another site ({site})"),
+            host: host.unwrap_or_default(),
+        });
     }
     let host = host.unwrap_or_default();
     let mut origins = headers.get_all(header::ORIGIN).iter().map(|origin| text(origin.as_bytes()));

@@ -198,7 +198,7 @@ pub enum Rejection {
          front of both pass the Host header on"
     )]
     Origin {
-        /// The `Origin` header.
+        /// The `Origin` header, or what `Sec-Fetch-Site` says without one.
         found: String,
         /// The `Host` header.
         host: String,

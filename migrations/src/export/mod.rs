@@ -240,8 +240,7 @@ impl<W: Write + Send> Export<W> {
             let container = container.and_then(|source| self.catalog.container(source.container));
             let takes = container.is_some_and(|container| {
                 container.draft.ports.iter().any(|port| {
-                    Some(&port.name) == entity.placement.port.as_ref()
-                        && (port.accepts.is_empty() || port.accepts.contains(&entity.kind))
+                    Some(&port.name) == entity.placement.port.as_ref() && port.takes(&entity.kind)
                 })
             });
             if !takes {

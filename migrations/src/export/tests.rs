@@ -4,7 +4,10 @@ use entitygraph_schema::{
     ComponentDraft, Components, ContainerDraft, Entity, EntityId, Link, NewEntity, Operation, Placement,
     Port, Slot, Source, Transaction, Value, VariableDraft,
     query::{Extent, PageRequest},
-    testing::{component_drafts, container_drafts, entity_id, item, name, new_entities, values, world, zone},
+    testing::{
+        component_drafts, container_draft, container_drafts, entity_id, item, name, new_entities, values,
+        world, zone,
+    },
 };
 use entitygraph_store::{MemoryStore, Store};
 use futures_util::FutureExt;
@@ -329,37 +332,28 @@ async fn values_of_retired_variables_are_left_out_and_counted() {
 }
 
 #[tokio::test]
-async fn what_is_attached_to_a_port_that_is_gone_goes_out_without_it() {
-    let store = Arc::new(MemoryStore::new());
-    let rig = |ports: Vec<Port>| ContainerDraft { ports, ..container("rig") };
-    let port = Port { name: name("p"), accepts: Default::default() };
-    assert!(commit(&store, Operation::PublishContainer(rig(vec![port]))).await);
-    assert!(commit(&store, Operation::Create(world(1, 1.0))).await);
-    let known = store.catalog().container_by_name("rig").unwrap().clone();
-    let source = Some(Source { container: known.id, slot: None });
-    assert!(commit(&store, Operation::Create(NewEntity { source, kind: name("rig"), ..item(2, 1) })).await);
-    let mut gun = item(3, 2);
-    gun.placement.port = Some(name("p"));
-    assert!(commit(&store, Operation::Create(gun)).await);
-    assert!(commit(&store, Operation::PublishContainer(rig(vec![]))).await);
-    let (text, counts) = exported(&store, None).await;
-    assert_eq!((counts.entities, counts.left_out), (3, 1));
-    let report = ingested(&Arc::new(MemoryStore::new()), &text).await;
-    assert_eq!(report.problem_count, 0, "{report}");
-}
-
-/// A container of nothing but its name, which is its kind too.
-fn container(text: &str) -> ContainerDraft {
-    ContainerDraft {
-        name: name(text),
-        kind: name(text),
-        radius: 1.0,
-        zone: None,
-        root: false,
-        transient: false,
-        labels: Default::default(),
-        ports: Vec::new(),
-        components: Default::default(),
-        children: Vec::new(),
+async fn what_is_attached_to_a_port_that_is_gone_or_narrowed_goes_out_without_it() {
+    let port =
+        |accepts: &[&str]| Port { name: name("p"), accepts: accepts.iter().map(|kind| name(kind)).collect() };
+    let rig = |ports: Vec<Port>| {
+        Operation::PublishContainer(ContainerDraft { ports, ..container_draft("rig", "rig") })
+    };
+    for (later, left_out) in [(vec![], 1), (vec![port(&["crane"])], 1), (vec![port(&[])], 0)] {
+        let store = Arc::new(MemoryStore::new());
+        assert!(commit(&store, rig(vec![port(&[])])).await);
+        assert!(commit(&store, Operation::Create(world(1, 1.0))).await);
+        let known = store.catalog().container_by_name("rig").unwrap().clone();
+        let source = Some(Source { container: known.id, slot: None });
+        assert!(
+            commit(&store, Operation::Create(NewEntity { source, kind: name("rig"), ..item(2, 1) })).await
+        );
+        let mut gun = item(3, 2);
+        gun.placement.port = Some(name("p"));
+        assert!(commit(&store, Operation::Create(gun)).await);
+        assert!(commit(&store, rig(later)).await);
+        let (text, counts) = exported(&store, None).await;
+        assert_eq!((counts.entities, counts.left_out), (3, left_out));
+        let report = ingested(&Arc::new(MemoryStore::new()), &text).await;
+        assert_eq!(report.problem_count, 0, "{report}");
     }
 }

@@ -189,6 +189,19 @@ async fn a_type_that_gained_variables_keeps_them() {
 }
 
 #[tokio::test]
+async fn a_file_that_lists_a_retired_variable_does_not_bring_it_back() {
+    let store = Arc::new(MemoryStore::new());
+    load(&store, source(0)).await;
+    let retiring =
+        ComponentDraft { retire: [name("hull")].into(), ..ComponentDraft::new(name("ship"), vec![]) };
+    store.commit(Transaction::of(vec![Operation::PublishComponent(retiring)])).await.unwrap();
+    let report = load(&store, source(0)).await;
+    assert!(report.to_string().contains("`ship.hull` was retired: take it out of the file"), "{report}");
+    let ship = store.catalog().registry.by_name("ship").unwrap().clone();
+    assert!(ship.variables.is_empty() && ship.retired_by_name("hull").is_some());
+}
+
+#[tokio::test]
 async fn one_bad_entity_does_not_lose_the_rest_and_what_needs_it_is_counted_with_it() {
     let store = Arc::new(MemoryStore::new());
     let mut source = source(50);

@@ -20,8 +20,7 @@ impl InputType for Natural {
     }
 
     fn parse(value: Option<Const>) -> InputValueResult<Self> {
-        let value = value.unwrap_or_default();
-        let number = i32::parse(Some(value.clone())).map_err(InputValueError::propagate)?;
+        let number = i32::parse(value).map_err(InputValueError::propagate)?;
         u32::try_from(number)
             .map(Self)
             .map_err(|_| InputValueError::custom(format!("{number} is not from 0 to {}", i32::MAX)))

@@ -159,7 +159,7 @@ pub(super) fn port(
         port: port.clone(),
         known: listed(ports.iter().map(|port| port.name.as_str()), "no ports"),
     })?;
-    if !known.accepts.is_empty() && !known.accepts.contains(kind) {
+    if !known.takes(kind) {
         let accepts = listed(known.accepts.iter().map(Kind::as_str), "nothing");
         return Err(Refusal::PortRefuses { entity: parent, port: port.clone(), accepts, kind: kind.clone() });
     }

@@ -22,7 +22,7 @@ pub fn check(graph: &Graph<'_>, parent: &Entity, port: &PortName, who: EntityId,
         let known = listed(ports.iter().map(|port| port.name.as_str()), "no ports");
         return Err(Refusal::UnknownPort { entity: parent.id, port: port.clone(), known }.into());
     };
-    if !known.accepts.is_empty() && !known.accepts.contains(kind) {
+    if !known.takes(kind) {
         let accepts = listed(known.accepts.iter().map(Kind::as_str), "nothing");
         return Err(Refusal::PortRefuses {
             entity: parent.id,

@@ -192,7 +192,8 @@ impl Writer {
         self.shared.newest.send_replace(batch.newest);
     }
 
-    /// Removes a step of what is beyond the retention, after so many requests and bytes of the log came. The step needs no disk: lost, it is done again.
+    /// Removes a step of what is beyond the retention, after so many requests and bytes of the log came. The step needs no
+    /// disk: lost, it is done again.
     fn trim(&mut self, came: (usize, u64)) -> Result<()> {
         let shared = self.shared.clone();
         let keep = &shared.options.retention;
