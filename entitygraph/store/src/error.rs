@@ -44,8 +44,43 @@ pub enum Error {
         /// The folder.
         location: String,
     },
+    /// The server of the store cannot be reached.
+    #[error(
+        "{location} cannot be reached: is Neo4j running there, is this its Bolt port (7687 by default, not 7474), and does it \
+         want encryption (bolt+s:// or bolt+ssc://) where the URL has none, or none where it has? A running service goes on by \
+         itself as soon as it can"
+    )]
+    Unreachable {
+        /// The server.
+        location: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// The server of the store refuses this user.
+    #[error(
+        "{location} refuses the user: {said}; give the right ones in the URL (bolt://USER:PASSWORD@HOST) or in the settings \
+         store.neo4j.user and store.neo4j.password"
+    )]
+    Denied {
+        /// The server.
+        location: String,
+        /// What it said.
+        said: String,
+    },
+    /// The server has no such database.
+    #[error(
+        "{location} has no database `{database}`: name one that is there behind the host (bolt://HOST/DATABASE), or none for the \
+         server's default"
+    )]
+    NoDatabase {
+        /// The server.
+        location: String,
+        /// What was asked for.
+        database: String,
+    },
     /// The folder holds something else.
-    #[error("{location} is no EntityGraph store ({found}): choose an empty folder or the right one")]
+    #[error("{location} is no EntityGraph store ({found}): choose an empty one or the right one")]
     Foreign {
         /// The folder.
         location: String,
@@ -135,7 +170,7 @@ pub enum Error {
     #[error(transparent)]
     Shared(std::sync::Arc<Error>),
     /// The URL names no store.
-    #[error("`{url}` names no store: use fjall:PATH, sled:PATH or memory:")]
+    #[error("`{url}` names no store: use fjall:PATH, sled:PATH, bolt://HOST, neo4j://HOST or memory:")]
     UnknownStore {
         /// What was given.
         url: String,
@@ -155,7 +190,14 @@ impl Error {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Shared(error) => error.retryable(),
-            _ => matches!(self, Self::Busy { .. } | Self::Stopped | Self::Full { .. } | Self::Backend { .. }),
+            _ => matches!(
+                self,
+                Self::Busy { .. }
+                    | Self::Stopped
+                    | Self::Full { .. }
+                    | Self::Backend { .. }
+                    | Self::Unreachable { .. }
+            ),
         }
     }
 
@@ -176,6 +218,9 @@ impl Error {
             Self::Busy { .. } => "STORE_BUSY",
             Self::Stopped => "STORE_STOPPED",
             Self::InUse { .. } => "STORE_IN_USE",
+            Self::Unreachable { .. } => "STORE_UNREACHABLE",
+            Self::Denied { .. } => "STORE_DENIED",
+            Self::NoDatabase { .. } => "STORE_NO_DATABASE",
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
             Self::OlderFormat { .. } => "STORE_OLDER_FORMAT",

@@ -4,8 +4,12 @@
 //! `Arc<dyn Store>`.
 //!
 //! Reading order: [`contract`] says what is promised, [`error`] what can go wrong, `memory` is the simplest store that
-//! keeps the promises (the reference model of the tests), `keyed` keeps them durably over an ordered key-value engine.
+//! keeps the promises (the reference model of the tests), `keyed` keeps them durably over an ordered key-value engine, `neo4j` in
+//! a Neo4j database that several instances share.
 //! `conformance` is the suite that each backend passes.
+
+// The futures of the driver lie deep inside each other.
+#![recursion_limit = "256"]
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -13,6 +17,7 @@ pub mod contract;
 pub mod error;
 pub mod keyed;
 pub mod memory;
+pub mod neo4j;
 mod open;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};

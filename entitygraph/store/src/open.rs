@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Outcome, Result},
     keyed::{KeyedStore, engine::EngineKind, options::KeyedOptions},
     memory::{MemoryConfig, MemoryStore},
+    neo4j::{Neo4jStore, address::Address, options::Neo4jOptions},
 };
 
 /// What can be set when a store is opened; what the chosen store does not have is not looked at.
@@ -29,15 +30,21 @@ pub struct StoreOptions {
     pub keyed: KeyedOptions,
     /// Limits of the memory store.
     pub memory: MemoryConfig,
+    /// Limits of a Neo4j store.
+    pub neo4j: Neo4jOptions,
 }
 
-/// Opens the store that a URL names: `fjall:PATH`, `sled:PATH` (each a folder, created if it does not exist) or `memory:`.
+/// Opens the store that a URL names: `fjall:PATH`, `sled:PATH` (each a folder, created if it does not exist), `bolt://HOST` or
+/// `neo4j://HOST` (a Neo4j server, see [`crate::neo4j`]) or `memory:`.
 ///
 /// Fails, and changes nothing, when the folder is in use by another process, holds something else, was written by a newer
 /// program, or is damaged. Dropping the store finishes what it accepted and frees the folder.
 pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>> {
     let begin = options.begin.unwrap_or_else(time_of_day);
-    (options.keyed.begin, options.memory.begin) = (begin, begin);
+    (options.keyed.begin, options.memory.begin, options.neo4j.begin) = (begin, begin, begin);
+    if Address::is_one(url) {
+        return Ok(Arc::new(Neo4jStore::open(Address::parse(url)?, options.neo4j).await?));
+    }
     let Some((kind, path)) = parse(url)? else {
         return Ok(Arc::new(MemoryStore::with(options.memory)));
     };
@@ -55,7 +62,7 @@ pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>
 
 /// Refuses what [`open`] would take for no store.
 pub fn check_url(url: &str) -> Result<()> {
-    parse(url).map(drop)
+    if Address::is_one(url) { Address::parse(url).map(drop) } else { parse(url).map(drop) }
 }
 
 /// The engine and its folder; nothing is the memory.

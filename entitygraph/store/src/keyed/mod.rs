@@ -7,21 +7,21 @@
 
 mod check;
 pub mod engine;
-mod fault;
+pub(crate) mod fault;
 mod keys;
 mod log;
 mod open;
 pub mod options;
 mod page;
 mod read;
-mod recent;
+pub(crate) mod recent;
 pub mod route;
 mod shared;
 mod snapshot;
 pub mod space;
 mod tree;
 mod witness;
-mod write;
+pub(crate) mod write;
 
 use std::{path::Path, sync::Arc};
 

@@ -37,6 +37,11 @@ impl Recent {
         }
     }
 
+    /// Oldest cursor that the store can resume from.
+    pub fn oldest(&self) -> Cursor {
+        self.oldest
+    }
+
     /// The log was trimmed.
     pub fn set_oldest(&mut self, oldest: Cursor) {
         self.oldest = oldest;

@@ -5,7 +5,7 @@ use entitygraph_schema::{Change, Entity, EntityId, Link, LinkKind, Operation, Re
 use super::{checks, draft::Draft, reparent, world::World};
 
 /// Applies all of it and says what changed, or nothing of it and says why.
-pub(super) fn transaction(world: &mut World, transaction: &Transaction) -> Result<Vec<Change>, Refusal> {
+pub(crate) fn transaction(world: &mut World, transaction: &Transaction) -> Result<Vec<Change>, Refusal> {
     let mut draft = Draft::new(world);
     match steps(&mut draft, transaction) {
         Ok(()) => Ok(draft.finish()),

@@ -7,7 +7,7 @@ use entitygraph_schema::{
 use super::{draft::Draft, world::World};
 
 /// Checks one precondition; notes the epoch under which the transaction writes.
-pub(super) fn precondition(draft: &mut Draft<'_>, precondition: &Precondition) -> Result<(), Refusal> {
+pub(crate) fn precondition(draft: &mut Draft<'_>, precondition: &Precondition) -> Result<(), Refusal> {
     let world = &*draft.world;
     match precondition {
         Precondition::Exists(entity) => world.known(*entity).map(drop),
@@ -56,7 +56,7 @@ pub(super) fn precondition(draft: &mut Draft<'_>, precondition: &Precondition) -
     }
 }
 
-pub(super) fn create(world: &World, new: &NewEntity) -> Result<(), Refusal> {
+pub(crate) fn create(world: &World, new: &NewEntity) -> Result<(), Refusal> {
     let entity = new.id;
     if world.get(entity).is_some() {
         return Err(Refusal::EntityExists { entity });
@@ -105,7 +105,7 @@ fn instance(world: &World, source: &Source, kind: &Kind) -> Result<(), Refusal> 
     Ok(())
 }
 
-pub(super) fn change(world: &World, entity: &Entity, patch: &Patch) -> Result<(), Refusal> {
+pub(crate) fn change(world: &World, entity: &Entity, patch: &Patch) -> Result<(), Refusal> {
     let id = entity.id;
     if patch.parent.is_some() {
         return Err(Refusal::ParentInPatch { entity: id });
@@ -144,7 +144,7 @@ pub(super) fn change(world: &World, entity: &Entity, patch: &Patch) -> Result<()
 
 /// Whether an entity of this kind may be attached: the parent's container has the port, it takes the kind, and nobody
 /// else is there. A parent that is no instance has no ports.
-pub(super) fn port(
+pub(crate) fn port(
     world: &World,
     parent: EntityId,
     port: &PortName,
@@ -172,7 +172,7 @@ pub(super) fn port(
 }
 
 /// Refuses poses that went too far by calculating.
-pub(super) fn pose(pose: Option<Pose>) -> Result<(), Refusal> {
+pub(crate) fn pose(pose: Option<Pose>) -> Result<(), Refusal> {
     if let Some(pose) = pose {
         pose.check()?;
     }

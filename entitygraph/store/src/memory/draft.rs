@@ -13,7 +13,7 @@ use entitygraph_schema::{
 
 use super::world::{LinkKey, World};
 
-pub(super) struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     pub world: &'a mut World,
     /// Epochs that the transaction's writer holds; what it writes is raised to them.
     pub epochs: BTreeMap<EntityId, Epoch>,

@@ -7,16 +7,16 @@
 //! Reading order: `world` is what there is, `draft` changes it all or nothing, `apply`, `reparent` and `checks`
 //! are the rules, `log` is the change sequence; `lists`, `pages`, `space` and `routes` answer questions.
 
-mod apply;
+pub(crate) mod apply;
 mod checks;
 mod draft;
 mod lists;
 mod log;
-mod pages;
+pub(crate) mod pages;
 mod reparent;
 mod routes;
 mod space;
-mod world;
+pub(crate) mod world;
 
 use std::sync::Arc;
 

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 /// Part of a sort key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Int(i64),
     Id(u64),
     Text(String),
 }
 
 /// Place of a row in its list.
-pub(super) type Key = Vec<Part>;
+pub(crate) type Key = Vec<Part>;
 
 /// A page cursor before it is bytes: which list, and the key of the row. Going on means the first key above, so a row that
 /// is gone by then does no harm.
@@ -36,15 +36,25 @@ impl Place {
     }
 }
 
-/// Cuts the page out of a whole list; `list` names the list, with everything that was asked for.
-pub(super) fn cut<T>(list: String, mut rows: Vec<(Key, T)>, page: &PageRequest) -> Result<Page<T>, Refusal> {
+/// The key behind which a page of a list begins; refuses pages of no rows or too many, and cursors of another list.
+pub(crate) fn after(list: &str, page: &PageRequest) -> Result<Option<Key>, Refusal> {
     check(page)?;
-    let after = page.after.as_ref().map(|cursor| Place::decode(cursor, &list)).transpose()?;
+    page.after.as_ref().map(|cursor| Place::decode(cursor, list)).transpose()
+}
+
+/// The cursor that goes on behind a row of a list.
+pub(crate) fn cursor(list: &str, key: Key) -> Result<PageCursor, Refusal> {
+    Place { list: list.to_owned(), key }.encode()
+}
+
+/// Cuts the page out of a whole list; `list` names the list, with everything that was asked for.
+pub(crate) fn cut<T>(list: String, mut rows: Vec<(Key, T)>, page: &PageRequest) -> Result<Page<T>, Refusal> {
+    let after = after(&list, page)?;
     rows.sort_by(|(one, _), (other, _)| one.cmp(other));
     rows.retain(|(key, _)| after.as_ref().is_none_or(|after| key > after));
     let more = rows.len() > page.first;
     rows.truncate(page.first);
-    let with_cursor = |(key, row)| Ok((row, Place { list: list.clone(), key }.encode()?));
+    let with_cursor = |(key, row)| Ok((row, cursor(&list, key)?));
     Ok(Page::of(rows.into_iter().map(with_cursor).collect::<Result<_, Refusal>>()?, more))
 }
 

@@ -4,7 +4,7 @@ use entitygraph_schema::{Entity, EntityId, NewPose, PortName, Pose, Refusal, spa
 
 use super::{checks, draft::Draft, world::World};
 
-pub(super) fn reparent(
+pub(crate) fn reparent(
     draft: &mut Draft<'_>,
     entity: EntityId,
     parent: EntityId,

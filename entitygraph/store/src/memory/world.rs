@@ -8,10 +8,10 @@ use std::{
 use entitygraph_schema::{Catalog, Entity, EntityId, Link, LinkKind, PortName, Pose, Refusal};
 
 /// A link's identity: kind, lower end, higher end.
-pub(super) type LinkKey = (LinkKind, EntityId, EntityId);
+pub(crate) type LinkKey = (LinkKind, EntityId, EntityId);
 
-#[derive(Default)]
-pub(super) struct World {
+#[derive(Default, Clone)]
+pub(crate) struct World {
     pub catalog: Arc<Catalog>,
     /// Ids that were used and never come back.
     pub buried: BTreeSet<EntityId>,
@@ -20,6 +20,8 @@ pub(super) struct World {
     entities: BTreeMap<EntityId, Arc<Entity>>,
     /// The only index: children by ordinal and id, world roots under `None`. Kept by [`Self::set`] alone.
     children: BTreeMap<Option<EntityId>, BTreeSet<(i64, EntityId)>>,
+    /// Entities with children that are not here: only a part of a world that is kept elsewhere has any.
+    elsewhere: BTreeSet<EntityId>,
 }
 
 impl World {
@@ -74,8 +76,13 @@ impl World {
         self.children.get(&parent).into_iter().flatten().filter_map(|(_, id)| self.get(*id))
     }
 
+    /// Says that an entity has children that are not here.
+    pub fn set_elsewhere(&mut self, parent: EntityId) {
+        self.elsewhere.insert(parent);
+    }
+
     pub fn has_children(&self, parent: EntityId) -> bool {
-        self.children.contains_key(&Some(parent))
+        self.children.contains_key(&Some(parent)) || self.elsewhere.contains(&parent)
     }
 
     pub fn occupant(&self, parent: EntityId, port: &PortName) -> Option<EntityId> {

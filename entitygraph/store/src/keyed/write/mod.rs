@@ -15,7 +15,7 @@
 
 mod batch;
 mod bury;
-mod cache;
+pub(crate) mod cache;
 mod change;
 mod create;
 mod draft;

@@ -1,0 +1,150 @@
+//! Where a Neo4j store is: `bolt://user:password@host:port/database`.
+
+use std::fmt;
+
+use neo4rs::{Config, ConfigBuilder};
+
+use super::options::Neo4jOptions;
+use crate::error::{Error, Result};
+
+/// The parts of a store's URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    scheme: String,
+    user: String,
+    password: String,
+    /// Host and port.
+    host: String,
+    database: Option<String>,
+}
+
+/// Rows asked for at once. Answers are one row with lists in it; the driver sets memory aside for as many rows as this.
+const FETCH_ROWS: usize = 64;
+
+/// Schemes that name a Neo4j server; those with routing find the leader of a cluster by themselves.
+const SCHEMES: [&str; 6] = ["bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"];
+
+impl Address {
+    /// Whether the URL is one of a Neo4j server.
+    pub fn is_one(url: &str) -> bool {
+        url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+    }
+
+    /// Reads a URL. A user without a password, an empty host and a path of several parts are refused; the message never has the
+    /// password.
+    pub fn parse(url: &str) -> Result<Self> {
+        let unknown = || Error::UnknownStore { url: hidden(url) };
+        let (scheme, rest) = url.split_once("://").ok_or_else(unknown)?;
+        if !SCHEMES.contains(&scheme) {
+            return Err(unknown());
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (account, host) = match authority.rsplit_once('@') {
+            Some((account, host)) => (Some(account), host),
+            None => (None, authority),
+        };
+        let (user, password) = match account {
+            Some(account) => account.split_once(':').ok_or_else(unknown)?,
+            None => ("", ""),
+        };
+        if host.is_empty() || path.contains(['/', '?', '#']) {
+            return Err(unknown());
+        }
+        let (user, password) = (decoded(user).ok_or_else(unknown)?, decoded(password).ok_or_else(unknown)?);
+        let database = (!path.is_empty()).then(|| path.to_owned());
+        Ok(Self { scheme: scheme.to_owned(), user, password, host: host.to_owned(), database })
+    }
+
+    /// The database asked for; none is the server's default.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// Settings of the driver. Where the URL has no account, `NEO4J_USERNAME` and `NEO4J_PASSWORD` of the options are taken.
+    pub fn config(&self, options: &Neo4jOptions) -> neo4rs::Result<Config> {
+        let (user, password) = if self.user.is_empty() {
+            (options.user.clone(), options.password.0.clone())
+        } else {
+            (self.user.clone(), self.password.clone())
+        };
+        let mut config = ConfigBuilder::default()
+            .uri(format!("{}://{}", self.scheme, self.host))
+            .user(user)
+            .password(password)
+            .fetch_size(FETCH_ROWS)
+            .max_connections(options.connections)
+            .connection_timeout(options.answer_timeout);
+        if let Some(database) = &self.database {
+            config = config.db(database.as_str());
+        }
+        config.build()
+    }
+}
+
+/// Without the account.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        self.database.iter().try_for_each(|database| write!(f, "/{database}"))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// The URL without what stands before an `@`.
+fn hidden(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// Undoes percent-encoding, which passwords with `@`, `:` or `/` need; none if it is none.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        if *first == b'%' {
+            let (digits, behind) = rest.split_first_chunk::<2>()?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = behind;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_account_host_and_database() {
+        let address = Address::parse("neo4j+s://ada:p%40ss@db.example:7687/shard-1").unwrap();
+        assert_eq!((address.user.as_str(), address.password.as_str()), ("ada", "p@ss"));
+        assert_eq!((address.host.as_str(), address.database()), ("db.example:7687", Some("shard-1")));
+        assert_eq!(address.to_string(), "neo4j+s://db.example:7687/shard-1");
+        assert_eq!(Address::parse("bolt://localhost").unwrap().to_string(), "bolt://localhost");
+    }
+
+    #[test]
+    fn no_message_shows_the_password() {
+        let address = Address::parse("bolt://ada:secret@localhost/x").unwrap();
+        assert!(!format!("{address} {address:?}").contains("secret"));
+        for url in [
+            "bolt://ada:secret@",
+            "bolt://secret@localhost",
+            "bolt://ada:sec%ret@localhost",
+            "bolt://a:secret@b/c/d",
+        ] {
+            let error = Address::parse(url).unwrap_err().to_string();
+            assert!(error.contains("names no store") && !error.contains("secret"), "{error}");
+        }
+    }
+}

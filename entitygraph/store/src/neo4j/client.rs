@@ -1,0 +1,172 @@
+//! The way to the server: statements on their own, transactions, and the one place where transient failures are tried again.
+//!
+//! The driver is `neo4rs`. It sends RUN and PULL of a statement on its own in one go, behind a RESET when the connection was used
+//! before; in a transaction each statement is a round trip of its own, one with an answer two.
+
+use std::time::{Duration, Instant};
+
+use neo4rs::{Graph, Operation, Query, Row, Txn};
+
+use super::{
+    address::Address,
+    fault::{fault, is_transient, is_uncertain},
+    options::Neo4jOptions,
+    statement::Statement,
+};
+use crate::{
+    error::{Error, Outcome, Result},
+    keyed::fault::Place,
+};
+
+/// The first pause between two tries of a transient failure, doubled each time up to the longest.
+const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// A pool of connections to one database.
+pub struct Client {
+    graph: Graph,
+    /// Where it is, for messages.
+    pub place: Place,
+    address: Address,
+    retry: Duration,
+}
+
+/// How a commit ended that did not succeed.
+pub enum CommitError {
+    /// Nothing was applied.
+    Failed(Error),
+    /// Nobody knows.
+    Lost(Error),
+}
+
+impl Client {
+    /// Makes ready; connects with the first request.
+    pub fn new(address: Address, options: &Neo4jOptions) -> Result<Self> {
+        let place = Place { location: address.to_string() };
+        let graph = address
+            .config(options)
+            .and_then(Graph::connect)
+            .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
+        Ok(Self { graph, place, address, retry: options.retry })
+    }
+
+    /// Asks a statement that writes nothing, and again while failures are transient and time is left.
+    pub async fn ask(&self, statement: Statement, query: Query) -> Result<Vec<Row>> {
+        self.repeat(statement, Operation::Read, query).await
+    }
+
+    /// Runs a statement that may be run again at will.
+    pub async fn set(&self, statement: Statement, query: Query) -> Result<Vec<Row>> {
+        self.repeat(statement, Operation::Write, query).await
+    }
+
+    async fn repeat(&self, statement: Statement, operation: Operation, query: Query) -> Result<Vec<Row>> {
+        let mut patience = Patience::new(self.retry);
+        loop {
+            match self.rows(operation, query.clone()).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) if patience.lasts(statement.doing, &error) => patience.wait().await,
+                Err(error) => return Err(self.fault(statement.doing, error)),
+            }
+        }
+    }
+
+    async fn rows(&self, operation: Operation, query: Query) -> neo4rs::Result<Vec<Row>> {
+        let mut stream = match operation {
+            Operation::Read => self.graph.execute_read(query).await?,
+            Operation::Write => self.graph.execute(query).await?,
+        };
+        let mut rows = Vec::new();
+        while let Some(row) = stream.next().await? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&self) -> Result<Transaction<'_>> {
+        const DOING: &str = "beginning a transaction";
+        let mut patience = Patience::new(self.retry);
+        loop {
+            match self.graph.start_txn().await {
+                Ok(txn) => return Ok(Transaction { txn, client: self }),
+                Err(error) if patience.lasts(DOING, &error) => patience.wait().await,
+                Err(error) => return Err(self.fault(DOING, error)),
+            }
+        }
+    }
+
+    fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
+        fault(&self.address, doing, Outcome::NotApplied, error)
+    }
+}
+
+/// How long transient failures are tried again.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        Self { until: Instant::now() + limit, pause: PAUSE }
+    }
+
+    /// Whether to try again after this failure.
+    fn lasts(&self, doing: &'static str, error: &neo4rs::Error) -> bool {
+        let lasts = is_transient(error) && Instant::now() + self.pause < self.until;
+        tracing::debug!(doing, error = error as &dyn std::error::Error, again = lasts, "a request failed");
+        lasts
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = PAUSE_MAX.min(self.pause * 2);
+    }
+}
+
+/// A transaction of the server; dropping it rolls it back.
+pub struct Transaction<'a> {
+    txn: Txn,
+    client: &'a Client,
+}
+
+impl Transaction<'_> {
+    /// Asks a statement; nothing is applied when it fails.
+    pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
+        let fault = |error| self.client.fault(statement.doing, error);
+        let mut stream = self.txn.execute(query).await.map_err(fault)?;
+        let mut rows = Vec::new();
+        while let Some(row) = stream.next(self.txn.handle()).await.map_err(fault)? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Runs a statement whose answer nobody needs.
+    pub async fn run(&mut self, statement: Statement, query: Query) -> Result<()> {
+        self.txn.run(query).await.map(drop).map_err(|error| self.client.fault(statement.doing, error))
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> Result<(), CommitError> {
+        let Self { txn, client } = self;
+        match txn.commit().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_uncertain(&error) => {
+                Err(CommitError::Lost(fault(&client.address, "committing", Outcome::Unknown, error)))
+            }
+            Err(error) => Err(CommitError::Failed(client.fault("committing", error))),
+        }
+    }
+
+    /// Gives it up.
+    pub async fn rollback(self) {
+        if let Err(error) = self.txn.rollback().await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a transaction was not rolled back in order"
+            );
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Sets of facets, each with a number, so that one property and one index serve every search for what an entity has.
+//!
+//! An entity has one set: its kind, container, components and labels. Worlds have far fewer sets than entities (instances of one
+//! container mostly have one). Numbers are given under the shard's lock, in order, and never change, so an instance that meets one
+//! it does not know reads those that came since.
+
+use std::{collections::HashMap, sync::Arc};
+
+use entitygraph_schema::{ComponentId, ContainerId, Entity, query::Facet};
+
+/// What an entity is found and counted by, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FacetSet(pub Vec<Facet>);
+
+/// The number of a [`FacetSet`].
+pub type SetNumber = u32;
+
+impl FacetSet {
+    /// Of an entity.
+    pub fn of(entity: &Entity) -> Self {
+        let mut facets = vec![Facet::Kind(entity.kind.clone())];
+        facets.extend(entity.source.iter().map(|source| Facet::Container(source.container)));
+        facets.extend(entity.components.0.keys().map(|component| Facet::Component(*component)));
+        facets.extend(entity.labels.iter().map(|label| Facet::Label(label.clone())));
+        Self(facets)
+    }
+
+    /// As a person reads it in the database.
+    pub fn words(&self) -> Vec<String> {
+        let word = |facet: &Facet| match facet {
+            Facet::Kind(kind) => format!("kind {kind}"),
+            Facet::Container(id) => format!("container {id}"),
+            Facet::Component(id) => format!("component {id}"),
+            Facet::Label(label) => format!("label {label}"),
+        };
+        self.0.iter().map(word).collect()
+    }
+
+    /// Reads [`Self::words`] back; none if they cannot be that.
+    pub fn read(words: &[&str]) -> Option<Self> {
+        let read = |word: &&str| match word.split_once(' ')? {
+            ("kind", kind) => Some(Facet::Kind(kind.parse().ok()?)),
+            ("container", id) => Some(Facet::Container(id.parse::<ContainerId>().ok()?)),
+            ("component", id) => Some(Facet::Component(id.parse::<ComponentId>().ok()?)),
+            ("label", label) => Some(Facet::Label(label.parse().ok()?)),
+            _ => None,
+        };
+        words.iter().map(read).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// All sets that are known.
+#[derive(Debug, Default, Clone)]
+pub struct FacetSets {
+    sets: Vec<Arc<FacetSet>>,
+    numbers: HashMap<Arc<FacetSet>, SetNumber>,
+}
+
+impl FacetSets {
+    /// How many there are; the next one gets this number.
+    pub fn count(&self) -> SetNumber {
+        SetNumber::try_from(self.sets.len()).unwrap_or(SetNumber::MAX)
+    }
+
+    /// Adds the next one.
+    pub fn push(&mut self, set: FacetSet) -> SetNumber {
+        let (number, set) = (self.count(), Arc::new(set));
+        self.sets.push(set.clone());
+        self.numbers.insert(set, number);
+        number
+    }
+
+    /// The number of a set, given now if it is new.
+    pub fn number(&mut self, set: FacetSet) -> SetNumber {
+        match self.numbers.get(&set) {
+            Some(number) => *number,
+            None => self.push(set),
+        }
+    }
+
+    /// The set of a number.
+    pub fn get(&self, number: SetNumber) -> Option<&FacetSet> {
+        self.sets.get(number as usize).map(|set| &**set)
+    }
+
+    /// Those from a number on, for writing.
+    pub fn from(&self, number: SetNumber) -> impl Iterator<Item = (SetNumber, &FacetSet)> {
+        (number..).zip(self.sets.iter().skip(number as usize).map(|set| &**set))
+    }
+
+    /// Gives back the numbers from `count` on: they were never stored.
+    pub fn truncate(&mut self, count: SetNumber) {
+        for set in self.sets.drain((count as usize).min(self.sets.len())..) {
+            self.numbers.remove(&set);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(kind: &str) -> FacetSet {
+        FacetSet(vec![Facet::Kind(kind.parse().unwrap())])
+    }
+
+    #[test]
+    fn words_are_read_back() {
+        let facets = vec![
+            Facet::Kind("ship".parse().unwrap()),
+            Facet::Container(ContainerId::new(7).unwrap()),
+            Facet::Component(ComponentId::new(9).unwrap()),
+            Facet::Label("kind x".replace(' ', ":").parse().unwrap()),
+        ];
+        let set = FacetSet(facets);
+        let words = set.words();
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        assert_eq!(FacetSet::read(&words), Some(set));
+        assert_eq!(FacetSet::read(&["colour red"]), None);
+    }
+
+    #[test]
+    fn a_set_keeps_its_number_and_an_unstored_one_gives_it_back() {
+        let mut sets = FacetSets::default();
+        assert_eq!([sets.number(set("ship")), sets.number(set("zone")), sets.number(set("ship"))], [0, 1, 0]);
+        sets.truncate(1);
+        assert_eq!((sets.count(), sets.get(1)), (1, None));
+        assert_eq!(sets.number(set("crate")), 1);
+    }
+}

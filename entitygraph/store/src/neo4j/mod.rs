@@ -1,0 +1,233 @@
+//! The Neo4j store: a world as nodes and relationships of a database that several instances share.
+//!
+//! What is in the database, how a write and a read go and what is guaranteed is told in `docs/neo4j.md`.
+//!
+//! Reading order: [`address`] and [`options`], [`client`] is the way to the server, [`statements`] all Cypher; [`row`] makes an entity
+//! a node, [`facets`], [`census`] and [`space`] are its indexes; [`shared`] follows the change sequence, [`mod@write`] writes it,
+//! [`moment`] lets reads see one moment, [`read`] are the questions.
+
+pub mod address;
+mod census;
+mod client;
+mod concern;
+mod facets;
+mod fault;
+mod moment;
+mod number;
+mod open;
+pub mod options;
+mod read;
+mod row;
+mod shared;
+mod space;
+mod statement;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use entitygraph_schema::{
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+};
+use glam::DVec3;
+use tokio::sync::watch;
+
+use self::{
+    address::Address,
+    client::Client,
+    options::Neo4jOptions,
+    read::{counts, find, links, lists, places, subtree},
+    shared::Shared,
+};
+use crate::{
+    contract::{Accepted, Durable, Feed, Store, StoreInfo},
+    error::Result,
+};
+
+/// A store in a Neo4j database. Dropping it finishes what it accepted, as long as the runtime lives.
+pub struct Neo4jStore {
+    writer: write::Handle,
+    shared: Arc<Shared>,
+}
+
+impl Neo4jStore {
+    /// Opens the store in a database; in an empty one it begins a store.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses the user, when it has no such database, and when that holds something else or a
+    /// store of another format.
+    pub async fn open(address: Address, options: Neo4jOptions) -> Result<Self> {
+        let client = Client::new(address, &options)?;
+        open::open(&client, &options).await?;
+        let (catalog, newest, first) = shared::read_catalog(&client).await?;
+        let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
+        tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));
+        Ok(Self { writer: write::Handle::start(shared.clone()), shared })
+    }
+}
+
+/// Takes over what other instances commit, until the store is dropped.
+async fn follow(shared: Weak<Shared>, poll: Duration) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(poll).await;
+        let Some(shared) = shared.upgrade() else { return };
+        match shared.look().await {
+            Ok(()) if failing => {
+                failing = false;
+                tracing::info!("the database can be reached again, going on");
+            }
+            Ok(()) => {}
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database cannot be asked for new commits; trying on"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Neo4jStore {
+    fn info(&self) -> StoreInfo {
+        StoreInfo { engine: "neo4j", location: self.shared.client.place.location.clone(), caveat: None }
+    }
+
+    /// Neo4j does not say.
+    async fn disk_bytes(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn room(&self) -> Result<()> {
+        self.shared.look().await
+    }
+
+    /// Neo4j does that by itself.
+    async fn compact(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn lease_ids(&self, count: u64) -> Result<IdRange> {
+        self.writer.lease(count).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Durable<Receipt>> {
+        self.writer.apply(transaction).await.map(Durable)
+    }
+
+    async fn accept(&self, transaction: Transaction) -> Result<Accepted<Receipt>> {
+        self.writer.apply(transaction).await.map(Accepted)
+    }
+
+    async fn sync(&self) -> Result<Durable<Cursor>> {
+        Ok(Durable(self.shared.known()))
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.shared.catalog.read().clone()
+    }
+
+    fn newest(&self) -> watch::Receiver<Cursor> {
+        self.shared.newest.subscribe()
+    }
+
+    async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
+        self.shared.changes(after, limit).await
+    }
+
+    async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {
+        let question = lists::Entities(ids);
+        question.check()?;
+        self.shared.at_one_moment(question).await
+    }
+
+    async fn children(
+        &self,
+        parent: Option<EntityId>,
+        order: ChildOrder,
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>> {
+        self.shared.at_one_moment(lists::Children::new(parent, order, page)?).await
+    }
+
+    async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>> {
+        self.shared.at_one_moment(lists::Ancestors(entity)).await
+    }
+
+    async fn subtree(
+        &self,
+        root: EntityId,
+        extent: Extent,
+        page: PageRequest,
+    ) -> Result<At<Page<Arc<Entity>>>> {
+        self.shared.at_one_moment(subtree::Subtree::new(root, extent, page)?).await
+    }
+
+    async fn find(
+        &self,
+        below: Option<EntityId>,
+        any_of: &[Facet],
+        page: PageRequest,
+    ) -> Result<At<Page<EntityId>>> {
+        self.shared.at_one_moment(find::Find::new(below, any_of, page)?).await
+    }
+
+    async fn total(&self, below: Option<EntityId>) -> Result<At<u64>> {
+        counts::total(&self.shared, below).await
+    }
+
+    async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
+        counts::counts(&self.shared, below).await
+    }
+
+    async fn counts_by(
+        &self,
+        below: Option<EntityId>,
+        sort: FacetSort,
+        page: PageRequest,
+    ) -> Result<At<Page<(Facet, u64)>>> {
+        counts::counts_by(&self.shared, below, sort, page).await
+    }
+
+    async fn counts_of(&self, below: Option<EntityId>, facets: &[Facet]) -> Result<At<Vec<(Facet, u64)>>> {
+        counts::counts_of(&self.shared, below, facets).await
+    }
+
+    async fn owned(&self, owner: &OwnerId, page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.shared.at_one_moment(lists::Places::owned(owner, page)?).await
+    }
+
+    async fn named(&self, prefix: &str, page: PageRequest) -> Result<At<Page<EntityId>>> {
+        self.shared.at_one_moment(lists::Places::named(prefix, page)?).await
+    }
+
+    async fn near(&self, near: &Near) -> Result<At<Vec<Hit>>> {
+        places::near(&self.shared, near).await
+    }
+
+    async fn zones_at(&self, zone: EntityId, point: DVec3) -> Result<At<Vec<EntityId>>> {
+        places::zones_at(&self.shared, zone, point).await
+    }
+
+    async fn links(&self, entity: EntityId, page: PageRequest) -> Result<At<Page<Link>>> {
+        self.shared.at_one_moment(links::Links::new(entity, page)?).await
+    }
+
+    async fn zone_links(&self, zone: EntityId, page: PageRequest) -> Result<At<Page<Link>>> {
+        self.shared.at_one_moment(links::ZoneLinks::new(zone, page)?).await
+    }
+
+    async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>> {
+        self.shared.at_one_moment(links::Routing { from, to, kind }).await
+    }
+}

@@ -1,0 +1,65 @@
+//! Opening a store: whose database it is, and beginning one in an empty database.
+
+use entitygraph_schema::EntityId;
+use neo4rs::Query;
+
+use super::{
+    client::Client,
+    options::Neo4jOptions,
+    statement::Statement,
+    statements::{self as cypher, SCHEMA},
+};
+use crate::error::{Error, Result};
+
+/// The format that this program writes.
+pub const FORMAT: u32 = 1;
+
+/// Refuses databases of others and of other formats; begins a store in an empty one.
+pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
+    let location = || client.place.location.clone();
+    match format(client).await? {
+        Some(found) if found > FORMAT => {
+            Err(Error::NewerFormat { location: location(), found, known: FORMAT })
+        }
+        Some(found) if found < FORMAT => {
+            Err(Error::OlderFormat { location: location(), found, known: FORMAT })
+        }
+        Some(_) => Ok(()),
+        None => begin(client, options).await,
+    }
+}
+
+/// The format of the store in the database; none for an empty one. Refuses a database that holds something else.
+pub async fn format(client: &Client) -> Result<Option<u32>> {
+    let rows = client.ask(cypher::WHOSE, cypher::WHOSE.query()).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let unread = |error: neo4rs::DeError| client.place.corrupt(format!("its format: {error}"));
+    if let Some(format) = row.get::<Option<i64>>("format").map_err(unread)? {
+        return Ok(Some(u32::try_from(format).unwrap_or(u32::MAX)));
+    }
+    let found: Vec<Vec<String>> = row.get("found").map_err(unread)?;
+    match found.first() {
+        None => Ok(None),
+        Some(labels) => Err(Error::Foreign {
+            location: client.place.location.clone(),
+            found: format!(
+                "there are nodes of others in the database, such as one with the labels {labels:?}"
+            ),
+        }),
+    }
+}
+
+/// Makes constraints and indexes, then the nodes that a store begins with. Two instances may do so at once.
+async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
+    const INDEX: Statement = Statement { doing: "making an index", text: "" };
+    for statement in SCHEMA {
+        client.set(INDEX, Query::new((*statement).to_owned())).await?;
+    }
+    client.set(cypher::READY, cypher::READY.query()).await?;
+    let begin = cypher::BEGIN
+        .query()
+        .param("format", i64::from(FORMAT))
+        .param("begin", options.begin.number().cast_signed())
+        .param("lease", EntityId::FIRST_LEASED.get().cast_signed());
+    client.set(cypher::BEGIN, begin).await.map(drop)
+}

@@ -1,0 +1,302 @@
+//! What all parts of a store share: the way to the server, how far the change sequence is known, and the catalog.
+
+use std::{
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use entitygraph_schema::{Catalog, Change, Commit, Cursor, codec::Form};
+use neo4rs::Row;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::{
+    client::Client,
+    facets::{FacetSet, FacetSets, SetNumber},
+    options::Neo4jOptions,
+    statements as cypher,
+};
+use crate::{
+    contract::Feed,
+    error::{Error, Result},
+    keyed::recent::Recent,
+};
+
+/// See the module.
+pub struct Shared {
+    /// The way to the server.
+    pub client: Client,
+    /// Limits.
+    pub options: Neo4jOptions,
+    /// Component types and containers as of `newest`.
+    pub catalog: RwLock<Arc<Catalog>>,
+    /// Sets of facets that this instance knows.
+    pub facets: RwLock<FacetSets>,
+    /// The newest commit that this instance has read or written.
+    pub newest: watch::Sender<Cursor>,
+    /// The last commits.
+    recent: RwLock<Recent>,
+    /// All commits up to this one are known to be visible as a whole.
+    complete: AtomicU64,
+    /// Held while commits are taken over, so that it is done in order. Before the locks above, never the other way round.
+    following: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    /// Of a store whose catalog was read at a cursor.
+    pub fn new(
+        client: Client,
+        options: Neo4jOptions,
+        catalog: Catalog,
+        newest: Cursor,
+        first: Cursor,
+    ) -> Self {
+        let recent = Recent::new(before(first), newest, &options.retention);
+        Self {
+            client,
+            catalog: RwLock::new(Arc::new(catalog)),
+            facets: RwLock::default(),
+            newest: watch::Sender::new(newest),
+            recent: RwLock::new(recent),
+            complete: AtomicU64::new(0),
+            following: tokio::sync::Mutex::new(()),
+            options,
+        }
+    }
+
+    /// The newest commit that this instance knows.
+    pub fn known(&self) -> Cursor {
+        *self.newest.borrow()
+    }
+
+    /// How far commits are known to be visible as a whole.
+    pub fn complete(&self) -> u64 {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// Commits up to this one are visible as a whole.
+    pub fn completed(&self, cursor: u64) {
+        self.complete.fetch_max(cursor, Ordering::AcqRel);
+    }
+
+    /// A column of a row; what does not fit is a damaged or foreign database.
+    pub fn column<'a, T: serde::Deserialize<'a>>(&self, row: &'a Row, name: &str) -> Result<T> {
+        row.get(name)
+            .map_err(|error| self.client.place.corrupt(format!("column `{name}` of an answer: {error}")))
+    }
+
+    /// Decodes a stored record.
+    pub fn decode<T: Form>(&self, what: &str, bytes: &[u8]) -> Result<T> {
+        self.client.place.decode(what, bytes)
+    }
+
+    /// The one row that a statement answers with.
+    pub fn single(&self, rows: Vec<Row>) -> Result<Row> {
+        let missing = || self.client.place.corrupt("the nodes Shard and Gate of the store are missing");
+        rows.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Takes over commits that this instance wrote itself; `bytes` are those of their records.
+    pub async fn take_over_own(&self, commits: &[(Arc<Commit>, usize)], first: Cursor) -> Result<()> {
+        let _in_order = self.following.lock().await;
+        // The feed may have been faster.
+        let known = self.known();
+        let new = commits.iter().filter(|(commit, _)| commit.cursor > known);
+        match new.clone().next() {
+            None => return Ok(()),
+            Some((next, _)) if next.cursor == known.next() => self.publish(new.cloned(), first),
+            // Others committed in between: all of it is read in order.
+            Some(_) => self.read_on().await?,
+        }
+        Ok(())
+    }
+
+    /// Reads what others committed since. Returns the newest commit known then.
+    pub async fn catch_up(&self) -> Result<Cursor> {
+        let _in_order = self.following.lock().await;
+        self.read_on().await?;
+        Ok(self.known())
+    }
+
+    /// Looks whether others committed, and takes that over.
+    pub async fn look(&self) -> Result<()> {
+        let row = self.single(self.client.ask(cypher::NEWEST, cypher::NEWEST.query()).await?)?;
+        self.completed(self.column::<i64>(&row, "complete")?.cast_unsigned());
+        if self.column::<i64>(&row, "cursor")?.cast_unsigned() > self.known().number() {
+            self.catch_up().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_on(&self) -> Result<()> {
+        const BATCH: usize = 1_024;
+        loop {
+            let after = self.known();
+            let (_, first, commits) = self.commits(after, BATCH).await?;
+            if after.next() < first {
+                // What is missing was trimmed: the catalog is read anew, and so must be everything else.
+                return self.begin_again().await;
+            }
+            if commits.is_empty() {
+                return Ok(());
+            }
+            self.publish(commits.into_iter(), first);
+        }
+    }
+
+    /// Commits from the database, with the newest cursor and the first one kept; each with the bytes of its record.
+    pub async fn commits(
+        &self,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<(Cursor, Cursor, Vec<(Arc<Commit>, usize)>)> {
+        let query = cypher::COMMITS
+            .query()
+            .param("after", after.number().cast_signed())
+            .param("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let row = self.single(self.client.ask(cypher::COMMITS, query).await?)?;
+        let rows: Vec<(i64, &[u8])> = self.column(&row, "answer")?;
+        let newest: i64 = self.column(&row, "cursor")?;
+        let mut commits = Vec::with_capacity(rows.len());
+        let mut next = Cursor::from_number(after.number().saturating_add(1));
+        for (cursor, record) in rows {
+            // A commit that is being applied may show before its shard does: only what follows without a gap counts.
+            if cursor != next.number().cast_signed() || cursor > newest {
+                break;
+            }
+            commits.push((Arc::new(self.decode::<Commit>("a commit", record)?), record.len()));
+            next = Cursor::from_number(next.number().saturating_add(1));
+        }
+        let first: i64 = self.column(&row, "first")?;
+        let cursor = |number: i64| Cursor::from_number(number.cast_unsigned());
+        Ok((cursor(newest), cursor(first), commits))
+    }
+
+    fn publish(&self, commits: impl Iterator<Item = (Arc<Commit>, usize)>, first: Cursor) {
+        let mut newest = self.known();
+        for (commit, bytes) in commits {
+            self.publish_catalog(&commit);
+            newest = commit.cursor;
+            self.recent.write().push(commit, bytes);
+        }
+        self.recent.write().set_oldest(before(first));
+        self.newest.send_replace(newest);
+    }
+
+    fn publish_catalog(&self, commit: &Commit) {
+        let published = |change: &&Change| matches!(change, Change::Component(_) | Change::Container(_));
+        if !commit.changes.iter().any(|change| published(&change)) {
+            return;
+        }
+        let mut catalog = self.catalog.write();
+        for change in &commit.changes {
+            match change {
+                Change::Component(component) => {
+                    Arc::make_mut(&mut catalog).registry.insert(component.clone())
+                }
+                Change::Container(container) => Arc::make_mut(&mut catalog).insert(container.clone()),
+                _ => {}
+            }
+        }
+    }
+
+    async fn begin_again(&self) -> Result<()> {
+        let (catalog, newest, first) = read_catalog(&self.client).await?;
+        tracing::warn!(%newest, "fell behind the retained change sequence, the catalog is read again");
+        *self.catalog.write() = Arc::new(catalog);
+        *self.recent.write() = Recent::new(before(first), newest, &self.options.retention);
+        self.newest.send_replace(newest);
+        Ok(())
+    }
+
+    /// The oldest cursor that can be resumed from.
+    pub fn oldest(&self) -> Cursor {
+        self.recent.read().oldest()
+    }
+
+    /// The change sequence now begins with this commit.
+    pub fn trimmed(&self, first: Cursor) {
+        self.recent.write().set_oldest(before(first));
+    }
+
+    /// Commits after a cursor, from memory if they are there.
+    pub async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
+        if let Some(feed) = self.recent.read().after(after, limit) {
+            return Ok(feed);
+        }
+        let (newest, first, commits) = self.commits(after, limit).await?;
+        let oldest = before(first);
+        if after < oldest || after > newest {
+            return Ok(Feed::Resync { oldest, newest });
+        }
+        Ok(Feed::Commits(commits.into_iter().map(|(commit, _)| commit).collect()))
+    }
+
+    /// The last commits after a cursor, if all of them are in memory.
+    pub fn recent(&self, after: Cursor) -> Option<Vec<Arc<Commit>>> {
+        match self.recent.read().after(after, usize::MAX)? {
+            Feed::Commits(commits) => Some(commits),
+            Feed::Resync { .. } => None,
+        }
+    }
+
+    /// Makes sure that the set of facets of a number is known; an unknown one was made by another instance.
+    pub async fn know_sets(&self, numbers: impl IntoIterator<Item = SetNumber>) -> Result<()> {
+        let known = self.facets.read().count();
+        let Some(highest) = numbers.into_iter().max().filter(|highest| *highest >= known) else {
+            return Ok(());
+        };
+        let query = cypher::FACET_SETS.query().param("from", i64::from(known));
+        let row = self.single(self.client.ask(cypher::FACET_SETS, query).await?)?;
+        let sets: Vec<Vec<&str>> = self.column(&row, "answer")?;
+        let mut facets = self.facets.write();
+        for (number, words) in (known..).zip(sets) {
+            if number < facets.count() {
+                continue;
+            }
+            let set = FacetSet::read(&words)
+                .ok_or_else(|| self.client.place.corrupt(format!("set of facets {number} is {words:?}")))?;
+            facets.push(set);
+        }
+        if highest >= facets.count() {
+            return Err(self.client.place.corrupt(format!("there is no set of facets {highest}")));
+        }
+        Ok(())
+    }
+}
+
+fn before(first: Cursor) -> Cursor {
+    Cursor::from_number(first.number().saturating_sub(1))
+}
+
+/// The catalog, the newest cursor that it may be read before, and the first commit kept.
+pub async fn read_catalog(client: &Client) -> Result<(Catalog, Cursor, Cursor)> {
+    let corrupt = |error: neo4rs::DeError| client.place.corrupt(format!("the catalog: {error}"));
+    loop {
+        let newest = async || {
+            let rows = client.ask(cypher::NEWEST, cypher::NEWEST.query()).await?;
+            let row = rows.into_iter().next().ok_or_else(|| client.place.corrupt("it has no node Shard"))?;
+            Ok::<_, Error>((
+                row.get::<i64>("cursor").map_err(corrupt)?,
+                row.get::<i64>("begun").map_err(corrupt)?,
+            ))
+        };
+        let before = newest().await?;
+        let rows = client.ask(cypher::CATALOG, cypher::CATALOG.query()).await?;
+        let row = rows.into_iter().next().ok_or_else(|| client.place.corrupt("it has no node Shard"))?;
+        // Published meanwhile: what was read may be of no one moment.
+        if newest().await? != before {
+            continue;
+        }
+        let mut catalog = Catalog::default();
+        for record in row.get::<Vec<&[u8]>>("components").map_err(corrupt)? {
+            catalog.registry.insert(Arc::new(client.place.decode("a component type", record)?));
+        }
+        for record in row.get::<Vec<&[u8]>>("containers").map_err(corrupt)? {
+            catalog.insert(Arc::new(client.place.decode("a container", record)?));
+        }
+        let first = row.get::<i64>("first").map_err(corrupt)?;
+        let cursor = |number: i64| Cursor::from_number(number.cast_unsigned());
+        return Ok((catalog, cursor(before.0), cursor(first)));
+    }
+}

@@ -1,0 +1,301 @@
+//! Every statement that the store runs, and the schema that serves them.
+//!
+//! A test asks the server for the plan of each: none may scan what an index can find.
+
+use super::statement::Statement;
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident: $doing:literal, $text:expr;)*) => {
+        $($(#[$doc])* pub const $name: Statement = Statement { doing: $doing, text: $text };)*
+
+        /// All of them, for the test of their plans.
+        #[cfg(test)]
+        pub const ALL: &[(&str, Statement)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+/// Constraints and indexes. Names are fixed, so that a second run changes nothing.
+pub const SCHEMA: &[&str] = &[
+    "CREATE CONSTRAINT entity_id IF NOT EXISTS FOR (e:Entity) REQUIRE e.id IS UNIQUE",
+    "CREATE CONSTRAINT buried_id IF NOT EXISTS FOR (b:Buried) REQUIRE b.id IS UNIQUE",
+    "CREATE CONSTRAINT container_id IF NOT EXISTS FOR (c:Container) REQUIRE c.id IS UNIQUE",
+    "CREATE CONSTRAINT component_id IF NOT EXISTS FOR (c:Component) REQUIRE c.id IS UNIQUE",
+    "CREATE CONSTRAINT owner_id IF NOT EXISTS FOR (o:Owner) REQUIRE o.id IS UNIQUE",
+    "CREATE CONSTRAINT facet_set_number IF NOT EXISTS FOR (f:FacetSet) REQUIRE f.number IS UNIQUE",
+    "CREATE CONSTRAINT commit_cursor IF NOT EXISTS FOR (c:Commit) REQUIRE c.cursor IS UNIQUE",
+    "CREATE CONSTRAINT operation_id IF NOT EXISTS FOR (o:Operation) REQUIRE o.id IS UNIQUE",
+    "CREATE CONSTRAINT shard_number IF NOT EXISTS FOR (s:Shard) REQUIRE s.number IS UNIQUE",
+    "CREATE CONSTRAINT gate_number IF NOT EXISTS FOR (g:Gate) REQUIRE g.number IS UNIQUE",
+    "CREATE INDEX entity_rank IF NOT EXISTS FOR (e:Entity) ON (e.rank)",
+    "CREATE INDEX entity_children IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.ordinal, e.rank)",
+    "CREATE INDEX entity_children_by_name IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.folded, e.rank)",
+    "CREATE INDEX entity_facets IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.facets, e.rank)",
+    "CREATE INDEX entity_name IF NOT EXISTS FOR (e:Entity) ON (e.folded, e.rank)",
+    "CREATE INDEX entity_owner IF NOT EXISTS FOR (e:Entity) ON (e.owner, e.rank)",
+    "CREATE INDEX entity_port IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.port)",
+    "CREATE INDEX entity_cell IF NOT EXISTS FOR (e:Entity) ON (e.zone, e.cell, e.rank)",
+    "CREATE INDEX host_cell IF NOT EXISTS FOR (e:Zone) ON (e.hostZone, e.hostCell, e.rank)",
+    "CREATE INDEX inner_children IF NOT EXISTS FOR (e:Inner) ON (e.parent, e.rank)",
+    "CREATE INDEX buried_rank IF NOT EXISTS FOR (b:Buried) ON (b.rank)",
+    "CREATE INDEX operation_cursor IF NOT EXISTS FOR (o:Operation) ON (o.idle)",
+    "CREATE INDEX link_from IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.from)",
+    "CREATE INDEX link_to IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.to)",
+];
+
+/// What each read begins with: how far commits have come.
+macro_rules! framed {
+    ($($inner:tt)+) => {
+        concat!(
+            "MATCH (g:Gate {number: 0}) WITH g.begun AS begun, g.complete AS complete CALL { ",
+            $($inner)+,
+            " } MATCH (h:Gate {number: 0}) RETURN begun, complete, answer, h.ended AS ended"
+        )
+    };
+}
+
+/// A subtree of an extent, whole if it is small.
+macro_rules! subtree {
+    ($pattern:literal) => {
+        framed!(concat!(
+            "MATCH (r:Entity {id: $id}) MATCH ",
+            $pattern,
+            " WITH d LIMIT $limit RETURN collect(d.record) AS answer"
+        ))
+    };
+}
+
+statements! {
+    /// Whether the database is empty, ours, or somebody else's.
+    WHOSE: "looking whose the database is",
+        "OPTIONAL MATCH (s:Shard {number: 0}) \
+         CALL { MATCH (n) RETURN labels(n) AS found LIMIT 1 UNION ALL RETURN null AS found } \
+         RETURN s.format AS format, s.cursor AS cursor, collect(found) AS found";
+    /// Waits until indexes that were just made answer.
+    READY: "waiting for indexes", "CALL db.awaitIndexes(300)";
+    /// Begins a store.
+    BEGIN: "beginning the store",
+        "MERGE (s:Shard {number: 0}) ON CREATE SET s.format = $format, s.cursor = $begin, s.first = $begin + 1, \
+         s.lease = $lease, s.facetSets = 0, s.idle = 0, s.logStart = 0, s.logEnd = 0 \
+         MERGE (g:Gate {number: 0}) ON CREATE SET g.begun = $begin, g.ended = $begin, g.complete = $begin \
+         RETURN s.cursor AS cursor";
+    /// What there is beside entities.
+    CATALOG: "reading the catalog",
+        "CALL { MATCH (c:Component) RETURN collect(c.record) AS components } \
+         CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } \
+         MATCH (s:Shard {number: 0}) RETURN components, containers, s.cursor AS cursor, s.first AS first";
+    /// Sets of facets from a number on.
+    FACET_SETS: "reading the sets of facets",
+        "MATCH (f:FacetSet) WHERE f.number >= $from WITH f ORDER BY f.number RETURN collect(f.facets) AS answer";
+    /// The newest cursor.
+    NEWEST: "looking for new commits",
+        "MATCH (s:Shard {number: 0}) MATCH (g:Gate {number: 0}) \
+         RETURN s.cursor AS cursor, s.first AS first, g.begun AS begun, g.complete AS complete";
+    /// Commits in order.
+    COMMITS: "reading the change sequence",
+        "MATCH (s:Shard {number: 0}) WITH s.cursor AS cursor, s.first AS first \
+         CALL { MATCH (c:Commit) WHERE c.cursor > $after WITH c ORDER BY c.cursor LIMIT $limit \
+         RETURN collect([c.cursor, c.record]) AS answer } RETURN cursor, first, answer";
+    /// Takes the shard's lock; every write begins with it, so writes have one order. Reads what the batch names on the way.
+    LOCK: "taking the shard's lock and reading what is to be changed",
+        "MATCH (s:Shard {number: 0}) SET s.lock = true \
+         WITH s.cursor AS cursor, s.lease AS lease, s.first AS first, s.facetSets AS facetSets, s.census AS census, \
+         s.idle AS idle, s.logStart AS logStart, s.logEnd AS logEnd \
+         CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})-[:IN*0..]->(a) WITH DISTINCT a \
+         RETURN collect([a.record, a.census, a.reach]) AS entities } \
+         CALL { UNWIND $new AS id MATCH (b:Buried {id: id}) RETURN collect(b.id) AS buried } \
+         CALL { UNWIND $ports AS p MATCH (e:Entity {parent: p.parent, port: p.port}) \
+         RETURN collect([e.record, e.census, e.reach]) AS occupants } \
+         CALL { UNWIND $pairs AS p MATCH (:Entity {id: p.a})-[l:LINKED {kind: p.kind}]->(:Entity {id: p.b}) \
+         RETURN collect([l.kind, p.a, p.b, l.cost, l.from, l.to]) AS pairs } \
+         CALL { UNWIND $around AS id MATCH (e:Entity {id: id})-[l:LINKED]-() WITH DISTINCT l \
+         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
+         CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
+         RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
+         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, entities, buried, occupants, pairs, links, operations";
+    /// What is below something that moves or dies, with its links.
+    BELOW: "reading what is below what moves or dies",
+        "CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d) WITH DISTINCT d LIMIT $limit \
+         RETURN collect([d.record, d.census, d.reach]) AS entities } \
+         CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d)-[l:LINKED]-() WITH DISTINCT l LIMIT $limit \
+         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
+         RETURN entities, links";
+    /// Takes the lock alone.
+    HOLD: "taking the shard's lock",
+        "MATCH (s:Shard {number: 0}) SET s.lock = true RETURN s.cursor AS cursor";
+    /// What became of a batch whose commit was not answered: with the lock, so that it has ended either way.
+    FATE: "asking what became of a commit",
+        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s OPTIONAL MATCH (c:Commit {cursor: $cursor}) \
+         RETURN coalesce(s.mark = $mark, false) OR coalesce(c.mark = $mark, false) AS applied";
+    /// The last ids of a range that are or were an entity's.
+    USED: "looking for used ids",
+        "CALL { MATCH (e:Entity) WHERE e.rank >= $first AND e.rank <= $last RETURN max(e.rank) AS living } \
+         CALL { MATCH (b:Buried) WHERE b.rank >= $first AND b.rank <= $last RETURN max(b.rank) AS dead } \
+         RETURN living, dead";
+    /// New nodes, parents first or not.
+    CREATE: "creating entities",
+        "UNWIND $rows AS row CREATE (e:Entity) SET e += row.properties SET e:$(row.labels) \
+         WITH e, row \
+         CALL (e, row) { WITH row.parent AS parent, row.port AS port, e WHERE parent <> 0 \
+         MATCH (p:Entity {id: parent}) CREATE (e)-[:IN {port: port}]->(p) } \
+         CALL (e, row) { WITH row.container AS container, e WHERE container IS NOT NULL \
+         MATCH (c:Container {id: container}) CREATE (e)-[:INSTANCE_OF]->(c) } \
+         CALL (e, row) { WITH row.owner AS owner, e WHERE owner IS NOT NULL \
+         MERGE (o:Owner {id: owner}) CREATE (e)-[:OWNED_BY]->(o) }";
+    /// Changed properties; those that are null go.
+    UPDATE: "changing entities",
+        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e += row.properties";
+    /// Labels that come and go.
+    RELABEL: "changing the labels of entities",
+        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e:$(row.add) REMOVE e:$(row.remove)";
+    /// New parents and ports.
+    MOVE: "moving entities",
+        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) \
+         CALL (e) { MATCH (e)-[old:IN]->() DELETE old } \
+         WITH e, row MATCH (p:Entity {id: row.parent}) CREATE (e)-[:IN {port: row.port}]->(p)";
+    /// New owners.
+    OWN: "changing owners",
+        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) \
+         CALL (e) { MATCH (e)-[old:OWNED_BY]->() DELETE old } \
+         WITH e, row WHERE row.owner IS NOT NULL MERGE (o:Owner {id: row.owner}) CREATE (e)-[:OWNED_BY]->(o)";
+    /// The end of entities.
+    BURY: "burying entities",
+        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) DETACH DELETE e";
+    /// Ids that never come back.
+    ENTOMB: "keeping the ids of buried entities",
+        "UNWIND $rows AS row CREATE (b:Buried) SET b = row";
+    /// New links, costs and zones of ends.
+    LINK: "writing links",
+        "UNWIND $rows AS row MATCH (a:Entity {id: row.a}) MATCH (b:Entity {id: row.b}) \
+         MERGE (a)-[l:LINKED {kind: row.kind}]->(b) SET l.cost = row.cost, l.from = row.from, l.to = row.to";
+    /// Links that are gone, where both ends live.
+    UNLINK: "taking links away",
+        "UNWIND $rows AS row MATCH (:Entity {id: row.a})-[l:LINKED {kind: row.kind}]->(:Entity {id: row.b}) DELETE l";
+    /// Component types and containers.
+    PUBLISH: "publishing",
+        "CALL { UNWIND $components AS row MERGE (c:Component {id: row.id}) SET c += row } \
+         CALL { UNWIND $containers AS row MERGE (c:Container {id: row.id}) SET c += row } \
+         RETURN 1 AS done";
+    /// What each batch ends with: new sets of facets, commits, outcomes, and how far the shard is.
+    SEAL: "writing the change sequence",
+        "CALL { UNWIND $facetSets AS row CREATE (f:FacetSet) SET f = row } \
+         CALL { UNWIND $commits AS row CREATE (c:Commit) SET c = row } \
+         CALL { UNWIND $operations AS row CREATE (o:Operation) SET o = row } \
+         MATCH (s:Shard {number: 0}) SET s += $shard";
+    /// Commits are about to become visible.
+    ANNOUNCE: "announcing commits",
+        "MATCH (g:Gate {number: 0}) SET g.begun = $begun, g.ended = $begun, g.complete = $complete";
+    /// Commits are visible as a whole.
+    COMPLETE: "telling that commits are complete",
+        "MATCH (g:Gate {number: 0}) WHERE g.complete < $complete SET g.complete = $complete";
+    /// What is before the retention.
+    TRIM: "trimming the change sequence",
+        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s \
+         CALL (s) { MATCH (c:Commit) WHERE c.cursor < $first WITH c ORDER BY c.cursor LIMIT $limit \
+         WITH collect(c) AS gone, max(c.cursor) AS last, max(c.end) AS end \
+         CALL (gone) { UNWIND gone AS c OPTIONAL MATCH (o:Operation {id: c.operation}) DELETE o, c } \
+         RETURN last, end } \
+         SET s.first = coalesce(last + 1, s.first), s.logStart = coalesce(end, s.logStart) RETURN s.first AS first";
+    /// Outcomes of operations that changed nothing and are before the retention.
+    TRIM_IDLE: "trimming outcomes of operations",
+        "MATCH (o:Operation) WHERE o.idle < $first WITH o ORDER BY o.idle LIMIT $limit DELETE o";
+
+    /// Entities by id.
+    ENTITIES: "reading entities",
+        framed!("UNWIND $ids AS id MATCH (e:Entity {id: id}) RETURN collect(e.record) AS answer");
+    /// The way up.
+    ANCESTORS: "reading ancestors",
+        framed!("MATCH (e:Entity {id: $id})-[:IN*0..]->(a) RETURN collect(a.record) AS answer");
+    /// A parent, and children by ordinal behind a row.
+    CHILDREN: "reading children",
+        framed!("OPTIONAL MATCH (p:Entity {id: $parent}) WITH p IS NOT NULL AS known \
+            CALL { CALL { MATCH (e:Entity) WHERE e.parent = $parent AND e.ordinal = $ordinal AND e.rank > $rank \
+            RETURN e.ordinal AS place, e.rank AS rank ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.ordinal > $ordinal \
+            RETURN e.ordinal AS place, e.rank AS rank ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit } \
+            WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS rows } \
+            RETURN [known, rows] AS answer");
+    /// A parent, and children by name behind a row.
+    CHILDREN_BY_NAME: "reading children by name",
+        framed!("OPTIONAL MATCH (p:Entity {id: $parent}) WITH p IS NOT NULL AS known \
+            CALL { CALL { MATCH (e:Entity) WHERE e.parent = $parent AND e.folded = $folded AND e.rank > $rank \
+            RETURN e.folded AS place, e.rank AS rank ORDER BY e.parent, e.folded, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.folded > $folded \
+            RETURN e.folded AS place, e.rank AS rank ORDER BY e.parent, e.folded, e.rank LIMIT $limit } \
+            WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS rows } \
+            RETURN [known, rows] AS answer");
+    /// Everything below.
+    SUBTREE_ALL: "reading a subtree", subtree!("(r)<-[:IN*0..]-(d:Entity)");
+    /// Up to nested roots.
+    SUBTREE_AGGREGATE: "reading an aggregate",
+        subtree!("(r) (()<-[:IN]-(n WHERE NOT n:Root)){0,} (d:Entity)");
+    /// The inside of a zone.
+    SUBTREE_ZONE: "reading the inside of a zone",
+        subtree!("(r) (()<-[:IN]-(n WHERE NOT n:Zone)){0,} (m:Entity) \
+            CALL (m) { RETURN m AS d UNION ALL MATCH (m)<-[:IN]-(d:Zone) RETURN d }");
+    /// Pages of the children of several nodes, for walks.
+    LEVEL: "reading a level of a subtree",
+        framed!("UNWIND $nodes AS n CALL (n) { \
+            MATCH (e:Entity) WHERE e.parent = n.id AND e.ordinal = n.ordinal AND e.rank > n.rank \
+            RETURN e ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = n.id AND e.ordinal > n.ordinal \
+            RETURN e ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit } \
+            RETURN collect([n.id, e.record, e.census]) AS answer");
+    /// Censuses of nodes.
+    CENSUS: "reading counts",
+        framed!("OPTIONAL MATCH (e:Entity {id: $id}) RETURN [e IS NOT NULL, e.census] AS answer");
+    /// The census of the world.
+    WORLD_CENSUS: "reading counts of the world",
+        framed!("MATCH (s:Shard {number: 0}) RETURN [true, s.census] AS answer");
+    /// Children with one of some sets of facets.
+    DIRECT: "searching right below a node",
+        framed!("UNWIND $sets AS set CALL (set) { \
+            MATCH (e:Entity) WHERE e.parent = $parent AND e.facets = set AND e.rank > $rank \
+            RETURN e.rank AS rank ORDER BY e.parent, e.facets, e.rank LIMIT $limit } \
+            WITH rank ORDER BY rank LIMIT $limit RETURN collect(rank) AS answer");
+    /// Children that have something below.
+    INNER: "searching farther below a node",
+        framed!("MATCH (e:Inner) WHERE e.parent = $parent AND e.rank >= $rank \
+            WITH e ORDER BY e.parent, e.rank LIMIT $limit RETURN collect([e.rank, e.census]) AS answer");
+    /// What an owner has.
+    OWNED: "reading what an owner has",
+        framed!("MATCH (e:Entity) WHERE e.owner = $owner AND e.rank > $rank \
+            WITH e ORDER BY e.owner, e.rank LIMIT $limit RETURN collect(['', e.rank]) AS answer");
+    /// Names that begin with a text.
+    NAMED: "searching names",
+        framed!("CALL { MATCH (e:Entity) WHERE e.folded = $folded AND e.rank > $rank \
+            RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix \
+            RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit } \
+            WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS answer");
+    /// Links with an end at an entity.
+    LINKS: "reading links",
+        framed!("OPTIONAL MATCH (e:Entity {id: $id}) \
+            CALL (e) { MATCH (e)-[l:LINKED]-(o) RETURN l, o.rank AS other } \
+            WITH e, l, other WHERE l.kind > $kind OR (l.kind = $kind AND other > $rank) \
+            WITH e, l ORDER BY l.kind, other LIMIT $limit \
+            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
+    /// Links with an end in one of some zones.
+    ZONE_LINKS: "reading the links of a zone",
+        framed!("CALL { UNWIND $zones AS zone MATCH ()-[l:LINKED {from: zone}]->() RETURN l \
+            UNION UNWIND $zones AS zone MATCH ()-[l:LINKED {to: zone}]->() RETURN l } \
+            WITH DISTINCT l WHERE $only IS NULL OR l.kind = $only \
+            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
+    /// The zones around a zone, with the first rows of what stands in each.
+    AROUND: "reading what is around a point",
+        framed!("MATCH (z:Entity {id: $zone})-[:IN*0..]->(a) \
+            CALL (a) { WITH a WHERE a:Zone MATCH (e:Entity) WHERE e.zone = a.id AND e.cell >= $layer AND e.cell < $above \
+            WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS placed } \
+            CALL (a) { WITH a WHERE a:Zone MATCH (h:Zone) WHERE h.hostZone = a.id AND h.hostCell >= '' \
+            WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
+            RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS hosts } \
+            RETURN collect([a.record, placed, hosts]) AS answer");
+    /// Rows of what stands in a zone from a cell on.
+    PLACED: "reading what stands in a zone",
+        framed!("MATCH (e:Entity) WHERE e.zone = $zone AND e.cell >= $from AND e.cell < $to \
+            WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
+    /// Rows of the zones in a zone from a cell on.
+    HOSTS: "reading the zones in a zone",
+        framed!("MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell >= $from \
+            WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
+            RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
+}

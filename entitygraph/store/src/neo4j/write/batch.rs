@@ -1,0 +1,325 @@
+//! A batch: planned request by request, written as one transaction.
+
+use std::{collections::HashSet, sync::Arc};
+
+use entitygraph_schema::{
+    Change, Commit, Cursor, EntityId, IdRange, OperationId, Receipt, Refusal, Transaction as Body,
+    codec::{self, fingerprint},
+};
+use neo4rs::{BoltList, BoltMap, BoltString, BoltType};
+
+use super::{Request, lower::Rows, scene::Scene};
+use crate::{
+    error::{Error, Result},
+    memory::apply,
+    neo4j::{
+        client::Transaction,
+        facets::SetNumber,
+        number::{of_rank, rank, shown},
+        shared::Shared,
+        statement::{Statement, bytes, list, map, null},
+        statements as cypher,
+    },
+};
+
+/// Most ids of one lease.
+const MAX_LEASE: u64 = 1 << 32;
+
+/// What a caller is told once the batch is written.
+enum Planned {
+    Receipt(Result<Receipt>),
+    Lease(Result<IdRange>),
+}
+
+/// An outcome of an operation id.
+struct Outcome {
+    id: OperationId,
+    fingerprint: [u8; 32],
+    cursor: u64,
+    /// Whether it changed nothing, so that it has no commit of its own.
+    idle: bool,
+}
+
+/// See the module.
+pub struct Batch {
+    /// Commits with the bytes of their records.
+    pub commits: Vec<(Arc<Commit>, usize)>,
+    records: Vec<Vec<u8>>,
+    /// Entities that may differ from before.
+    pub touched: HashSet<EntityId>,
+    outcomes: Vec<Outcome>,
+    newest: u64,
+    lease: Option<u64>,
+    published: bool,
+    planned: Vec<Planned>,
+}
+
+impl Batch {
+    /// Nothing yet, on a scene.
+    pub fn new(scene: &Scene) -> Self {
+        Self {
+            commits: Vec::new(),
+            records: Vec::new(),
+            touched: HashSet::new(),
+            outcomes: Vec::new(),
+            newest: scene.shard.cursor,
+            lease: None,
+            published: false,
+            planned: Vec::new(),
+        }
+    }
+
+    /// Plans a transaction on what the earlier ones left.
+    pub fn apply(&mut self, scene: &mut Scene, body: &Body, operations_max: usize) {
+        let outcome = self.plan(scene, body, operations_max);
+        self.planned.push(Planned::Receipt(outcome));
+    }
+
+    fn plan(&mut self, scene: &mut Scene, body: &Body, operations_max: usize) -> Result<Receipt> {
+        let named = body.operation_id.clone().map(|id| (id, fingerprint(body)));
+        if let Some((id, print)) = &named
+            && let Some((first, cursor)) = scene.operations.get(id)
+        {
+            if first != print {
+                return Err(Refusal::OperationReused { operation_id: id.clone() }.into());
+            }
+            return Ok(Receipt { cursor: Cursor::from_number(*cursor), replayed: true });
+        }
+        let (count, max) = (body.operations.len() as u64, operations_max as u64);
+        if count > max {
+            return Err(Refusal::TooMany { what: "operations in one transaction", count, max }.into());
+        }
+        let changes = apply::transaction(&mut scene.world, body)?;
+        let idle = changes.is_empty();
+        if !idle {
+            self.newest += 1;
+            self.touch(&changes);
+            let cursor = Cursor::from_number(self.newest);
+            let commit = Commit { cursor, operation_id: body.operation_id.clone(), changes };
+            let record = codec::encoded(&commit);
+            self.commits.push((Arc::new(commit), record.len()));
+            self.records.push(record);
+        }
+        if let Some((id, fingerprint)) = named {
+            scene.operations.insert(id.clone(), (fingerprint, self.newest));
+            self.outcomes.push(Outcome { id, fingerprint, cursor: self.newest, idle });
+        }
+        Ok(Receipt { cursor: Cursor::from_number(self.newest), replayed: false })
+    }
+
+    fn touch(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Created(entity) | Change::Buried(entity) => drop(self.touched.insert(entity.id)),
+                Change::Changed { entity, .. } => drop(self.touched.insert(*entity)),
+                Change::Component(_) | Change::Container(_) => self.published = true,
+                Change::Linked(_) | Change::Unlinked { .. } => {}
+            }
+        }
+    }
+
+    /// Leases ids that are and were nobody's.
+    pub async fn lease(
+        &mut self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        scene: &Scene,
+        count: u64,
+    ) -> Result<()> {
+        let next = self.lease.unwrap_or(scene.shard.lease);
+        let outcome = match self.free_range(shared, transaction, next, count).await {
+            Err(error) if !matches!(error, Error::Refused(_)) => return Err(error),
+            outcome => outcome,
+        };
+        if let Ok(range) = &outcome {
+            self.lease = Some(range.first.get().wrapping_add(range.count));
+        }
+        self.planned.push(Planned::Lease(outcome));
+        Ok(())
+    }
+
+    async fn free_range(
+        &self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        mut first: u64,
+        count: u64,
+    ) -> Result<IdRange> {
+        if count == 0 {
+            let reason = "ask for at least one id".to_owned();
+            return Err(Refusal::Invalid { what: "the id lease", reason }.into());
+        }
+        if count > MAX_LEASE {
+            return Err(Refusal::TooMany { what: "ids in one lease", count, max: MAX_LEASE }.into());
+        }
+        loop {
+            let start = EntityId::new(first).ok_or(Refusal::IdsExhausted)?;
+            let end = start.checked_add(count - 1).ok_or(Refusal::IdsExhausted)?;
+            let query = cypher::USED.query().param("first", rank(start)).param("last", rank(end));
+            let row = shared.single(transaction.ask(cypher::USED, query).await?)?;
+            let stored: [Option<i64>; 2] = [shared.column(&row, "living")?, shared.column(&row, "dead")?];
+            let made = self.touched.iter().copied().filter(|id| (start..=end).contains(id)).max();
+            let used = stored.into_iter().flatten().filter_map(of_rank).max().max(made);
+            match used {
+                Some(used) => first = used.get().checked_add(1).ok_or(Refusal::IdsExhausted)?,
+                None => return Ok(IdRange { first: start, count }),
+            }
+        }
+    }
+
+    /// Whether there is anything to write.
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.outcomes.is_empty() && self.lease.is_none()
+    }
+
+    /// The number of the last commit.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Writes everything; the transaction is still to be committed. `mark` names the batch, so that it is known again when the answer
+    /// to the commit is lost.
+    pub async fn write(
+        &self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        scene: &Scene,
+        rows: &mut Rows,
+        mark: &str,
+    ) -> Result<()> {
+        if self.published {
+            self.publish(transaction, scene).await?;
+        }
+        let update = std::mem::take(&mut rows.update);
+        let update = update.into_iter().map(|(id, properties)| {
+            map([("id", shown(id).into()), ("properties", BoltType::Map(properties))])
+        });
+        let lists: [(Statement, Vec<BoltType>); 9] = [
+            (cypher::CREATE, std::mem::take(&mut rows.create)),
+            (cypher::UPDATE, update.collect()),
+            (cypher::RELABEL, std::mem::take(&mut rows.relabel)),
+            (cypher::MOVE, std::mem::take(&mut rows.moves)),
+            (cypher::OWN, std::mem::take(&mut rows.own)),
+            (cypher::UNLINK, std::mem::take(&mut rows.unlink)),
+            (cypher::BURY, std::mem::take(&mut rows.bury)),
+            (cypher::LINK, std::mem::take(&mut rows.link)),
+            (cypher::ENTOMB, std::mem::take(&mut rows.entomb)),
+        ];
+        for (statement, rows) in lists {
+            if !rows.is_empty() {
+                transaction
+                    .run(statement, statement.query().param("rows", BoltType::List(BoltList { value: rows })))
+                    .await?;
+            }
+        }
+        self.seal(shared, transaction, scene, rows.census.take(), mark).await
+    }
+
+    async fn publish(&self, transaction: &mut Transaction<'_>, scene: &Scene) -> Result<()> {
+        let (mut components, mut containers) = (Vec::new(), Vec::new());
+        for change in self.commits.iter().flat_map(|(commit, _)| &commit.changes) {
+            match change {
+                Change::Component(component) => components.push(component.id),
+                Change::Container(container) => containers.push(container.id),
+                _ => {}
+            }
+        }
+        let catalog = &scene.world.catalog;
+        let components = components.iter().filter_map(|id| catalog.registry.get(*id)).map(|component| {
+            map([
+                ("id", i64::from(component.id.get()).into()),
+                ("name", component.name.as_str().into()),
+                ("version", i64::from(component.version).into()),
+                ("record", bytes(codec::encoded(&**component))),
+            ])
+        });
+        let containers = containers.iter().filter_map(|id| catalog.container(*id)).map(|container| {
+            map([
+                ("id", i64::from(container.id.get()).into()),
+                ("name", container.draft.name.as_str().into()),
+                ("kind", container.draft.kind.as_str().into()),
+                ("version", i64::from(container.version.number()).into()),
+                ("record", bytes(codec::encoded(&**container))),
+            ])
+        });
+        let query = cypher::PUBLISH
+            .query()
+            .param("components", list(components))
+            .param("containers", list(containers));
+        transaction.run(cypher::PUBLISH, query).await
+    }
+
+    async fn seal(
+        &self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        scene: &Scene,
+        census: Option<BoltType>,
+        mark: &str,
+    ) -> Result<()> {
+        let mut end = scene.shard.log.1;
+        let commits = self.commits.iter().zip(&self.records).map(|((commit, _), record)| {
+            end += record.len() as u64;
+            map([
+                ("cursor", commit.cursor.number().cast_signed().into()),
+                ("record", bytes(record.clone())),
+                ("operation", commit.operation_id.as_ref().map_or_else(null, |id| id.as_str().into())),
+                ("end", end.cast_signed().into()),
+                ("mark", mark.into()),
+            ])
+        });
+        let commits = list(commits.collect::<Vec<_>>());
+        let operations = self.outcomes.iter().map(|outcome| {
+            let cursor = outcome.cursor.cast_signed();
+            map([
+                ("id", outcome.id.as_str().into()),
+                ("fingerprint", bytes(outcome.fingerprint.to_vec())),
+                ("cursor", cursor.into()),
+                ("idle", if outcome.idle { cursor.into() } else { null() }),
+            ])
+        });
+        let (facet_sets, sets) = {
+            let facets = shared.facets.read();
+            let words = |(number, set): (SetNumber, &crate::neo4j::facets::FacetSet)| {
+                map([
+                    ("number", i64::from(number).into()),
+                    ("facets", list(set.words().into_iter().map(BoltType::from))),
+                ])
+            };
+            (facets.count(), list(facets.from(scene.shard.facet_sets).map(words)))
+        };
+        let mut shard = BoltMap::default();
+        let mut put = |name: &str, value: BoltType| shard.put(BoltString::from(name), value);
+        let idle = self.outcomes.iter().filter(|outcome| outcome.idle).count() as u64;
+        put("cursor", self.newest.cast_signed().into());
+        put("facetSets", i64::from(facet_sets).into());
+        put("idle", (scene.shard.idle + idle).cast_signed().into());
+        put("logEnd", end.cast_signed().into());
+        put("mark", mark.into());
+        if let Some(lease) = self.lease {
+            put("lease", lease.cast_signed().into());
+        }
+        if let Some(census) = census {
+            put("census", census);
+        }
+        let query = cypher::SEAL
+            .query()
+            .param("facetSets", sets)
+            .param("commits", commits)
+            .param("operations", list(operations))
+            .param("shard", BoltType::Map(shard));
+        transaction.run(cypher::SEAL, query).await
+    }
+
+    /// Tells the callers, in the order in which they were planned.
+    pub fn answer(self, requests: Vec<Request>) {
+        for (request, planned) in requests.into_iter().zip(self.planned) {
+            match (request, planned) {
+                (Request::Apply { reply, .. }, Planned::Receipt(outcome)) => drop(reply.send(outcome)),
+                (Request::Lease { reply, .. }, Planned::Lease(outcome)) => drop(reply.send(outcome)),
+                // Planned in order, so these never meet; a caller that is told nothing learns that the writer stopped.
+                (Request::Apply { .. }, _) | (Request::Lease { .. }, _) => {}
+            }
+        }
+    }
+}

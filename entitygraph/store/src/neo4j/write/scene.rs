@@ -1,0 +1,290 @@
+//! The part of the world that a batch is planned on.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use entitygraph_schema::{Catalog, Entity, EntityId, LinkKind, OperationId};
+use neo4rs::{BoltType, Row};
+
+use super::needs::Needs;
+use crate::{
+    error::{Error, Result},
+    keyed::space::Reach,
+    memory::world::World,
+    neo4j::{
+        census::Census,
+        client::Transaction,
+        number::{id, shown},
+        shared::Shared,
+        statement::{list, map},
+        statements as cypher,
+    },
+};
+
+/// An entity as it was before the batch, with what is known of it beside its record.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The entity.
+    pub entity: Arc<Entity>,
+    /// What is below it.
+    pub census: Census,
+    /// How far the inside of the zone reaches that it hosts.
+    pub reach: Reach,
+}
+
+impl Node {
+    /// Bytes in memory, for the cache.
+    pub fn size_bytes(&self) -> usize {
+        self.entity.size_bytes() + self.census.sets().count() * 24 + 64
+    }
+}
+
+/// Kind, lower end and higher end of a link.
+pub type LinkKey = (LinkKind, EntityId, EntityId);
+
+/// A link as it was: its cost, and the zones of its ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredLink {
+    /// What passing it costs.
+    pub cost: f64,
+    /// Zone of the lower end.
+    pub from: EntityId,
+    /// Zone of the higher end.
+    pub to: EntityId,
+}
+
+/// How far the shard is, read under its lock.
+#[derive(Debug, Clone, Default)]
+pub struct ShardRow {
+    /// The newest commit.
+    pub cursor: u64,
+    /// The next id to lease, 0 when none is left.
+    pub lease: u64,
+    /// The first commit that is kept.
+    pub first: u64,
+    /// Sets of facets.
+    pub facet_sets: u32,
+    /// What is in the world.
+    pub census: Census,
+    /// Outcomes on record of operations that changed nothing.
+    pub idle: u64,
+    /// Bytes of all commits before `first`, and of all commits.
+    pub log: (u64, u64),
+}
+
+/// See the module.
+pub struct Scene {
+    /// How far the shard is.
+    pub shard: ShardRow,
+    /// Everything loaded, as it was.
+    pub nodes: HashMap<EntityId, Node>,
+    /// Links loaded, as they were.
+    pub links: BTreeMap<LinkKey, StoredLink>,
+    /// Outcomes of operation ids: fingerprint and cursor.
+    pub operations: HashMap<OperationId, ([u8; 32], u64)>,
+    /// The world to plan on.
+    pub world: World,
+}
+
+/// Entities and links below what moves or dies are more than a transaction may touch.
+pub struct TooMany;
+
+type NodeRow<'a> = (&'a [u8], Option<&'a [u8]>, Option<Vec<f64>>);
+type LinkRow<'a> = (&'a str, i64, i64, f64, i64, i64);
+
+impl Scene {
+    /// Takes the shard's lock and reads what is needed and not cached. `cached` holds nodes that are true for the cursor `known`;
+    /// when the shard is farther, others wrote, and all is read.
+    pub async fn load(
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        needs: &Needs,
+        operations: &[&OperationId],
+        mut cached: impl FnMut(EntityId) -> Option<Node>,
+        catalog: Arc<Catalog>,
+    ) -> Result<Self> {
+        let mut world = World::default();
+        world.catalog = catalog;
+        let mut scene = Self {
+            shard: ShardRow::default(),
+            nodes: HashMap::new(),
+            links: BTreeMap::new(),
+            operations: HashMap::new(),
+            world,
+        };
+        let missing: Vec<_> =
+            needs.entities.iter().copied().filter(|id| !scene.take_cached(*id, &mut cached)).collect();
+        let row = scene.lock(shared, transaction, needs, operations, &missing).await?;
+        scene.read_lists(shared, &row)?;
+        Ok(scene)
+    }
+
+    /// Takes an entity and everything above it from the cache; false if some of it is not there.
+    fn take_cached(&mut self, id: EntityId, cached: &mut impl FnMut(EntityId) -> Option<Node>) -> bool {
+        let mut way = Vec::new();
+        let mut next = Some(id);
+        while let Some(at) = next {
+            if self.nodes.contains_key(&at) {
+                break;
+            }
+            let Some(node) = cached(at) else { return false };
+            next = node.entity.placement.parent;
+            way.push(node);
+        }
+        self.nodes.extend(way.into_iter().map(|node| (node.entity.id, node)));
+        true
+    }
+
+    async fn lock(
+        &mut self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        needs: &Needs,
+        operations: &[&OperationId],
+        missing: &[EntityId],
+    ) -> Result<Row> {
+        let ids = |ids: &mut dyn Iterator<Item = EntityId>| list(ids.map(|id| shown(id).into()));
+        let ports = needs
+            .ports
+            .iter()
+            .map(|(parent, port)| map([("parent", shown(*parent).into()), ("port", port.as_str().into())]));
+        let pairs = needs.links.iter().map(|(kind, a, b)| {
+            map([("kind", kind.as_str().into()), ("a", shown(*a).into()), ("b", shown(*b).into())])
+        });
+        let query = cypher::LOCK
+            .query()
+            .param("ids", ids(&mut missing.iter().copied()))
+            .param("new", ids(&mut needs.new.iter().copied()))
+            .param("ports", list(ports))
+            .param("pairs", list(pairs))
+            .param("around", ids(&mut needs.around.iter().copied()))
+            .param("operations", list(operations.iter().map(|id| BoltType::from(id.as_str()))));
+        let row = shared.single(transaction.ask(cypher::LOCK, query).await?)?;
+        let number =
+            |name| Ok::<_, Error>(shared.column::<Option<i64>>(&row, name)?.unwrap_or(0).cast_unsigned());
+        let census: Option<&[u8]> = shared.column(&row, "census")?;
+        self.shard = ShardRow {
+            cursor: number("cursor")?,
+            lease: number("lease")?,
+            first: number("first")?,
+            facet_sets: u32::try_from(number("facetSets")?).unwrap_or(u32::MAX),
+            census: read_census(shared, census)?,
+            idle: number("idle")?,
+            log: (number("logStart")?, number("logEnd")?),
+        };
+        Ok(row)
+    }
+
+    fn read_lists(&mut self, shared: &Shared, row: &Row) -> Result<()> {
+        for list in ["entities", "occupants"] {
+            self.read_nodes(shared, shared.column(row, list)?)?;
+        }
+        for list in ["pairs", "links"] {
+            self.read_links(shared, shared.column(row, list)?)?;
+        }
+        for buried in shared.column::<Vec<i64>>(row, "buried")? {
+            self.world.buried.extend(id(buried));
+        }
+        for (operation, fingerprint, cursor) in shared.column::<Vec<(&str, &[u8], i64)>>(row, "operations")? {
+            let read = || Some((OperationId::new(operation).ok()?, fingerprint.try_into().ok()?));
+            let (operation, fingerprint) = read().ok_or_else(|| {
+                shared.client.place.corrupt(format!("the outcome of operation {operation}"))
+            })?;
+            self.operations.insert(operation, (fingerprint, cursor.cast_unsigned()));
+        }
+        Ok(())
+    }
+
+    /// Reads what is below what moves or dies, as far as that matters.
+    pub async fn load_below(
+        &mut self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        needs: &Needs,
+        allowed: usize,
+    ) -> Result<std::result::Result<(), TooMany>> {
+        let has_below = |id: &&EntityId| self.nodes.get(*id).is_some_and(|node| !node.census.is_empty());
+        let mut ids: HashSet<EntityId> = needs.buried.iter().filter(has_below).copied().collect();
+        for moved in needs.moved.iter().filter(has_below) {
+            let host = self.nodes.get(moved).is_some_and(|node| node.entity.zone.is_some());
+            // What is inside a host goes with it untouched, unless all of it is buried where it arrives.
+            if !host || !needs.buried.is_empty() {
+                ids.insert(*moved);
+            }
+        }
+        let carries = |id: &&EntityId| {
+            self.nodes.get(*id).is_some_and(|node| node.entity.zone.is_none() && node.census.has_riding())
+        };
+        ids.extend(needs.posed.iter().filter(carries));
+        if ids.is_empty() {
+            return Ok(Ok(()));
+        }
+        let query = cypher::BELOW
+            .query()
+            .param("ids", list(ids.into_iter().map(|id| shown(id).into())))
+            .param("limit", i64::try_from(allowed + 1).unwrap_or(i64::MAX));
+        let row = shared.single(transaction.ask(cypher::BELOW, query).await?)?;
+        let nodes: Vec<NodeRow<'_>> = shared.column(&row, "entities")?;
+        let links: Vec<LinkRow<'_>> = shared.column(&row, "links")?;
+        if nodes.len() + links.len() > allowed {
+            return Ok(Err(TooMany));
+        }
+        self.read_nodes(shared, nodes)?;
+        self.read_links(shared, links)?;
+        Ok(Ok(()))
+    }
+
+    fn read_nodes(&mut self, shared: &Shared, rows: Vec<NodeRow<'_>>) -> Result<()> {
+        for (record, census, reach) in rows {
+            let entity: Arc<Entity> = Arc::new(shared.decode("an entity", record)?);
+            let reach = match reach.as_deref() {
+                None => Reach::NOTHING,
+                Some([metres, largest]) => Reach::of(*metres, *largest).unwrap_or(Reach::NOTHING),
+                Some(other) => {
+                    return Err(shared.client.place.corrupt(format!("the reach of {}: {other:?}", entity.id)));
+                }
+            };
+            self.nodes.insert(entity.id, Node { census: read_census(shared, census)?, entity, reach });
+        }
+        Ok(())
+    }
+
+    fn read_links(&mut self, shared: &Shared, rows: Vec<LinkRow<'_>>) -> Result<()> {
+        for (kind, a, b, cost, from, to) in rows {
+            let read = || {
+                Some((
+                    (kind.parse().ok()?, id(a)?, id(b)?),
+                    StoredLink { cost, from: id(from)?, to: id(to)? },
+                ))
+            };
+            let (key, link) = read()
+                .ok_or_else(|| shared.client.place.corrupt(format!("the link {kind} of {a} and {b}")))?;
+            self.links.insert(key, link);
+        }
+        Ok(())
+    }
+
+    /// Puts everything into the world to plan on.
+    pub fn set_up(&mut self) {
+        let mut here: HashMap<EntityId, u64> = HashMap::new();
+        for node in self.nodes.values() {
+            self.world.set(node.entity.id, Some(node.entity.clone()));
+            if let Some(parent) = node.entity.placement.parent {
+                *here.entry(parent).or_default() += 1;
+            }
+        }
+        for (id, node) in &self.nodes {
+            if node.census.children() > here.get(id).copied().unwrap_or(0) {
+                self.world.set_elsewhere(*id);
+            }
+        }
+        self.world.links.extend(self.links.iter().map(|(key, link)| (key.clone(), link.cost)));
+    }
+}
+
+fn read_census(shared: &Shared, bytes: Option<&[u8]>) -> Result<Census> {
+    let Some(bytes) = bytes else { return Ok(Census::default()) };
+    Census::decode(bytes).ok_or_else(|| shared.client.place.corrupt("a census does not decode"))
+}
