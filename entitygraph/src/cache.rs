@@ -209,8 +209,11 @@ impl Cache {
                     self.forget_around(&mut told, entity.placement.parent, commit.cursor);
                     told.touch(entity.id, commit.cursor);
                 }
-                Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {
-                }
+                Change::Component(_)
+                | Change::Container(_)
+                | Change::Linked(_)
+                | Change::Unlinked { .. }
+                | Change::Entombed(_) => {}
             }
         }
         if marked_somewhere {

@@ -166,6 +166,48 @@ impl Catalog {
         Ok(Arc::new(Container { id, version, draft: draft.clone() }))
     }
 
+    /// Whether a container of another store, taken over as it is, would be new here. One that is at odds with what is here
+    /// in number, name, kind or version is refused.
+    pub fn adopts(&self, container: &Container) -> Result<bool, Refusal> {
+        let name = &container.draft.name;
+        let invalid = |reason: String| Refusal::Container { container: name.clone(), reason };
+        radius("the radius", container.draft.radius)?;
+        self.registry.check_held(&container.draft.components)?;
+        let id = container.id;
+        if let Some(other) = self.container_by_name(name.as_str()).filter(|other| other.id != id) {
+            return Err(invalid(format!("it has number {id} there and {} here", other.id)));
+        }
+        match self.container(id) {
+            None => Ok(true),
+            Some(known) if **known == *container => Ok(false),
+            Some(known) if known.draft.name != *name => {
+                Err(invalid(format!("it has number {id}, which is `{}` here", known.draft.name)))
+            }
+            Some(known) if known.draft.kind != container.draft.kind => Err(invalid(format!(
+                "its kind is `{}` there and `{}` here",
+                container.draft.kind, known.draft.kind
+            ))),
+            Some(known) if known.version >= container.version => {
+                let (there, here) = (container.version, known.version);
+                Err(invalid(format!("its version {there} is not newer than version {here} here")))
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// Refuses an entity of another store that speaks of containers, components and variables that are not here.
+    pub fn check_adopted(&self, entity: &Entity) -> Result<(), Refusal> {
+        if let Some(source) = &entity.source {
+            let containers =
+                std::iter::once(source.container).chain(source.slot.as_ref().map(|slot| slot.container));
+            for id in containers {
+                self.container(id).ok_or_else(|| Refusal::UnknownContainer { container: id.to_string() })?;
+            }
+        }
+        self.registry.check_held(&entity.components)?;
+        Entity::check_size(&entity.labels, &entity.components)
+    }
+
     /// Whether `from` is or holds the container named `name`. Those in `harmless` are known not to; it grows by what was
     /// looked at, so that all children together cost one walk.
     fn holds(&self, from: &Container, name: &ContainerName, harmless: &mut BTreeSet<ContainerId>) -> bool {

@@ -24,7 +24,8 @@ pub enum Change {
     Created(Arc<Entity>),
     /// An entity was changed; a new parent edge is part of the patch. The patch holds what differs
     /// ([`crate::Patch::between`]), with the other stored variables of each group ([`crate::Patch::expand_groups`]), and
-    /// nothing else; the revision is the one after the last, however many operations had a part in it.
+    /// nothing else; the revision is the one after the last, however many operations had a part in it (an adopted entity
+    /// may skip some).
     Changed {
         /// Which.
         entity: EntityId,
@@ -47,6 +48,8 @@ pub enum Change {
         /// The end with the higher id.
         b: EntityId,
     },
+    /// An id was marked as used and gone that no entity ever had here: a world that is being moved brought it along.
+    Entombed(EntityId),
 }
 
 /// A committed transaction as readers of the change feed get it.
@@ -58,6 +61,6 @@ pub struct Commit {
     pub operation_id: Option<OperationId>,
     /// What it did on the whole, with at most one entry for each entity and link, never empty: what was published; what
     /// was created, parents first; what was changed; links; what was buried, children first. Each entry speaks only of
-    /// what is there by then.
+    /// what is there by then. Ids that were entombed come last.
     pub changes: Vec<Change>,
 }

@@ -246,6 +246,58 @@ impl Registry {
         Ok(Arc::new(ComponentType { id, name: draft.name.clone(), version, variables, retired }))
     }
 
+    /// Whether a type of another store, taken over as it is, would be new here. One that is at odds with what is here in
+    /// number, name or version is refused.
+    pub fn adopts(&self, component: &ComponentType) -> Result<bool, Refusal> {
+        let invalid = |reason: String| Refusal::Invalid { what: "an adopted component type", reason };
+        let (id, name) = (component.id, &component.name);
+        let by_name = self.by_name(name.as_str());
+        if let Some(other) = by_name.filter(|other| other.id != id) {
+            return Err(invalid(format!("`{name}` has number {id} there and {} here", other.id)));
+        }
+        match self.get(id) {
+            None => Ok(true),
+            Some(known) if **known == *component => Ok(false),
+            Some(known) if known.name != *name => {
+                Err(invalid(format!("number {id} is `{name}` there and `{}` here", known.name)))
+            }
+            Some(known) if known.version >= component.version => Err(invalid(format!(
+                "version {} of `{name}` is not newer than version {} here",
+                component.version, known.version
+            ))),
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// As [`Self::check`], for what an adopted entity holds: also values of retired variables, and of some that were
+    /// persisted when they were set.
+    pub fn check_held(&self, components: &Components) -> Result<(), Refusal> {
+        for (id, values) in &components.0 {
+            let component = self.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
+            for (variable, value) in values {
+                let known = component.variables.iter().chain(&component.retired).find(|v| v.id == *variable);
+                let known = known.ok_or_else(|| Refusal::UnknownVariable {
+                    component: component.name.clone(),
+                    variable: variable.to_string(),
+                })?;
+                if value.kind() != known.kind() {
+                    return Err(Refusal::WrongKind {
+                        component: component.name.clone(),
+                        variable: known.draft.name.clone(),
+                        expected: known.kind(),
+                        found: value.kind(),
+                    });
+                }
+                value.check().map_err(|source| Refusal::Value {
+                    component: component.name.clone(),
+                    variable: known.draft.name.clone(),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     fn check_draft(&self, draft: &ComponentDraft) -> Result<(), Refusal> {
         let count = draft.variables.len();
         if count > ComponentType::MAX_VARIABLES {

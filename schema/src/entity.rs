@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     component::Components,
+    delta::Patch,
     id::{ContainerId, EntityId},
     order::{Epoch, Layer, Revision},
     refusal::Refusal,
-    space::{Aabb, Pose},
+    space::{Aabb, Pose, radius},
     text::{ChildName, EntityName, Kind, Label, OwnerId, PortName},
 };
 
@@ -134,6 +135,41 @@ impl Entity {
             Some((what, count, max)) => Err(Refusal::TooMany { what, count: count as u64, max: max as u64 }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses to be adopted in the place of `before`, the entity of the same id, if there is one: when it is another entity
+    /// or no newer revision of it, and what no entity may be.
+    pub fn check_adoption(&self, before: Option<&Self>) -> Result<(), Refusal> {
+        let entity = self.id;
+        let invalid = |reason: String| Refusal::Invalid { what: "an adopted entity", reason };
+        radius("the radius", self.radius)?;
+        self.placement.pose.map(Pose::check).transpose()?;
+        let Placement { parent, port, pose } = &self.placement;
+        if parent.is_none() && (self.zone.is_none() || port.is_some() || pose.is_some()) {
+            return Err(Refusal::RootNotZone { entity });
+        }
+        let Some(before) = before else { return Ok(()) };
+        if (&self.kind, &self.source) != (&before.kind, &before.source) {
+            return Err(invalid(format!(
+                "entity {entity} is another one here: it differs in kind or container"
+            )));
+        }
+        if parent.is_none() && before.placement.parent.is_some() {
+            return Err(invalid(format!("entity {entity} has a parent here and cannot become a world root")));
+        }
+        if self.revision < before.revision || (self.revision == before.revision && !self.same_as(before)) {
+            let (expected, found) = (self.revision, before.revision);
+            return Err(Refusal::StaleRevision { entity, expected, found });
+        }
+        Ok(())
+    }
+
+    /// Whether both are the same to the last bit, revision and epoch included.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let fixed = |entity: &Self| (entity.id, entity.revision, entity.epoch, entity.placement.parent);
+        fixed(self) == fixed(other)
+            && (&self.kind, &self.source) == (&other.kind, &other.source)
+            && Patch::between(self, other).is_empty()
     }
 
     /// The entity as it is right after its creation.

@@ -1,9 +1,13 @@
 //! Questions to the graph and the shapes of their answers. All lists are paged; a cursor of a page is opaque.
 
+use std::sync::Arc;
+
 use glam::DVec3;
 
 use crate::{
+    entity::Entity,
     id::{ComponentId, ContainerId, EntityId},
+    link::Link,
     order::{Cursor, Layer},
     text::{Kind, Label},
 };
@@ -64,6 +68,33 @@ pub struct At<T> {
     pub cursor: Cursor,
     /// The answer.
     pub value: T,
+}
+
+/// What sort of record is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordSort {
+    /// Whole entities, by id.
+    Entity,
+    /// Ids that were used and are gone, by id.
+    Buried,
+    /// Links, by lower end, kind and higher end.
+    Link,
+}
+
+impl RecordSort {
+    /// Every sort.
+    pub const ALL: [Self; 3] = [Self::Entity, Self::Buried, Self::Link];
+}
+
+/// What a store holds besides its catalog, one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A living entity.
+    Entity(Arc<Entity>),
+    /// An id that was used and is gone.
+    Buried(EntityId),
+    /// A link.
+    Link(Link),
 }
 
 /// Order of a parent's children.

@@ -402,6 +402,7 @@ pub fn changes() -> impl Strategy<Value = Change> {
         entities().prop_map(|entity| Change::Buried(entity.into())),
         links().prop_map(Change::Linked),
         links().prop_map(|Link { kind, a, b, .. }| Change::Unlinked { kind, a, b }),
+        entity_ids().prop_map(Change::Entombed),
     ]
 }
 
@@ -442,6 +443,10 @@ pub fn operations() -> impl Strategy<Value = Operation> {
         links().prop_map(Operation::Link),
         (names(), entity_ids(), entity_ids()).prop_map(|(kind, a, b)| Operation::Unlink { kind, a, b }),
         (entity_ids(), any::<bool>()).prop_map(|(entity, subtree)| Operation::Bury { entity, subtree }),
+        component_types().prop_map(|component| Operation::AdoptComponent(component.into())),
+        containers().prop_map(|container| Operation::AdoptContainer(container.into())),
+        collection::vec(entities().prop_map(Into::into), 0..3).prop_map(Operation::Adopt),
+        entity_ids().prop_map(Operation::Entomb),
     ]
 }
 

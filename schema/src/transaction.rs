@@ -1,10 +1,12 @@
 //! Writes: a list of operations with preconditions, all or nothing.
 
+use std::sync::Arc;
+
 use crate::{
-    component::ComponentDraft,
-    container::ContainerDraft,
+    component::{ComponentDraft, ComponentType},
+    container::{Container, ContainerDraft},
     delta::Patch,
-    entity::NewEntity,
+    entity::{Entity, NewEntity},
     id::{ContainerId, EntityId},
     link::Link,
     order::{ContainerVersion, Cursor, Epoch, Revision},
@@ -87,6 +89,32 @@ pub enum Operation {
         /// With all below it; without this an entity that has children is refused.
         subtree: bool,
     },
+    /// Takes a component type over from another store, with its number and version. Older than the one that is there, or
+    /// at odds with it in number or name, it is refused. This and what follows is for moving whole worlds: no request of
+    /// the API becomes one of these.
+    AdoptComponent(Arc<ComponentType>),
+    /// Takes a container over from another store, in the same way.
+    AdoptContainer(Arc<Container>),
+    /// Takes entities over from another store exactly as they are, revision, epoch and place in the tree included: new
+    /// ones, or newer revisions of those that are there. Each keeps that revision, whatever else the transaction does to it.
+    ///
+    /// They are judged together once all are in, so their order means nothing and occupants of ports may swap: each has
+    /// its parent, none is below itself, no port has two occupants. What was judged when they were written is not judged
+    /// again (what ports take, how deep the tree is): containers may have changed since. Poses below a moved entity stay as
+    /// they are.
+    Adopt(Vec<Arc<Entity>>),
+    /// Marks an id as used and gone, as if its entity had been buried here. One that is buried already changes nothing.
+    Entomb(EntityId),
+}
+
+impl Operation {
+    /// How many operations it counts for in limits: one for each entity.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Adopt(entities) => entities.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// A transaction to be committed.
@@ -107,6 +135,11 @@ impl Transaction {
     /// A transaction of these operations, without preconditions.
     pub fn of(operations: impl Into<Vec<Operation>>) -> Self {
         Self { operations: operations.into(), ..Self::default() }
+    }
+
+    /// How many operations it counts for in limits.
+    pub fn weight(&self) -> usize {
+        self.operations.iter().map(Operation::weight).sum()
     }
 
     /// Names the transaction, for safe retries.

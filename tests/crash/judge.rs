@@ -229,7 +229,11 @@ fn replay(commit: &Commit, world: &mut BTreeMap<EntityId, Entity>) -> Result<()>
             }
             // What was created in the same transaction is told as buried only.
             Change::Buried(entity) => drop(world.remove(&entity.id)),
-            Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => {}
+            Change::Component(_)
+            | Change::Container(_)
+            | Change::Linked(_)
+            | Change::Unlinked { .. }
+            | Change::Entombed(_) => {}
         }
     }
     Ok(())

@@ -167,6 +167,10 @@ fn moves(change: &Change) -> bool {
             let patch = &delta.patch;
             patch.pose.is_some() || patch.parent.is_some() || patch.radius.is_some() || patch.layer.is_some()
         }
-        Change::Component(_) | Change::Container(_) | Change::Linked(_) | Change::Unlinked { .. } => false,
+        Change::Component(_)
+        | Change::Container(_)
+        | Change::Linked(_)
+        | Change::Unlinked { .. }
+        | Change::Entombed(_) => false,
     }
 }

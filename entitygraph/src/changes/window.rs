@@ -114,7 +114,7 @@ impl Window {
                     window.order.push((cursor, entity.id));
                 }
                 Change::Linked(Link { a, b, .. }) | Change::Unlinked { a, b, .. } => wanted.extend([*a, *b]),
-                Change::Component(_) | Change::Container(_) => {}
+                Change::Component(_) | Change::Container(_) | Change::Entombed(_) => {}
             }
         }
         loop {
@@ -158,7 +158,7 @@ impl Window {
             }
             Change::Linked(Link { a, b, .. }) | Change::Unlinked { a, b, .. } => [a, b]
                 .map(|end| step(self.place_before(*end, cursor), self.place_before(*end, cursor.next()))),
-            Change::Component(_) | Change::Container(_) => [None, None],
+            Change::Component(_) | Change::Container(_) | Change::Entombed(_) => [None, None],
         };
         steps.into_iter().flatten()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Commit, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
 use tokio::sync::watch;
@@ -119,6 +119,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Entities by id, in the order asked; `None` for those that do not exist. At most [`PageRequest::MAX_FIRST`] ids.
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>>;
+
+    /// Everything of one sort that the store holds, in an order that is the same in every store and does not follow the
+    /// tree: for copies and comparisons. Each page is true at the cursor it names; what is there all the while is listed
+    /// exactly once, however it moves in the tree. A page may end early when its records are large.
+    async fn records(&self, sort: RecordSort, page: PageRequest) -> Result<At<Page<Record>>>;
 
     /// Children of a parent in order; without a parent the world roots. An unknown parent is refused.
     async fn children(

@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use entitygraph_store::{Accepted, Durable, Error, Feed, MemoryStore, Result, Store, StoreInfo};
 use glam::DVec3;
@@ -147,6 +147,9 @@ impl Store for GatedStore {
     }
     async fn total(&self, below: Option<EntityId>) -> Result<At<u64>> {
         self.inner.total(below).await
+    }
+    async fn records(&self, sort: RecordSort, page: PageRequest) -> Result<At<Page<Record>>> {
+        self.inner.records(sort, page).await
     }
     async fn counts(&self, below: Option<EntityId>) -> Result<At<Vec<(Facet, u64)>>> {
         self.inner.counts(below).await

@@ -40,6 +40,10 @@ impl Form for Change {
                 a.put(out);
                 b.put(out);
             }
+            Self::Entombed(entity) => {
+                out.push(8);
+                entity.put(out);
+            }
         }
     }
 
@@ -61,6 +65,7 @@ impl Form for Change {
                 }
                 Self::Unlinked { kind, a, b }
             }
+            8 => Self::Entombed(Form::take(input)?),
             tag => return Err(input.error(start, Fault::Tag { what: Self::NAME, tag })),
         })
     }

@@ -43,10 +43,10 @@
 //! | child | name, container name, fields: \[pose, port, overrides, labels] |
 //! | container draft | name, kind, fields: \[radius, zone, root, transient, labels, ports, components, children] |
 //! | container | id, version, container draft |
-//! | change | tag: component 1, container 2, created 3, changed 4 (entity, left?, delta), buried 5 (the entity as it was last), linked 6, unlinked 7 (kind, lower end, higher end) |
+//! | change | tag: component 1, container 2, created 3, changed 4 (entity, left?, delta), buried 5 (the entity as it was last), linked 6, unlinked 7 (kind, lower end, higher end), entombed 8 (id) |
 //! | commit | cursor, operation id?, list of changes |
 //! | precondition | tag: exists 1, absent 2, revision 3, epoch 4, port free 5, container version 6; subject, then what it must be |
-//! | operation | tag: publish component 1, publish container 2, create 3, change 4 (entity, patch), re-parent 5 (entity, parent, port?, new pose), link 6, unlink 7 (kind, end, end), bury 8 (entity, subtree) |
+//! | operation | tag: publish component 1, publish container 2, create 3, change 4 (entity, patch), re-parent 5 (entity, parent, port?, new pose), link 6, unlink 7 (kind, end, end), bury 8 (entity, subtree), adopt component 9, adopt container 10, adopt 11 (list of entities), entomb 12 (id) |
 //! | new pose | tag: keep world 1, at 2 (pose), ride 3 |
 //! | transaction | operation id?, list of preconditions, list of operations |
 //!

@@ -325,15 +325,17 @@ fn golden_commits() {
         Change::Buried(Entity::created(item(2, 1), Epoch::ZERO).into()),
         Change::Linked(Link::new(name("j"), two, one, 1.0)),
         Change::Unlinked { kind: name("j"), a: one, b: two },
+        Change::Entombed(two),
     ];
     golden(
         Commit { cursor: Cursor::from_number(300), operation_id: Some(name("o")), changes },
-        "ac02 01 01 6f 05
+        "ac02 01 01 6f 06
          03 01 00 02 04 6974656d 04 01
          04 02 01 01 02 00 00
          05 01 00 02 04 6974656d 04 01
          06 01 6a 01 02 000000000000f03f
-         07 01 6a 01 02",
+         07 01 6a 01 02
+         08 02",
     );
     let component = ComponentType {
         id: component_id(1),
@@ -377,11 +379,34 @@ fn golden_transactions() {
             Operation::Link(Link::new(name("j"), one, two, 1.0)),
             Operation::Unlink { kind: name("j"), a: two, b: one },
             Operation::Bury { entity: two, subtree: true },
+            Operation::AdoptComponent(
+                ComponentType {
+                    id: component_id(3),
+                    name: name("c"),
+                    version: 4,
+                    variables: vec![],
+                    retired: vec![],
+                }
+                .into(),
+            ),
+            Operation::AdoptContainer(
+                Container {
+                    id: container_id(3),
+                    version: ContainerVersion::from_number(4),
+                    draft: ContainerDraft { radius: 0.0, ..container_draft("c", "k") },
+                }
+                .into(),
+            ),
+            Operation::Adopt(vec![
+                Entity { revision: Revision::from_number(9), ..Entity::created(item(2, 1), Epoch::ZERO) }
+                    .into(),
+            ]),
+            Operation::Entomb(two),
         ],
     };
     golden(
         transaction,
-        "01 01 6f 06 01 01 02 01 03 01 05 04 01 06 05 01 01 70 06 07 08 0a
+        "01 01 6f 06 01 01 02 01 03 01 05 04 01 06 05 01 01 70 06 07 08 0e
          01 01 63 00 00 00
          02 01 63 01 6b 00
          03 02 04 6974656d 04 01
@@ -391,7 +416,11 @@ fn golden_transactions() {
          05 02 01 00 03
          06 01 6a 01 02 000000000000f03f
          07 01 6a 02 01
-         08 02 01",
+         08 02 01
+         09 03 04 01 63 00
+         0a 03 04 01 63 01 6b 00
+         0b 01 09 00 02 04 6974656d 04 01
+         0c 02",
     );
 }
 

@@ -122,6 +122,22 @@ impl Form for Operation {
                 entity.put(out);
                 subtree.put(out);
             }
+            Self::AdoptComponent(component) => {
+                out.push(9);
+                component.put(out);
+            }
+            Self::AdoptContainer(container) => {
+                out.push(10);
+                container.put(out);
+            }
+            Self::Adopt(entities) => {
+                out.push(11);
+                entities.put(out);
+            }
+            Self::Entomb(entity) => {
+                out.push(12);
+                entity.put(out);
+            }
         }
     }
 
@@ -141,6 +157,10 @@ impl Form for Operation {
             6 => Self::Link(Form::take(input)?),
             7 => Self::Unlink { kind: Form::take(input)?, a: Form::take(input)?, b: Form::take(input)? },
             8 => Self::Bury { entity: Form::take(input)?, subtree: Form::take(input)? },
+            9 => Self::AdoptComponent(Form::take(input)?),
+            10 => Self::AdoptContainer(Form::take(input)?),
+            11 => Self::Adopt(Form::take(input)?),
+            12 => Self::Entomb(Form::take(input)?),
             tag => return Err(input.error(start, Fault::Tag { what: Self::NAME, tag })),
         })
     }

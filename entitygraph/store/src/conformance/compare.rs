@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use entitygraph_schema::{
     ComponentId, ContainerId, EntityId, Layer, LinkKind, OwnerId, Route,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, RecordSort},
 };
 use glam::DVec3;
 
@@ -18,8 +18,20 @@ use crate::{Result, Store};
 /// among equally cheap ones, the last bits of distances.
 pub async fn compare(one: &Shared, other: &Shared) {
     let snapshot = Snapshot::take(one).await;
-    same("the world", &snapshot, &Snapshot::take(other).await);
+    same("the cursor", snapshot.cursor, Snapshot::take(other).await.cursor);
     same("the world as told", &snapshot, &Snapshot::replayed(other).await);
+    compare_worlds(one, other).await;
+}
+
+/// Compares every answer of two stores that hold the same world, however it came into them.
+pub async fn compare_worlds(one: &Shared, other: &Shared) {
+    let snapshot = Snapshot::take(one).await;
+    let cursor = snapshot.cursor;
+    same("the world", &snapshot, &Snapshot { cursor, ..Snapshot::take(other).await });
+    for sort in RecordSort::ALL {
+        let expected = pages(100, |page| one.records(sort, page)).await;
+        same(&format!("all {sort:?}"), expected, pages(3, |page| other.records(sort, page)).await);
+    }
     let nodes: Vec<_> = std::iter::once(None).chain(snapshot.entities.keys().copied().map(Some)).collect();
     for node in &nodes {
         below(one, other, &snapshot, *node).await;

@@ -37,6 +37,7 @@ pub mod space;
 
 pub mod changes;
 pub mod concurrency;
+pub mod moving;
 
 use build::Shared;
 
@@ -221,6 +222,19 @@ macro_rules! conformance {
                     moves_at_once_never_make_a_cycle,
                     of_many_who_want_one_port_one_gets_it,
                     a_follower_keeps_up_with_writers_and_misses_nothing;
+                moving:
+                    everything_is_listed_once_and_in_order,
+                    what_moves_and_changes_is_listed_once_all_the_same,
+                    an_adopted_entity_is_what_it_was_elsewhere,
+                    an_adopted_entity_is_told_with_the_revision_it_came_with,
+                    only_a_newer_revision_takes_the_place_of_another,
+                    entities_adopted_together_are_judged_together,
+                    adopted_entities_may_hold_what_could_not_be_written_any_more,
+                    adopted_entities_that_cannot_be_are_refused,
+                    what_is_below_an_adopted_entity_is_in_the_zone_it_comes_to,
+                    an_entombed_id_never_comes_back,
+                    component_types_and_containers_are_taken_over_with_their_numbers,
+                    a_world_taken_over_record_by_record_answers_alike;
                 random:
                     a_random_history_comes_out_as_in_the_memory_store;
             );
@@ -265,6 +279,7 @@ mod tests {
             ("pages", include_str!("pages.rs")),
             ("changes", include_str!("changes.rs")),
             ("concurrency", include_str!("concurrency.rs")),
+            ("moving", include_str!("moving.rs")),
             ("random", include_str!("random.rs")),
         ];
         for (noun, file) in nouns {

@@ -96,7 +96,8 @@ impl Generator {
         let crowded = world.entities.len() > CROWDED;
         match self.rng.usize(..100) {
             _ if world.entities.is_empty() => Operation::Create(self.new_root()),
-            0..3 => Operation::PublishComponent(self.component(world)),
+            0 => self.taken_over(world, so_far),
+            1..3 => Operation::PublishComponent(self.component(world)),
             3..7 => Operation::PublishContainer(self.container(world)),
             7..9 => Operation::Create(self.new_root()),
             9..40 if !crowded => Operation::Create(self.new_entity(world, so_far)),
@@ -105,7 +106,8 @@ impl Generator {
                 let patch = self.patch(world);
                 Operation::Change(entity, patch)
             }
-            60..80 => self.reparent(world, so_far),
+            60..65 => self.adopt(world, so_far),
+            65..80 => self.reparent(world, so_far),
             80..88 => Operation::Link(self.link(world, so_far)),
             88..91 => self.unlink(world, so_far),
             91..94 => Operation::Bury { entity: self.somebody(world, so_far), subtree: self.rng.bool() },
@@ -269,6 +271,79 @@ impl Generator {
             port = Some(text(self.one_of(&PORTS)));
         }
         Operation::Reparent { entity: self.somebody(world, so_far), parent, port, pose }
+    }
+
+    /// Some entities at their next revision, elsewhere and otherwise, and now and then a new one.
+    fn adopt(&mut self, world: &Snapshot, so_far: &Transaction) -> Operation {
+        let mut adopted = BTreeMap::new();
+        for _ in 0..self.rng.usize(1..=4) {
+            let known = world.entities.get(&self.somebody(world, so_far));
+            let mut entity = match known {
+                Some(known) if !self.chance(6) => known.clone(),
+                _ => Entity {
+                    revision: Revision::ZERO,
+                    ..Entity::created(self.new_entity(world, so_far), Epoch::ZERO)
+                },
+            };
+            if !self.chance(20) {
+                entity.revision = entity.revision.next();
+            }
+            match self.rng.usize(..8) {
+                0..3 if entity.placement.parent.is_some() => {
+                    entity.placement.parent = Some(self.somebody(world, so_far));
+                    entity.placement.port = self.chance(3).then(|| text(self.one_of(&PORTS)));
+                }
+                3 => entity.placement.pose = self.rng.bool().then(|| self.pose()),
+                4 => entity.zone = self.rng.bool().then(|| cube(self.rng.f64() * 500.0)),
+                5 => entity.ordinal = self.rng.i64(-2..3),
+                6 => self.values(world).into_iter().for_each(|(component, values)| {
+                    let values = values.variables.into_iter().filter_map(|(id, value)| Some((id, value?)));
+                    entity.components.0.insert(component, values.collect());
+                }),
+                _ => entity.name = text(self.one_of(&NAMES)),
+            }
+            adopted.insert(entity.id, Arc::new(entity));
+        }
+        let mut adopted: Vec<_> = adopted.into_values().collect();
+        // Those that are somewhere go to each other's places.
+        if self.chance(4)
+            && let [one, other, ..] = &mut adopted[..]
+            && one.placement.parent.is_some()
+            && other.placement.parent.is_some()
+        {
+            let place = one.placement.clone();
+            Arc::make_mut(one).placement = other.placement.clone();
+            Arc::make_mut(other).placement = place;
+        }
+        self.rng.shuffle(&mut adopted);
+        Operation::Adopt(adopted)
+    }
+
+    /// What comes with a world that is taken over besides its entities.
+    fn taken_over(&mut self, world: &Snapshot, so_far: &Transaction) -> Operation {
+        match self.rng.usize(..3) {
+            0 => {
+                let newer = self.rng.choice(world.components.values()).cloned().map(|mut component| {
+                    component.version += u32::from(!self.chance(4));
+                    component
+                });
+                newer
+                    .map_or(Operation::Entomb(id(1)), |component| Operation::AdoptComponent(component.into()))
+            }
+            1 => {
+                let newer = self.rng.choice(world.containers.values()).cloned().map(|mut container| {
+                    if !self.chance(4) {
+                        container.version = container.version.next();
+                        container.draft.radius += 1.0;
+                    }
+                    container
+                });
+                newer
+                    .map_or(Operation::Entomb(id(1)), |container| Operation::AdoptContainer(container.into()))
+            }
+            _ if self.chance(4) => Operation::Entomb(self.somebody(world, so_far)),
+            _ => Operation::Entomb(self.next_id()),
+        }
     }
 
     fn link(&mut self, world: &Snapshot, so_far: &Transaction) -> Link {

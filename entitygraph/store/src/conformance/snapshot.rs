@@ -158,6 +158,7 @@ impl Snapshot {
             Change::Unlinked { kind, a, b } => {
                 assert!(self.links.remove(&(kind.clone(), *a, *b)).is_some(), "there was no link {a}-{b}");
             }
+            Change::Entombed(id) => assert!(!self.entities.contains_key(id), "{id} is alive"),
         }
     }
 }

@@ -28,7 +28,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
 use parking_lot::RwLock;
@@ -38,7 +38,7 @@ use self::{
     engine::{Engine, EngineKind},
     fault::Place,
     options::KeyedOptions,
-    read::{counts, feed, find, links, lists, subtree},
+    read::{counts, feed, find, links, lists, records, subtree},
     recent::Recent,
     shared::Shared,
     snapshot::Snapshot,
@@ -200,6 +200,10 @@ impl Store for KeyedStore {
         lists::check_ids(ids)?;
         let ids = ids.to_vec();
         self.ask(move |snapshot| lists::entities(snapshot, &ids)).await
+    }
+
+    async fn records(&self, sort: RecordSort, page: PageRequest) -> Result<At<Page<Record>>> {
+        self.ask(move |snapshot| records::records(snapshot, sort, &page)).await
     }
 
     async fn children(

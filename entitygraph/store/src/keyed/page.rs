@@ -83,6 +83,12 @@ impl<T> Filling<T> {
         true
     }
 
+    /// Ends the page before a row that is not read any more; returns false, as [`Self::push`] does then.
+    pub fn close(&mut self) -> bool {
+        self.more = true;
+        false
+    }
+
     /// The page.
     pub fn done(self) -> Page<T> {
         Page::of(self.rows, self.more)

@@ -2,7 +2,7 @@
 
 use entitygraph_schema::{Change, Entity, EntityId, Link, LinkKind, Operation, Refusal, Transaction};
 
-use super::{checks, draft::Draft, reparent, world::World};
+use super::{adopt, checks, draft::Draft, reparent, world::World};
 
 /// Applies all of it and says what changed, or nothing of it and says why.
 pub(crate) fn transaction(world: &mut World, transaction: &Transaction) -> Result<Vec<Change>, Refusal> {
@@ -54,6 +54,18 @@ fn operation(draft: &mut Draft<'_>, operation: &Operation) -> Result<(), Refusal
         Operation::Link(link) => make_link(draft, link)?,
         Operation::Unlink { kind, a, b } => unlink(draft, kind, *a, *b)?,
         Operation::Bury { entity, subtree } => bury(draft, *entity, *subtree)?,
+        Operation::AdoptComponent(component) => {
+            if draft.world.catalog.registry.adopts(component)? {
+                draft.component(component.clone());
+            }
+        }
+        Operation::AdoptContainer(container) => {
+            if draft.world.catalog.adopts(container)? {
+                draft.container(container.clone());
+            }
+        }
+        Operation::Adopt(entities) => adopt::adopt(draft, entities)?,
+        Operation::Entomb(entity) => adopt::entomb(draft, *entity)?,
     }
     Ok(())
 }

@@ -25,6 +25,9 @@ pub(crate) struct Draft<'a> {
     published: Vec<Change>,
     /// In order of burial, as each was at the end.
     buried: Vec<Arc<Entity>>,
+    /// Those that keep the revision they came with.
+    adopted: BTreeSet<EntityId>,
+    entombed: Vec<EntityId>,
 }
 
 impl<'a> Draft<'a> {
@@ -38,6 +41,8 @@ impl<'a> Draft<'a> {
             links: BTreeMap::new(),
             published: Vec::new(),
             buried: Vec::new(),
+            adopted: BTreeSet::new(),
+            entombed: Vec::new(),
         }
     }
 
@@ -59,6 +64,17 @@ impl<'a> Draft<'a> {
 
     pub fn create(&mut self, new: NewEntity) {
         self.set(new.id, Some(Arc::new(Entity::created(new, Epoch::ZERO))));
+    }
+
+    pub fn adopt(&mut self, entity: Arc<Entity>) {
+        self.adopted.insert(entity.id);
+        self.set(entity.id, Some(entity));
+    }
+
+    pub fn entomb(&mut self, id: EntityId) {
+        if self.world.buried.insert(id) {
+            self.entombed.push(id);
+        }
     }
 
     /// Changes a living entity in the name of the transaction's writer.
@@ -109,8 +125,8 @@ impl<'a> Draft<'a> {
                 None => self.world.links.remove(&link),
             };
         }
-        for entity in self.buried {
-            self.world.buried.remove(&entity.id);
+        for id in self.buried.iter().map(|entity| entity.id).chain(self.entombed) {
+            self.world.buried.remove(&id);
         }
         self.world.catalog = self.catalog;
     }
@@ -137,7 +153,9 @@ impl<'a> Draft<'a> {
 
         for (id, before) in &self.entities {
             if let (Some(before), Some(after)) = (before, world.get(*id).cloned()) {
-                changes.extend(changed(world, before, &after));
+                let revision =
+                    if self.adopted.contains(id) { after.revision } else { before.revision.next() };
+                changes.extend(changed(world, before, &after, revision));
             }
         }
 
@@ -158,19 +176,27 @@ impl<'a> Draft<'a> {
             let seen = before.get(&last.id).and_then(|before| before.as_ref()).unwrap_or(&last);
             changes.push(Change::Buried(seen.clone()));
         }
+        let mut entombed = self.entombed;
+        entombed.sort();
+        changes.extend(entombed.into_iter().map(Change::Entombed));
         changes
     }
 }
 
-/// Compares an entity with itself before the transaction. Without a difference it is put back, revision and all.
-fn changed(world: &mut World, before: &Arc<Entity>, after: &Arc<Entity>) -> Option<Change> {
+/// Compares an entity with itself before the transaction. Without a difference it is put back, else it is at `revision`.
+fn changed(
+    world: &mut World,
+    before: &Arc<Entity>,
+    after: &Arc<Entity>,
+    revision: Revision,
+) -> Option<Change> {
     let mut patch = Patch::between(before, after);
-    if patch.is_empty() && before.epoch == after.epoch {
+    let newer = after.revision != before.revision;
+    if patch.is_empty() && before.epoch == after.epoch && !newer {
         world.set(before.id, Some(before.clone()));
         return None;
     }
     patch.expand_groups(after, &world.catalog.registry);
-    let revision: Revision = before.revision.next();
     let left = patch.parent.as_ref().and(before.placement.parent);
     world.set(before.id, Some(Arc::new(Entity { revision, ..Entity::clone(after) })));
     Some(Change::Changed {

@@ -7,7 +7,7 @@ use std::{
 
 use entitygraph_schema::{
     Entity, EntityId, EntityName, Link, OwnerId, Refusal,
-    query::{ChildOrder, Extent, Facet, FacetSort, Page, PageRequest},
+    query::{ChildOrder, Extent, Facet, FacetSort, Page, PageRequest, Record, RecordSort},
 };
 
 use super::{
@@ -18,6 +18,22 @@ use super::{
 pub(super) fn entities(world: &World, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>, Refusal> {
     at_most("ids in one question", ids.len(), PageRequest::MAX_FIRST)?;
     Ok(ids.iter().map(|id| world.get(*id).cloned()).collect())
+}
+
+pub(super) fn records(world: &World, sort: RecordSort, page: &PageRequest) -> Result<Page<Record>, Refusal> {
+    let rows = match sort {
+        RecordSort::Entity => {
+            world.all().map(|entity| (vec![id(entity.id)], Record::Entity(entity.clone()))).collect()
+        }
+        RecordSort::Buried => {
+            world.buried.iter().map(|buried| (vec![id(*buried)], Record::Buried(*buried))).collect()
+        }
+        RecordSort::Link => world
+            .links()
+            .map(|link| (vec![id(link.a), kind(&link), id(link.b)], Record::Link(link)))
+            .collect(),
+    };
+    cut(format!("records {sort:?}"), rows, page)
 }
 
 pub(super) fn children(

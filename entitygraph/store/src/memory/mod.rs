@@ -4,9 +4,10 @@
 //! One lock holds the whole `State`. A write takes it alone, works on the world through a `Draft` that can undo
 //! everything, and appends to the `log::Log` what came of it; a read takes it shared, so it sees one moment.
 //!
-//! Reading order: `world` is what there is, `draft` changes it all or nothing, `apply`, `reparent` and `checks`
+//! Reading order: `world` is what there is, `draft` changes it all or nothing, `apply`, `reparent`, `adopt` and `checks`
 //! are the rules, `log` is the change sequence; `lists`, `pages`, `space` and `routes` answer questions.
 
+mod adopt;
 pub(crate) mod apply;
 mod checks;
 mod draft;
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Refusal, Route,
     Transaction,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
 use parking_lot::RwLock;
@@ -190,6 +191,10 @@ impl Store for MemoryStore {
 
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {
         self.read(|world| lists::entities(world, ids))
+    }
+
+    async fn records(&self, sort: RecordSort, page: PageRequest) -> Result<At<Page<Record>>> {
+        self.read(|world| lists::records(world, sort, &page))
     }
 
     async fn children(

@@ -82,6 +82,7 @@ impl Concern {
                 let entered = delta.patch.parent.as_ref().map(|(parent, _)| *parent);
                 ([Some(*entity), *left, entered], aspects(&delta.patch))
             }
+            Change::Entombed(entity) => ([Some(*entity), None, None], Aspects::NONE),
             Change::Linked(_) | Change::Unlinked { .. } => ([None; 3], Aspects::LINKS),
         };
         self.aspects.meets(aspects) || ids.into_iter().flatten().any(|id| self.entities.contains(&id))

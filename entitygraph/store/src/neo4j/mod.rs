@@ -34,7 +34,7 @@ use std::{
 use async_trait::async_trait;
 use entitygraph_schema::{
     Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
-    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest},
+    query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ use self::{
     address::Address,
     client::Client,
     options::Neo4jOptions,
-    read::{counts, find, links, lists, places, subtree},
+    read::{counts, find, links, lists, places, records, subtree},
     shared::Shared,
 };
 use crate::{
@@ -162,6 +162,10 @@ impl Store for Neo4jStore {
 
     async fn ancestors(&self, entity: EntityId) -> Result<At<Vec<Arc<Entity>>>> {
         self.shared.at_one_moment(lists::Ancestors(entity)).await
+    }
+
+    async fn records(&self, sort: RecordSort, page: PageRequest) -> Result<At<Page<Record>>> {
+        self.shared.at_one_moment(records::Records::new(sort, page)?).await
     }
 
     async fn subtree(

@@ -38,6 +38,7 @@ pub const SCHEMA: &[&str] = &[
     "CREATE INDEX inner_children IF NOT EXISTS FOR (e:Inner) ON (e.parent, e.rank)",
     "CREATE INDEX buried_rank IF NOT EXISTS FOR (b:Buried) ON (b.rank)",
     "CREATE INDEX operation_cursor IF NOT EXISTS FOR (o:Operation) ON (o.idle)",
+    "CREATE INDEX link_low IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.low)",
     "CREATE INDEX link_from IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.from)",
     "CREATE INDEX link_to IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.to)",
 ];
@@ -166,7 +167,7 @@ statements! {
     /// New links, costs and zones of ends.
     LINK: "writing links",
         "UNWIND $rows AS row MATCH (a:Entity {id: row.a}) MATCH (b:Entity {id: row.b}) \
-         MERGE (a)-[l:LINKED {kind: row.kind}]->(b) SET l.cost = row.cost, l.from = row.from, l.to = row.to";
+         MERGE (a)-[l:LINKED {kind: row.kind}]->(b) SET l.low = row.low, l.cost = row.cost, l.from = row.from, l.to = row.to";
     /// Links that are gone, where both ends live.
     UNLINK: "taking links away",
         "UNWIND $rows AS row MATCH (:Entity {id: row.a})-[l:LINKED {kind: row.kind}]->(:Entity {id: row.b}) DELETE l";
@@ -267,6 +268,20 @@ statements! {
             UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS answer");
+    /// Entities by id, from one on.
+    RECORDS: "listing entities",
+        framed!("MATCH (e:Entity) WHERE e.rank > $rank WITH e ORDER BY e.rank LIMIT $limit \
+            RETURN collect([e.rank, e.record]) AS answer");
+    /// Buried ids, from one on.
+    TOMBS: "listing buried ids",
+        framed!("MATCH (b:Buried) WHERE b.rank > $rank WITH b ORDER BY b.rank LIMIT $limit \
+            RETURN collect(b.rank) AS answer");
+    /// Links by lower end, kind and higher end, from one on.
+    ALL_LINKS: "listing links",
+        framed!("CALL { MATCH (a)-[l:LINKED]->(b) WHERE l.low = $low AND (l.kind > $kind OR l.kind = $kind AND b.rank > $high) \
+            RETURN l, a, b UNION ALL MATCH (a)-[l:LINKED]->(b) WHERE l.low > $low RETURN l, a, b ORDER BY l.low LIMIT $limit } \
+            WITH l, a, b ORDER BY l.low, l.kind, b.rank LIMIT $limit \
+            RETURN collect([l.kind, a.id, b.id, l.cost, l.from, l.to]) AS answer");
     /// Links with an end at an entity.
     LINKS: "reading links",
         framed!("OPTIONAL MATCH (e:Entity {id: $id}) \

@@ -6,4 +6,5 @@ pub mod find;
 pub mod links;
 pub mod lists;
 mod places;
+pub mod records;
 pub mod subtree;

@@ -78,7 +78,7 @@ impl Batch {
                     // The caller went away before anything was done: it asks again with the same operation id.
                     return;
                 }
-                self.operations += transaction.operations.len();
+                self.operations += transaction.weight();
                 let outcome = self.apply(base, state, *transaction);
                 self.durable |= durable && outcome.is_ok();
                 self.answers.push(Answer::Receipt(reply, outcome));

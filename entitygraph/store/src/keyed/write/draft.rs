@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use entitygraph_schema::{Catalog, ComponentType, Container, Cursor, Entity, EntityId, OperationId};
-use hashbrown::{HashMap, hash_map::Entry};
+use hashbrown::{HashMap, HashSet, hash_map::Entry};
 
 /// An entity before and after.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub struct Draft {
     /// Entities that were changed, created or buried, or whose surroundings changed.
     pub entities: HashMap<EntityId, Touched>,
+    /// Ids marked as used that no entity had here.
+    pub entombed: HashSet<EntityId>,
     /// See [`Rows`].
     pub rows: Rows,
     /// The catalog, when something was published.
@@ -54,6 +56,7 @@ impl Draft {
                 Entry::Vacant(entry) => drop(entry.insert(touched)),
             }
         }
+        self.entombed.extend(later.entombed);
         if self.rows.is_empty() {
             self.rows = later.rows;
         } else {

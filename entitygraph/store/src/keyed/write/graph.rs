@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, ops::Bound, sync::Arc};
 
 use entitygraph_schema::{Catalog, Change, Entity, EntityId, Epoch, LinkKind, Refusal};
 
-use hashbrown::{HashMap, hash_map::Entry};
+use hashbrown::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
     cache::Cache,
@@ -63,6 +63,8 @@ pub struct Graph<'a> {
     pub order: Vec<EntityId>,
     /// Entities it buried, in order, each as it was at the end.
     pub buried: Vec<Arc<Entity>>,
+    /// Entities it adopted: they keep the revision they came with.
+    pub adopted: HashSet<EntityId>,
     /// What it published, in order.
     pub published: Vec<Change>,
     /// Costs that links it touched had before; none when there was no link.
@@ -87,6 +89,7 @@ impl<'a> Graph<'a> {
             draft: Draft::default(),
             order: Vec::new(),
             buried: Vec::new(),
+            adopted: HashSet::new(),
             published: Vec::new(),
             links: BTreeMap::new(),
             epochs: HashMap::new(),
@@ -105,6 +108,7 @@ impl<'a> Graph<'a> {
     pub fn is_buried(&self, id: EntityId) -> Result<bool> {
         match self.draft.entity(id).or_else(|| self.batch.entity(id)) {
             Some(now) => Ok(now.is_none()),
+            None if self.draft.entombed.contains(&id) || self.batch.entombed.contains(&id) => Ok(true),
             None if id.get() > self.base.highest => Ok(false),
             None => Ok(self.base.snapshot.get(&keys::buried(id))?.is_some()),
         }
@@ -155,6 +159,31 @@ impl<'a> Graph<'a> {
             now.epoch = now.epoch.max(*epoch);
         }
         Ok(now)
+    }
+
+    /// Puts an entity in as it is, new or in the place of what is there.
+    pub fn adopt(&mut self, entity: Arc<Entity>) -> Result<()> {
+        let id = entity.id;
+        self.adopted.insert(id);
+        if let Some(before) = self.entity(id)? {
+            self.touch(&before);
+        }
+        match self.draft.entities.entry(id) {
+            Entry::Occupied(mut touched) => touched.get_mut().now = Some(entity),
+            Entry::Vacant(entry) => {
+                self.order.push(id);
+                entry.insert(Touched { before: None, now: Some(entity) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes an entity that stays as it is while something around it changes.
+    pub fn touch(&mut self, entity: &Arc<Entity>) {
+        if let Entry::Vacant(entry) = self.draft.entities.entry(entity.id) {
+            self.order.push(entity.id);
+            entry.insert(Touched { before: Some(entity.clone()), now: Some(entity.clone()) });
+        }
     }
 
     /// Takes an entity away.

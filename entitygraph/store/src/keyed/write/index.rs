@@ -25,6 +25,9 @@ pub fn lower(batch: &Draft, out: &mut WriteBatch) {
             }
         }
     }
+    for id in &batch.entombed {
+        out.put(&keys::buried(*id), &[]);
+    }
     for component in &batch.components {
         out.put(&keys::component(component.id), &codec::encoded(&**component));
     }

@@ -32,7 +32,8 @@ pub fn lease(base: &Base<'_>, batch: &Draft, next: u64, count: u64) -> Result<(I
 
 /// The highest id of the range that is or was an entity's.
 fn last_used(base: &Base<'_>, batch: &Draft, start: EntityId, end: EntityId) -> Result<Option<EntityId>> {
-    let mut last = batch.entities.keys().copied().filter(|id| (start..=end).contains(id)).max();
+    let touched = batch.entities.keys().chain(&batch.entombed).copied();
+    let mut last = touched.filter(|id| (start..=end).contains(id)).max();
     if start.get() <= base.highest {
         for key in [keys::entity, keys::buried] {
             if let Some(key) = base.snapshot.last_key(&key(start), &keys::after(&key(end)))? {

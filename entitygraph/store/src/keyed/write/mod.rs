@@ -11,8 +11,9 @@
 //! all other requests: those that came during a write, and bulk loads, which have something better to do meanwhile.
 //!
 //! Reading order: [`draft`], [`graph`], [`plan`] and the nouns it speaks of ([`create`], [`change`], [`reparent`],
-//! [`bury`], [`links`], [`ports`], [`publish`]), then the rows, then [`batch`] and [`writer`].
+//! [`bury`], [`links`], [`ports`], [`publish`], [`adopt`]), then the rows, then [`batch`] and [`writer`].
 
+mod adopt;
 mod batch;
 mod bury;
 pub(crate) mod cache;

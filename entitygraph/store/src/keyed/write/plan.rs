@@ -8,12 +8,12 @@ use entitygraph_schema::{
     Change, Delta, Entity, EntityId, Link, Operation, Patch, Precondition, Refusal, Transaction,
 };
 
-use super::{bury, change, create, graph::Graph, links, ports, publish, reparent};
+use super::{adopt, bury, change, create, graph::Graph, links, ports, publish, reparent};
 use crate::{error::Result, keyed::tree::Tree};
 
 /// Does the whole transaction on the graph; returns its changes in the order of a commit.
 pub fn transaction(graph: &mut Graph<'_>, transaction: &Transaction) -> Result<Vec<Change>> {
-    let (count, max) = (transaction.operations.len(), graph.base.options.transaction_operations);
+    let (count, max) = (transaction.weight(), graph.base.options.transaction_operations);
     if count > max {
         return Err(Refusal::TooMany {
             what: "operations in one transaction",
@@ -43,6 +43,10 @@ fn operation(graph: &mut Graph<'_>, operation: &Operation) -> Result<()> {
         Operation::Link(link) => links::link(graph, link),
         Operation::Unlink { kind, a, b } => links::unlink(graph, kind, *a, *b),
         Operation::Bury { entity, subtree } => bury::bury(graph, *entity, *subtree),
+        Operation::AdoptComponent(component) => publish::adopt_component(graph, component),
+        Operation::AdoptContainer(container) => publish::adopt_container(graph, container),
+        Operation::Adopt(entities) => adopt::adopt(graph, entities),
+        Operation::Entomb(entity) => adopt::entomb(graph, *entity),
     }
 }
 
@@ -91,7 +95,7 @@ fn precondition(graph: &mut Graph<'_>, expected: &Precondition) -> Result<()> {
 }
 
 /// What the transaction did on the whole: published, created (parents first), changed, linked and unlinked, buried
-/// (children first). Gives changed entities their next revision; those without a difference are put back.
+/// (children first), entombed. Gives changed entities their next revision; those without a difference are put back.
 fn outcome(graph: &mut Graph<'_>) -> Result<Vec<Change>> {
     let mut changes = std::mem::take(&mut graph.published);
     let order = std::mem::take(&mut graph.order);
@@ -104,6 +108,9 @@ fn outcome(graph: &mut Graph<'_>) -> Result<Vec<Change>> {
         let seen = before.unwrap_or(&last);
         changes.push(Change::Buried(seen.clone()));
     }
+    let mut entombed: Vec<_> = graph.draft.entombed.iter().copied().collect();
+    entombed.sort_unstable();
+    changes.extend(entombed.into_iter().map(Change::Entombed));
     Ok(changes)
 }
 
@@ -135,13 +142,15 @@ fn changed(graph: &mut Graph<'_>, order: &[EntityId], changes: &mut Vec<Change>)
         let Some(touched) = graph.draft.entities.get_mut(id) else { continue };
         let (Some(before), Some(now)) = (&touched.before, &mut touched.now) else { continue };
         let mut patch = Patch::between(before, now);
-        if patch.is_empty() && before.epoch == now.epoch {
+        if patch.is_empty() && (before.epoch, before.revision) == (now.epoch, now.revision) {
             *now = before.clone();
             continue;
         }
         patch.expand_groups(now, &graph.catalog.registry);
         let after = Arc::make_mut(now);
-        after.revision = before.revision.next();
+        if !graph.adopted.contains(id) {
+            after.revision = before.revision.next();
+        }
         let left = patch.parent.as_ref().and(before.placement.parent);
         let delta = Arc::new(Delta { revision: after.revision, epoch: after.epoch, patch });
         changes.push(Change::Changed { entity: *id, left, delta });

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use entitygraph_schema::{Catalog, Change, ComponentDraft, Container, ContainerDraft, ContainerId, Refusal};
+use entitygraph_schema::{
+    Catalog, Change, ComponentDraft, ComponentType, Container, ContainerDraft, ContainerId, Refusal,
+};
 
 use super::graph::Graph;
 use crate::error::Result;
@@ -17,12 +19,24 @@ pub fn component(graph: &mut Graph<'_>, draft: &ComponentDraft) -> Result<()> {
     let published = graph.catalog.registry.publish(draft)?;
     let known = graph.catalog.registry.get(published.id);
     if known.is_none_or(|known| known.version != published.version) {
-        edit(graph).registry.insert(published.clone());
-        graph.draft.catalog = Some(graph.catalog.clone());
-        graph.draft.components.push(published.clone());
-        graph.published.push(Change::Component(published));
+        put_component(graph, published);
     }
     Ok(())
+}
+
+/// Takes a component type over as it is in another store; one that is here already is no change.
+pub fn adopt_component(graph: &mut Graph<'_>, component: &Arc<ComponentType>) -> Result<()> {
+    if graph.catalog.registry.adopts(component)? {
+        put_component(graph, component.clone());
+    }
+    Ok(())
+}
+
+fn put_component(graph: &mut Graph<'_>, published: Arc<ComponentType>) {
+    edit(graph).registry.insert(published.clone());
+    graph.draft.catalog = Some(graph.catalog.clone());
+    graph.draft.components.push(published.clone());
+    graph.published.push(Change::Component(published));
 }
 
 /// Publishes a container; one that changes nothing is no change.
@@ -30,12 +44,24 @@ pub fn container(graph: &mut Graph<'_>, draft: &ContainerDraft) -> Result<()> {
     let published = graph.catalog.publish(draft)?;
     let known = graph.catalog.container(published.id);
     if known.is_none_or(|known| known.version != published.version) {
-        edit(graph).insert(published.clone());
-        graph.draft.catalog = Some(graph.catalog.clone());
-        graph.draft.containers.push(published.clone());
-        graph.published.push(Change::Container(published));
+        put_container(graph, published);
     }
     Ok(())
+}
+
+/// Takes a container over as it is in another store; one that is here already is no change.
+pub fn adopt_container(graph: &mut Graph<'_>, container: &Arc<Container>) -> Result<()> {
+    if graph.catalog.adopts(container)? {
+        put_container(graph, container.clone());
+    }
+    Ok(())
+}
+
+fn put_container(graph: &mut Graph<'_>, published: Arc<Container>) {
+    edit(graph).insert(published.clone());
+    graph.draft.catalog = Some(graph.catalog.clone());
+    graph.draft.containers.push(published.clone());
+    graph.published.push(Change::Container(published));
 }
 
 /// The catalog as the transaction sees it, copied at most once per transaction: the draft's share is let go first, or each

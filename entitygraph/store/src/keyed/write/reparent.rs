@@ -91,7 +91,7 @@ fn check_above(graph: &Graph<'_>, id: EntityId, target: &Entity) -> Result<()> {
 }
 
 /// What is below an entity in the same zone, parents first: nested zone hosts are in it, what is below those is not.
-fn region(graph: &mut Graph<'_>, root: EntityId) -> Result<Vec<Arc<Entity>>> {
+pub fn region(graph: &mut Graph<'_>, root: EntityId) -> Result<Vec<Arc<Entity>>> {
     let mut found = Vec::new();
     let mut open = graph.touch_children(root)?;
     open.reverse();

@@ -174,6 +174,8 @@ impl Writer {
             }
             self.state.highest = self.state.highest.max(id.get());
         }
+        let entombed = batch.draft.entombed.iter().map(|id| id.get()).max();
+        self.state.highest = self.state.highest.max(entombed.unwrap_or_default());
         self.state.lease = batch.lease.unwrap_or(self.state.lease);
         if let Some(catalog) = &batch.draft.catalog {
             self.state.catalog = catalog.clone();

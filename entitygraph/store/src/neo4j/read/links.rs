@@ -31,13 +31,15 @@ const TOGETHER: usize = 1_024;
 const ASPECTS: Aspects = Aspects::LINKS.and(Aspects::STRUCTURE).and(Aspects::ZONES);
 
 /// A link and the zones of its ends.
-struct Joined {
-    link: Link,
+pub struct Joined {
+    /// The link.
+    pub link: Link,
     from: EntityId,
     to: EntityId,
 }
 
-fn joined(shared: &Shared, row: &Row) -> Result<Vec<Joined>> {
+/// The links that are an answer.
+pub fn joined(shared: &Shared, row: &Row) -> Result<Vec<Joined>> {
     let rows: Vec<(&str, i64, i64, f64, i64, i64)> = shared.column(row, "answer")?;
     let read = |(kind, a, b, cost, from, to): (&str, i64, i64, f64, i64, i64)| {
         let link = Link { kind: kind.parse().ok()?, a: id(a)?, b: id(b)?, cost };

@@ -5,6 +5,7 @@ pub mod find;
 pub mod links;
 pub mod lists;
 pub mod places;
+pub mod records;
 pub mod subtree;
 
 use entitygraph_schema::{

@@ -85,7 +85,7 @@ impl Batch {
             }
             return Ok(Receipt { cursor: Cursor::from_number(*cursor), replayed: true });
         }
-        let (count, max) = (body.operations.len() as u64, operations_max as u64);
+        let (count, max) = (body.weight() as u64, operations_max as u64);
         if count > max {
             return Err(Refusal::TooMany { what: "operations in one transaction", count, max }.into());
         }
@@ -111,7 +111,9 @@ impl Batch {
         for change in changes {
             match change {
                 Change::Created(entity) | Change::Buried(entity) => drop(self.touched.insert(entity.id)),
-                Change::Changed { entity, .. } => drop(self.touched.insert(*entity)),
+                Change::Changed { entity, .. } | Change::Entombed(entity) => {
+                    drop(self.touched.insert(*entity))
+                }
                 Change::Component(_) | Change::Container(_) => self.published = true,
                 Change::Linked(_) | Change::Unlinked { .. } => {}
             }

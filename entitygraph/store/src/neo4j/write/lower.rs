@@ -50,6 +50,7 @@ pub struct Rows {
 
 /// Works out the rows of everything that was touched.
 pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets) -> Rows {
+    let touched = &touched.union(&carried(scene, touched)).copied().collect();
     let tally = Tally::of(scene, touched, facets);
     let spaces = Spaces::of(scene, touched);
     let mut lowering = Lowering { scene, tally, spaces, facets, rows: Rows::default() };
@@ -61,6 +62,22 @@ pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets)
     lowering.links();
     lowering.nodes(touched);
     lowering.rows
+}
+
+/// What stands below something that came into another zone, and is in that zone now without a change of its own.
+fn carried(scene: &Scene, touched: &HashSet<EntityId>) -> HashSet<EntityId> {
+    let mut carried = HashSet::new();
+    for id in touched {
+        let (Some(before), Some(now)) = (scene.nodes.get(id), scene.world.get(*id)) else { continue };
+        let before = &before.entity;
+        let hosts = (before.zone.is_some(), now.zone.is_some());
+        if hosts != (true, true) && (before.placement.parent != now.placement.parent || hosts.0 != hosts.1) {
+            carried.extend(
+                scene.world.below(Some(*id), |below| below.zone.is_none()).iter().map(|below| below.id),
+            );
+        }
+    }
+    carried
 }
 
 struct Lowering<'a> {
@@ -249,6 +266,7 @@ impl Lowering<'_> {
                     ("a", shown(*a).into()),
                     ("b", shown(*b).into()),
                     ("cost", now.cost.into()),
+                    ("low", rank(*a).into()),
                     ("from", shown(now.from).into()),
                     ("to", shown(now.to).into()),
                 ]));

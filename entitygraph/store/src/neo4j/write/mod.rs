@@ -42,7 +42,7 @@ impl Request {
     /// How many operations it has.
     fn operations(&self) -> usize {
         match self {
-            Self::Apply { transaction, .. } => transaction.operations.len(),
+            Self::Apply { transaction, .. } => transaction.weight(),
             Self::Lease { .. } => 1,
         }
     }

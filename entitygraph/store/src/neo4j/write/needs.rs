@@ -1,8 +1,8 @@
 //! What a batch of transactions has to know of the world before it can be planned: all of it is named in the transactions.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use entitygraph_schema::{EntityId, LinkKind, Operation, PortName, Precondition, Transaction};
+use entitygraph_schema::{Entity, EntityId, LinkKind, Operation, PortName, Precondition, Transaction};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Needs {
     pub buried: BTreeSet<EntityId>,
     /// Entities that get another pose: zone hosts that ride with them move too.
     pub posed: BTreeSet<EntityId>,
+    /// Entities that come as they are in another store: their parents, and whether they host zones.
+    pub adopted: BTreeMap<EntityId, (Option<EntityId>, bool)>,
 }
 
 impl Needs {
@@ -45,7 +47,15 @@ impl Needs {
 
     fn operation(&mut self, operation: &Operation) {
         match operation {
-            Operation::PublishComponent(_) | Operation::PublishContainer(_) => {}
+            Operation::PublishComponent(_)
+            | Operation::PublishContainer(_)
+            | Operation::AdoptComponent(_)
+            | Operation::AdoptContainer(_) => {}
+            Operation::Adopt(entities) => entities.iter().for_each(|entity| self.adopt(entity)),
+            Operation::Entomb(entity) => {
+                self.entities.insert(*entity);
+                self.new.insert(*entity);
+            }
             Operation::Create(new) => {
                 self.new.insert(new.id);
                 self.entities.insert(new.id);
@@ -79,6 +89,19 @@ impl Needs {
                     self.buried.insert(*entity);
                 }
             }
+        }
+    }
+
+    fn adopt(&mut self, entity: &Entity) {
+        let (id, parent) = (entity.id, entity.placement.parent);
+        self.new.insert(id);
+        self.entities.insert(id);
+        self.around.insert(id);
+        self.posed.insert(id);
+        self.adopted.insert(id, (parent, entity.zone.is_some()));
+        if let Some(parent) = parent {
+            self.entities.insert(parent);
+            entity.placement.port.iter().for_each(|port| self.port(parent, port));
         }
     }
 

@@ -214,6 +214,14 @@ impl Scene {
                 ids.insert(*moved);
             }
         }
+        for (id, (parent, hosts)) in &needs.adopted {
+            let Some(node) = self.nodes.get(id).filter(|node| !node.census.is_empty()) else { continue };
+            let host = node.entity.zone.is_some();
+            let moves = node.entity.placement.parent != *parent;
+            if host != *hosts || moves && (!host || !needs.buried.is_empty()) {
+                ids.insert(*id);
+            }
+        }
         let carries = |id: &&EntityId| {
             self.nodes.get(*id).is_some_and(|node| node.entity.zone.is_none() && node.census.has_riding())
         };
@@ -243,7 +251,10 @@ impl Scene {
                 None => Reach::NOTHING,
                 Some([metres, largest]) => Reach::of(*metres, *largest).unwrap_or(Reach::NOTHING),
                 Some(other) => {
-                    return Err(shared.client.place.corrupt(format!("the reach of {}: {other:?}", entity.id)));
+                    return Err(shared
+                        .client
+                        .place
+                        .corrupt(format!("the reach of {}: {other:?}", entity.id)));
                 }
             };
             self.nodes.insert(entity.id, Node { census: read_census(shared, census)?, entity, reach });
