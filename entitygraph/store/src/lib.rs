@@ -8,9 +8,6 @@
 //! a Neo4j database that several instances share.
 //! `conformance` is the suite that each backend passes.
 
-// The futures of the driver lie deep inside each other.
-#![recursion_limit = "256"]
-
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod contract;
@@ -23,4 +20,4 @@ mod open;
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};
 pub use memory::{MemoryConfig, MemoryStore};
-pub use open::{StoreOptions, check_url, open};
+pub use open::{StoreOptions, check_url, exists, open, shown_url};

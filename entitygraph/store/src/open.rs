@@ -13,7 +13,11 @@ use crate::{
     error::{Error, Outcome, Result},
     keyed::{KeyedStore, engine::EngineKind, options::KeyedOptions},
     memory::{MemoryConfig, MemoryStore},
-    neo4j::{Neo4jStore, address::Address, options::Neo4jOptions},
+    neo4j::{
+        Neo4jStore,
+        address::{self, Address},
+        options::Neo4jOptions,
+    },
 };
 
 /// What can be set when a store is opened; what the chosen store does not have is not looked at.
@@ -58,6 +62,19 @@ pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>
             source: source.into(),
         }),
     }
+}
+
+/// Whether a store is where the URL says. Nothing is made or changed; a store in memory is never there.
+pub async fn exists(url: &str, options: &StoreOptions) -> Result<bool> {
+    if Address::is_one(url) {
+        return Neo4jStore::exists(Address::parse(url)?, &options.neo4j).await;
+    }
+    Ok(parse(url)?.is_some_and(|(_, path)| path.exists()))
+}
+
+/// The URL without an account, for messages.
+pub fn shown_url(url: &str) -> String {
+    if Address::is_one(url) { address::hidden(url) } else { url.to_owned() }
 }
 
 /// Refuses what [`open`] would take for no store.

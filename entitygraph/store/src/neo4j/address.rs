@@ -96,7 +96,7 @@ impl fmt::Debug for Address {
 }
 
 /// The URL without what stands before an `@`.
-fn hidden(url: &str) -> String {
+pub fn hidden(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
         _ => url.to_owned(),

@@ -3,7 +3,10 @@
 //! The driver is `neo4rs`. It sends RUN and PULL of a statement on its own in one go, behind a RESET when the connection was used
 //! before; in a transaction each statement is a round trip of its own, one with an answer two.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use neo4rs::{Graph, Operation, Query, Row, Txn};
 
@@ -21,6 +24,9 @@ use crate::{
 /// The first pause between two tries of a transient failure, doubled each time up to the longest.
 const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// What the driver does, in a box: its futures lie so deep inside each other that whoever holds them could not be compiled.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = neo4rs::Result<T>> + Send + 'a>>;
 
 /// A pool of connections to one database.
 pub struct Client {
@@ -71,16 +77,22 @@ impl Client {
         }
     }
 
-    async fn rows(&self, operation: Operation, query: Query) -> neo4rs::Result<Vec<Row>> {
-        let mut stream = match operation {
-            Operation::Read => self.graph.execute_read(query).await?,
-            Operation::Write => self.graph.execute(query).await?,
-        };
-        let mut rows = Vec::new();
-        while let Some(row) = stream.next().await? {
-            rows.push(row);
-        }
-        Ok(rows)
+    fn rows(&self, operation: Operation, query: Query) -> Boxed<'_, Vec<Row>> {
+        Box::pin(async move {
+            let mut stream = match operation {
+                Operation::Read => self.graph.execute_read(query).await?,
+                Operation::Write => self.graph.execute(query).await?,
+            };
+            let mut rows = Vec::new();
+            while let Some(row) = stream.next().await? {
+                rows.push(row);
+            }
+            Ok(rows)
+        })
+    }
+
+    fn start(&self) -> Boxed<'_, Txn> {
+        Box::pin(self.graph.start_txn())
     }
 
     /// Begins a transaction.
@@ -88,7 +100,7 @@ impl Client {
         const DOING: &str = "beginning a transaction";
         let mut patience = Patience::new(self.retry);
         loop {
-            match self.graph.start_txn().await {
+            match self.start().await {
                 Ok(txn) => return Ok(Transaction { txn, client: self }),
                 Err(error) if patience.lasts(DOING, &error) => patience.wait().await,
                 Err(error) => return Err(self.fault(DOING, error)),
@@ -134,24 +146,31 @@ pub struct Transaction<'a> {
 impl Transaction<'_> {
     /// Asks a statement; nothing is applied when it fails.
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
-        let fault = |error| self.client.fault(statement.doing, error);
-        let mut stream = self.txn.execute(query).await.map_err(fault)?;
-        let mut rows = Vec::new();
-        while let Some(row) = stream.next(self.txn.handle()).await.map_err(fault)? {
-            rows.push(row);
-        }
-        Ok(rows)
+        self.rows(query).await.map_err(|error| self.client.fault(statement.doing, error))
+    }
+
+    fn rows(&mut self, query: Query) -> Boxed<'_, Vec<Row>> {
+        Box::pin(async move {
+            let mut stream = self.txn.execute(query).await?;
+            let mut rows = Vec::new();
+            while let Some(row) = stream.next(self.txn.handle()).await? {
+                rows.push(row);
+            }
+            Ok(rows)
+        })
     }
 
     /// Runs a statement whose answer nobody needs.
     pub async fn run(&mut self, statement: Statement, query: Query) -> Result<()> {
-        self.txn.run(query).await.map(drop).map_err(|error| self.client.fault(statement.doing, error))
+        let ran: Boxed<'_, _> = Box::pin(self.txn.run(query));
+        ran.await.map(drop).map_err(|error| self.client.fault(statement.doing, error))
     }
 
     /// Commits.
     pub async fn commit(self) -> Result<(), CommitError> {
         let Self { txn, client } = self;
-        match txn.commit().await {
+        let committed: Boxed<'_, _> = Box::pin(txn.commit());
+        match committed.await {
             Ok(_) => Ok(()),
             Err(error) if is_uncertain(&error) => {
                 Err(CommitError::Lost(fault(&client.address, "committing", Outcome::Unknown, error)))
@@ -162,7 +181,8 @@ impl Transaction<'_> {
 
     /// Gives it up.
     pub async fn rollback(self) {
-        if let Err(error) = self.txn.rollback().await {
+        let given_up: Boxed<'_, ()> = Box::pin(self.txn.rollback());
+        if let Err(error) = given_up.await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a transaction was not rolled back in order"

@@ -58,6 +58,11 @@ pub struct Neo4jStore {
 }
 
 impl Neo4jStore {
+    /// Whether the database holds a store; one that holds something else is refused.
+    pub async fn exists(address: Address, options: &Neo4jOptions) -> Result<bool> {
+        Ok(open::format(&Client::new(address, options)?).await?.is_some())
+    }
+
     /// Opens the store in a database; in an empty one it begins a store.
     ///
     /// # Errors

@@ -110,10 +110,8 @@ impl Batch {
     fn touch(&mut self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::Created(entity) | Change::Buried(entity) => drop(self.touched.insert(entity.id)),
-                Change::Changed { entity, .. } | Change::Entombed(entity) => {
-                    drop(self.touched.insert(*entity))
-                }
+                Change::Created(entity) | Change::Buried(entity) => self.touched.extend([entity.id]),
+                Change::Changed { entity, .. } | Change::Entombed(entity) => self.touched.extend([*entity]),
                 Change::Component(_) | Change::Container(_) => self.published = true,
                 Change::Linked(_) | Change::Unlinked { .. } => {}
             }
