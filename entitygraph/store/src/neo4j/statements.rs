@@ -211,7 +211,7 @@ statements! {
         framed!("OPTIONAL MATCH (p:Entity {id: $parent}) WITH p IS NOT NULL AS known \
             CALL { CALL { MATCH (e:Entity) WHERE e.parent = $parent AND e.ordinal = $ordinal AND e.rank > $rank \
             RETURN e.ordinal AS place, e.rank AS rank ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit \
-            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.ordinal > $ordinal \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.ordinal > $ordinal AND e.rank IS NOT NULL \
             RETURN e.ordinal AS place, e.rank AS rank ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS rows } \
             RETURN [known, rows] AS answer");
@@ -220,7 +220,7 @@ statements! {
         framed!("OPTIONAL MATCH (p:Entity {id: $parent}) WITH p IS NOT NULL AS known \
             CALL { CALL { MATCH (e:Entity) WHERE e.parent = $parent AND e.folded = $folded AND e.rank > $rank \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.parent, e.folded, e.rank LIMIT $limit \
-            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.folded > $folded \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = $parent AND e.folded > $folded AND e.rank IS NOT NULL \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.parent, e.folded, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS rows } \
             RETURN [known, rows] AS answer");
@@ -238,7 +238,7 @@ statements! {
         framed!("UNWIND $nodes AS n CALL (n) { \
             MATCH (e:Entity) WHERE e.parent = n.id AND e.ordinal = n.ordinal AND e.rank > n.rank \
             RETURN e ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit \
-            UNION ALL MATCH (e:Entity) WHERE e.parent = n.id AND e.ordinal > n.ordinal \
+            UNION ALL MATCH (e:Entity) WHERE e.parent = n.id AND e.ordinal > n.ordinal AND e.rank IS NOT NULL \
             RETURN e ORDER BY e.parent, e.ordinal, e.rank LIMIT $limit } \
             RETURN collect([n.id, e.record, e.census]) AS answer");
     /// Censuses of nodes.
@@ -265,7 +265,7 @@ statements! {
     NAMED: "searching names",
         framed!("CALL { MATCH (e:Entity) WHERE e.folded = $folded AND e.rank > $rank \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit \
-            UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix \
+            UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix AND e.rank IS NOT NULL \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS answer");
     /// Entities by id, from one on.
@@ -298,19 +298,19 @@ statements! {
     /// The zones around a zone, with the first rows of what stands in each.
     AROUND: "reading what is around a point",
         framed!("MATCH (z:Entity {id: $zone})-[:IN*0..]->(a) \
-            CALL (a) { WITH a WHERE a:Zone MATCH (e:Entity) WHERE e.zone = a.id AND e.cell >= $layer AND e.cell < $above \
+            CALL (a) { WITH a WHERE a:Zone MATCH (e:Entity) WHERE e.zone = a.id AND e.cell >= $layer AND e.cell < $above AND e.rank IS NOT NULL \
             WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS placed } \
-            CALL (a) { WITH a WHERE a:Zone MATCH (h:Zone) WHERE h.hostZone = a.id AND h.hostCell >= '' \
+            CALL (a) { WITH a WHERE a:Zone MATCH (h:Zone) WHERE h.hostZone = a.id AND h.hostCell >= '' AND h.rank IS NOT NULL \
             WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
             RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS hosts } \
             RETURN collect([a.record, placed, hosts]) AS answer");
     /// Rows of what stands in a zone from a cell on.
     PLACED: "reading what stands in a zone",
-        framed!("MATCH (e:Entity) WHERE e.zone = $zone AND e.cell >= $from AND e.cell < $to \
+        framed!("MATCH (e:Entity) WHERE e.zone = $zone AND e.cell >= $from AND e.cell < $to AND e.rank IS NOT NULL \
             WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
     /// Rows of the zones in a zone from a cell on.
     HOSTS: "reading the zones in a zone",
-        framed!("MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell >= $from \
+        framed!("MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell >= $from AND h.rank IS NOT NULL \
             WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
             RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
 }
