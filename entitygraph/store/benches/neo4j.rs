@@ -1,0 +1,237 @@
+//! The Neo4j store beside a bare loop of the driver, on one real server, in one run.
+//!
+//!     cargo bench -p entitygraph-store --bench neo4j
+//!
+//! - **load**: a world of 60,000 entities in transactions of 1,000; then the same nodes, properties, labels and relationships are read
+//!   out, the database is emptied, and a bare loop writes them with plain `UNWIND` of 1,000 rows.
+//! - **updates**: 64 writers, each waiting for its own durable change of one entity; then a bare loop in which 64 writers hand their rows
+//!   to one task that writes all that wait in one transaction.
+
+#![allow(missing_docs)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use entitygraph_schema::{
+    Aabb, Components, EntityId, NewEntity, Operation, Patch, Placement, Pose, Transaction, query::PageRequest,
+};
+use entitygraph_store::{Store, StoreOptions};
+use entitygraph_test_neo4j::{Options, Server};
+use glam::DVec3;
+use neo4rs::{BoltList, BoltType, Graph, Query};
+use tokio::sync::{mpsc, oneshot};
+
+const SYSTEMS: u64 = 20;
+const SHIPS: u64 = 50;
+const CRATES: u64 = 59;
+const ROWS: usize = 1_000;
+const WRITERS: u64 = 64;
+const LASTING: Duration = Duration::from_secs(8);
+
+fn main() -> Result<()> {
+    // Called by `cargo test` as well, which is no time to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> Result<()> {
+    let server = Server::start(Options { heap_mib: 1_536, page_cache_mib: 512, ..Options::default() }).await?;
+    let store = entitygraph_store::open(&server.bolt(), StoreOptions::default()).await?;
+    println!("| what | store | bare neo4rs | ratio |\n| --- | --- | --- | --- |");
+
+    let entities = world();
+    let count = entities.len() as f64;
+    let began = Instant::now();
+    load(&store, entities).await?;
+    let ours = count / began.elapsed().as_secs_f64();
+    let updates = update(&store).await?;
+
+    let graph = Graph::new(server.bolt(), "neo4j", "")?;
+    let rows = read_out(&graph).await?;
+    drop(store);
+    empty(&graph).await?;
+    let began = Instant::now();
+    bare_load(&graph, rows).await?;
+    let bare = count / began.elapsed().as_secs_f64();
+    println!("| load, entities/s | {ours:.0} | {bare:.0} | {:.2} |", ours / bare);
+
+    let bare_updates = bare_update(&graph).await?;
+    println!("| durable updates of {WRITERS} writers/s | {updates:.0} | {bare_updates:.0} | {:.2} |", updates / bare_updates);
+    Ok(())
+}
+
+fn id(number: u64) -> EntityId {
+    EntityId::new(number).expect("not zero")
+}
+
+fn entity(number: u64, parent: Option<u64>, kind: &str, at: f64, zone: bool) -> NewEntity {
+    let pose = parent.map(|_| Pose::at(DVec3::new(at * 1e3, at, -at)).expect("a place"));
+    NewEntity {
+        id: id(number),
+        name: format!("{kind} {number}").parse().expect("a name"),
+        kind: kind.parse().expect("a kind"),
+        source: None,
+        placement: Placement { parent: parent.map(id), port: None, pose },
+        radius: 1.0 + at % 7.0,
+        zone: zone.then(|| Aabb::cube(1e6).expect("bounds")),
+        root: kind == "ship",
+        labels: [format!("group-{}", number % 5).parse().expect("a label")].into(),
+        owner: (kind == "ship").then(|| format!("player:{}", number % 100).parse().expect("an owner")),
+        layer: Default::default(),
+        ordinal: 0,
+        components: Components::default(),
+    }
+}
+
+fn world() -> Vec<NewEntity> {
+    let mut entities = vec![entity(1, None, "universe", 0.0, true)];
+    let mut next = 2;
+    let mut add = |parent: u64, kind: &str, at: u64, zone: bool| {
+        entities.push(entity(next, Some(parent), kind, at as f64, zone));
+        next += 1;
+        next - 1
+    };
+    for system in 0..SYSTEMS {
+        let star = add(1, "system", system, true);
+        for ship in 0..SHIPS {
+            let ship = add(star, "ship", ship, true);
+            for item in 0..CRATES {
+                add(ship, "crate", item, false);
+            }
+        }
+    }
+    entities
+}
+
+async fn load(store: &Arc<dyn Store>, entities: Vec<NewEntity>) -> Result<()> {
+    for rows in entities.chunks(ROWS) {
+        let operations: Vec<_> = rows.iter().cloned().map(Operation::Create).collect();
+        store.accept(Transaction::of(operations)).await?;
+    }
+    store.sync().await?;
+    Ok(())
+}
+
+/// Durable changes of one entity each, a second.
+async fn update(store: &Arc<dyn Store>) -> Result<f64> {
+    let crates: Vec<EntityId> = {
+        let facet = entitygraph_schema::query::Facet::Kind("crate".parse()?);
+        let found = store.find(None, &[facet], PageRequest::first(6_400)).await?;
+        found.value.rows.into_iter().map(|(id, _)| id).collect()
+    };
+    let done = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let writers = (0..WRITERS).map(|writer| {
+        let (store, done, crates) = (store.clone(), done.clone(), crates.clone());
+        tokio::spawn(async move {
+            let mut number = writer;
+            while began.elapsed() < LASTING {
+                let entity = crates[(number % crates.len() as u64) as usize];
+                let place = Pose::at(DVec3::new(number as f64, writer as f64, 1.0)).expect("a place");
+                let patch = Patch { pose: Some(Some(place)), ..Patch::default() };
+                store.commit(Transaction::of([Operation::Change(entity, patch)])).await?;
+                done.fetch_add(1, Ordering::Relaxed);
+                number += WRITERS;
+            }
+            Ok::<_, entitygraph_store::Error>(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    Ok(done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Everything that the store wrote for entities, as rows.
+async fn read_out(graph: &Graph) -> Result<Vec<BoltType>> {
+    let text = "MATCH (e:Entity) OPTIONAL MATCH (e)-[:OWNED_BY]->(o) \
+                WITH e, o ORDER BY e.rank RETURN {properties: properties(e), labels: labels(e), parent: e.parent, owner: o.id} AS row";
+    let mut stream = graph.execute(Query::new(text.to_owned())).await?;
+    let mut rows = Vec::new();
+    while let Some(row) = stream.next().await? {
+        rows.push(row.get::<BoltType>("row")?);
+    }
+    Ok(rows)
+}
+
+async fn empty(graph: &Graph) -> Result<()> {
+    let text = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS";
+    graph.run(Query::new(text.to_owned())).await?;
+    Ok(())
+}
+
+async fn bare_load(graph: &Graph, rows: Vec<BoltType>) -> Result<()> {
+    let text = "UNWIND $rows AS row CREATE (e:Entity) SET e += row.properties SET e:$(row.labels) WITH e, row \
+                CALL (e, row) { WITH e, row WHERE row.parent <> 0 MATCH (p:Entity {id: row.parent}) CREATE (e)-[:IN]->(p) } \
+                CALL (e, row) { WITH e, row WHERE row.owner IS NOT NULL MERGE (o:Owner {id: row.owner}) CREATE (e)-[:OWNED_BY]->(o) }";
+    for rows in rows.chunks(ROWS) {
+        let list = BoltType::List(BoltList { value: rows.to_vec() });
+        graph.run(Query::new(text.to_owned()).param("rows", list)).await?;
+    }
+    Ok(())
+}
+
+/// The same number of writers, whose rows one task writes together, in the same way.
+async fn bare_update(graph: &Graph) -> Result<f64> {
+    type Waiting = (i64, f64, oneshot::Sender<()>);
+    let (rows, mut waiting) = mpsc::channel::<Waiting>(1_024);
+    let graph = graph.clone();
+    let task = tokio::spawn(async move {
+        while let Some(first) = waiting.recv().await {
+            tokio::task::yield_now().await;
+            let mut batch = vec![first];
+            while let Ok(next) = waiting.try_recv() {
+                batch.push(next);
+            }
+            let rows = batch.iter().map(|(id, x, _)| {
+                let mut row = neo4rs::BoltMap::default();
+                row.put("id".into(), (*id).into());
+                row.put("x".into(), (*x).into());
+                row.put("y".into(), (*x).into());
+                row.put("revision".into(), (*x as i64).into());
+                row.put("record".into(), vec![1_u8; 60].into());
+                BoltType::Map(row)
+            });
+            let text = "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) \
+                        SET e.x = row.x, e.y = row.y, e.revision = row.revision, e.record = row.record";
+            let list = BoltType::List(BoltList { value: rows.collect() });
+            let mut transaction = graph.start_txn().await?;
+            transaction.run(Query::new(text.to_owned()).param("rows", list)).await?;
+            transaction.commit().await?;
+            batch.into_iter().for_each(|(_, _, told)| drop(told.send(())));
+        }
+        Ok::<_, neo4rs::Error>(())
+    });
+    let done = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let writers = (0..WRITERS).map(|writer| {
+        let (rows, done) = (rows.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut number = writer;
+            while began.elapsed() < LASTING {
+                let entity = 2 + (number % 60_000) as i64;
+                let (told, tells) = oneshot::channel();
+                rows.send((entity, number as f64, told)).await.ok().context("the task ended")?;
+                tells.await?;
+                done.fetch_add(1, Ordering::Relaxed);
+                number += WRITERS;
+            }
+            Ok::<_, anyhow::Error>(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    let rate = done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    drop(rows);
+    task.await??;
+    Ok(rate)
+}
