@@ -11,7 +11,7 @@ use entitygraph_store::Store;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{admin, config::Config};
 
 /// A service that listens.
 pub struct App {
@@ -27,8 +27,12 @@ pub struct App {
 
 /// Opens the store of the settings and says what it is, and what it does not survive.
 pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
-    let url = config.store_url();
-    let store = entitygraph_store::open(&url, config.store.options())
+    open_url(config, &config.store_url()).await
+}
+
+/// The same of another store, with the limits of the settings.
+pub async fn open_url(config: &Config, url: &str) -> Result<Arc<dyn Store>> {
+    let store = entitygraph_store::open(url, config.store.options())
         .await
         .with_context(|| format!("opening {url}"))?;
     let info = store.info();
@@ -41,7 +45,11 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
 
 /// Whether no store is where the settings say, so that opening it begins one.
 pub fn is_new(config: &Config) -> bool {
-    let url = config.store_url();
+    is_new_at(&config.store_url())
+}
+
+/// The same of another store.
+pub fn is_new_at(url: &str) -> bool {
     let path = url.split_once(':').map(|(_, path)| path).filter(|path| !path.is_empty());
     path.is_some_and(|path| !Path::new(path).exists())
 }
@@ -72,7 +80,8 @@ impl App {
         let (graph, follower) = Graph::start(store, config.service.clone(), metrics, follow.clone());
         let shutdown = stop.clone().cancelled_owned();
         let api = Api::new(graph.clone(), registry, streams);
-        let server = tokio::spawn(server::serve(listener, api, shutdown));
+        let admin = admin::routes(graph.store().clone());
+        let server = tokio::spawn(server::serve(listener, api, admin, shutdown));
         Ok(Self { graph, address, stop, follow, follower, server })
     }
 
