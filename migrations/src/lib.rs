@@ -4,9 +4,21 @@
 //!   difference, many transactions in flight, safe to repeat and to kill;
 //! - [`world`] reads our own world format and brings the sample world;
 //! - [`eve`] reads the EVE Online static data export and ingests it;
-//! - [`export`] writes our own world format.
+//! - [`export`] writes our own world format;
+//! - [`backup`] puts a whole store into a file while it is written to, [`restore`] brings it back, [`copy`](mod@copy) takes it
+//!   from store to store, [`verify`](mod@verify) compares two; [`moving`] says what can go wrong there.
 
 pub mod load;
+
+pub mod moving;
+
+pub mod backup;
+
+pub mod restore;
+
+pub mod copy;
+
+pub mod verify;
 
 pub mod world;
 

@@ -15,6 +15,11 @@ use super::{Api, callers, endpoint, error::Rejection, health, web};
 
 /// Everything that is served on one address.
 pub fn router(api: Api) -> Router {
+    router_with(api, Router::new())
+}
+
+/// The same with what the program around it adds.
+pub fn router_with(api: Api, more: Router<Api>) -> Router {
     Router::new()
         // Queries and mutations, and any operation over a WebSocket.
         .route("/graphql", get(endpoint::get_or_upgrade).post(endpoint::post))
@@ -27,6 +32,7 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(health::metrics))
         // `/`, `/playground` and `/assets`.
         .merge(web::routes())
+        .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(bad_method)
         // Around all of it, what is not found included.

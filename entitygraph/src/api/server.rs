@@ -4,7 +4,7 @@ use std::{future::Future, io, time::Duration};
 
 use tokio::net::TcpListener;
 
-use super::{Api, accept, router::router};
+use super::{Api, accept, router::router_with};
 
 /// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Stopped {
     CutOff,
 }
 
-/// Serves until `shutdown` is there, then: readiness goes down, after `server.notice_ms` no more connections are
+/// Serves everything of [`super::router`], and `more` that the program around it adds, until `shutdown` is there, then: readiness goes down, after `server.notice_ms` no more connections are
 /// accepted, requests under way are finished for at most `server.drain_ms`, streams are asked to end.
 ///
 /// Dropping the future stops accepting at once.
@@ -25,10 +25,12 @@ pub enum Stopped {
 pub async fn serve(
     listener: TcpListener,
     api: Api,
+    more: axum::Router<Api>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<Stopped> {
     let config = api.graph().config().server.clone();
-    let mut server = std::pin::pin!(accept::serve(listener, router(api.clone()), &config, api.drain()));
+    let mut server =
+        std::pin::pin!(accept::serve(listener, router_with(api.clone(), more), &config, api.drain()));
     tokio::select! {
         () = &mut server => return Ok(Stopped::Drained),
         () = shutdown => {}

@@ -43,7 +43,8 @@ fn main() -> Result<()> {
 }
 
 async fn run() -> Result<()> {
-    let server = Server::start(Options { heap_mib: 1_536, page_cache_mib: 512, ..Options::default() }).await?;
+    let server =
+        Server::start(Options { heap_mib: 1_536, page_cache_mib: 512, ..Options::default() }).await?;
     let store = entitygraph_store::open(&server.bolt(), StoreOptions::default()).await?;
     println!("| what | store | bare neo4rs | ratio |\n| --- | --- | --- | --- |");
 
@@ -64,7 +65,10 @@ async fn run() -> Result<()> {
     println!("| load, entities/s | {ours:.0} | {bare:.0} | {:.2} |", ours / bare);
 
     let bare_updates = bare_update(&graph).await?;
-    println!("| durable updates of {WRITERS} writers/s | {updates:.0} | {bare_updates:.0} | {:.2} |", updates / bare_updates);
+    println!(
+        "| durable updates of {WRITERS} writers/s | {updates:.0} | {bare_updates:.0} | {:.2} |",
+        updates / bare_updates
+    );
     Ok(())
 }
 

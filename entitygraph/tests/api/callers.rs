@@ -41,7 +41,8 @@ async fn a_page_of_another_site_opens_no_socket() {
     let world = World::empty();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let _server = tokio::spawn(serve(listener, world.api.clone(), std::future::pending()));
+    let _server =
+        tokio::spawn(serve(listener, world.api.clone(), axum::Router::new(), std::future::pending()));
     let host = address.to_string();
     let own = format!("http://{host}");
     for origin in ["http://evil.example", "https://127.0.0.1", "http://localhost:1", "null", "file://"] {

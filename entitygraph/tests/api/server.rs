@@ -83,7 +83,12 @@ impl Running {
     async fn start(world: &World) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let server = tokio::spawn(serve(listener, world.api.clone(), stop.clone().cancelled_owned()));
+        let server = tokio::spawn(serve(
+            listener,
+            world.api.clone(),
+            axum::Router::new(),
+            stop.clone().cancelled_owned(),
+        ));
         Self { address, stop, server }
     }
 

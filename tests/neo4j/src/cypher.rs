@@ -63,3 +63,26 @@ fn rows(result: &Value) -> Option<Value> {
     };
     result["data"].as_array()?.iter().map(row).collect()
 }
+
+/// The operators of a statement's plan, each with its details; the statement is not run.
+pub async fn operators(http: &str, password: Option<&str>, statement: &str) -> Result<Vec<(String, String)>> {
+    let client = reqwest::Client::builder().timeout(STATEMENT_TIME).no_proxy().build()?;
+    let mut request = client.post(format!("{http}/db/neo4j/tx/commit"));
+    if let Some(password) = password {
+        request = request.basic_auth("neo4j", Some(password));
+    }
+    let body = json!({ "statements": [{ "statement": format!("EXPLAIN {statement}") }] });
+    let answer: Value = request.json(&body).send().await?.json().await?;
+    if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
+        bail!("{}", error["message"].as_str().unwrap_or_default());
+    }
+    let mut found = Vec::new();
+    let mut open = vec![&answer["results"][0]["plan"]["root"]];
+    while let Some(operator) = open.pop() {
+        let text = |name: &str| operator[name].as_str().unwrap_or_default().to_owned();
+        let kind = text("operatorType");
+        found.push((kind.split('@').next().unwrap_or_default().to_owned(), text("Details")));
+        open.extend(operator["children"].as_array().into_iter().flatten());
+    }
+    Ok(found)
+}

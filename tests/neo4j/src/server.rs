@@ -17,7 +17,7 @@ use crate::{
     Options,
     bolt::shake_hands,
     certificate::Certificate,
-    cypher::{Answer, transact},
+    cypher::{Answer, operators, transact},
     folder::Folder,
     install::Installed,
     keeper, port,
@@ -132,6 +132,12 @@ impl Server {
         let mut rows =
             self.transaction(&[statement.to_owned()]).await.with_context(|| statement.to_owned())?;
         rows.pop().context("no answer to the statement")
+    }
+
+    /// The operators of a statement's plan, each with its details. The statement is not run, so its parameters need no values.
+    pub async fn operators(&self, statement: &str) -> Result<Vec<(String, String)>> {
+        let found = operators(&self.http(), self.options.password.as_deref(), statement).await;
+        found.with_context(|| statement.to_owned())
     }
 
     /// Runs statements in one transaction; the rows of each.

@@ -1,21 +1,107 @@
+//! The suite of all stores, and what is Neo4j's own, against one real server of this process.
+
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use entitygraph_test_neo4j::{Options, Server};
+use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement};
-use crate::conformance::build::Shared;
+use super::{
+    Neo4jStore,
+    address::Address,
+    client::Client,
+    options::Neo4jOptions,
+    statement::Statement,
+    statements::{ALL, SCHEMA},
+};
+use crate::{Error, Store, conformance::build::Shared};
 
-static ONE: Mutex<()> = Mutex::new(());
+/// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
+type Lease = MutexGuard<'static, Option<Server>>;
 
-async fn empty() -> (Shared, MutexGuard<'static, ()>) {
-    let guard = ONE.lock();
-    let url = std::env::var("NEO4J_URL").unwrap();
-    let address = Address::parse(&url).unwrap();
-    let client = Client::new(address.clone(), &Neo4jOptions::default()).unwrap();
-    const WIPE: Statement = Statement { doing: "wiping", text: "MATCH (n) DETACH DELETE n" };
-    client.set(WIPE, WIPE.query()).await.unwrap();
-    let store = Neo4jStore::open(address, Neo4jOptions::default()).await.unwrap();
-    (Arc::new(store), guard)
+const EMPTY: Statement = Statement { doing: "emptying the database", text: "MATCH (n) DETACH DELETE n" };
+
+async fn server() -> Lease {
+    static SERVER: Mutex<Option<Server>> = Mutex::const_new(None);
+    let mut lease = SERVER.lock().await;
+    if lease.is_none() {
+        *lease = Some(Server::start(Options::default()).await.unwrap());
+    }
+    client(&lease).set(EMPTY, EMPTY.query()).await.unwrap();
+    lease
 }
 
-crate::conformance!(suite, async || empty().await);
+fn address(lease: &Lease) -> Address {
+    Address::parse(&lease.as_ref().unwrap().bolt()).unwrap()
+}
+
+fn client(lease: &Lease) -> Client {
+    Client::new(address(lease), &Neo4jOptions::default()).unwrap()
+}
+
+async fn open(lease: &Lease) -> Result<Neo4jStore, Error> {
+    Neo4jStore::open(address(lease), Neo4jOptions::default()).await
+}
+
+crate::conformance!(suite, async || {
+    let lease = server().await;
+    let store: Shared = Arc::new(open(&lease).await.unwrap());
+    (store, lease)
+});
+
+#[tokio::test]
+async fn no_statement_scans_what_an_index_finds() {
+    let lease = server().await;
+    open(&lease).await.unwrap();
+    // What is there is few and all of it is read, or one of it is enough.
+    let may_scan = ["WHOSE", "CATALOG"];
+    for (name, statement) in ALL {
+        let plan = lease.as_ref().unwrap().operators(statement.text).await.unwrap();
+        let scans: Vec<_> = plan.iter().filter(|(operator, _)| operator.ends_with("Scan")).collect();
+        let wrong = scans.iter().any(|(operator, _)| !operator.contains("Index"));
+        assert_eq!(wrong, may_scan.contains(name), "{name}: {scans:?}");
+    }
+    assert_eq!(SCHEMA.len(), 26, "a new index has to be made by a migration in stores that are there");
+}
+
+#[tokio::test]
+async fn a_database_of_others_is_refused_and_stays_as_it_is() {
+    let lease = server().await;
+    let neo4j = lease.as_ref().unwrap();
+    neo4j.cypher("CREATE (:Person {name: 'Ada'})").await.unwrap();
+    let error = open(&lease).await.err().unwrap();
+    assert_eq!(error.code(), "STORE_FOREIGN");
+    assert!(error.to_string().contains("Person"), "{error}");
+    let nodes = neo4j.cypher("MATCH (n) RETURN count(n) AS nodes").await.unwrap();
+    assert_eq!(nodes[0]["nodes"], 1);
+}
+
+#[tokio::test]
+async fn a_store_of_another_format_is_refused_by_name() {
+    let lease = server().await;
+    open(&lease).await.unwrap();
+    for (format, code) in [(99, "STORE_NEWER_FORMAT"), (0, "STORE_OLDER_FORMAT")] {
+        let set = format!("MATCH (s:Shard) SET s.format = {format}");
+        lease.as_ref().unwrap().cypher(&set).await.unwrap();
+        assert_eq!(open(&lease).await.err().unwrap().code(), code);
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_a_store_has_none_until_one_is_opened() {
+    let lease = server().await;
+    let options = Neo4jOptions::default();
+    assert!(!Neo4jStore::exists(address(&lease), &options).await.unwrap());
+    let store = open(&lease).await.unwrap();
+    assert!(Neo4jStore::exists(address(&lease), &options).await.unwrap());
+    assert!(store.info().location.starts_with("bolt://127.0.0.1:"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_says_what_to_look_at() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = Neo4jOptions { retry: std::time::Duration::from_millis(50), ..Neo4jOptions::default() };
+    let address = Address::parse(&format!("bolt://{unused}")).unwrap();
+    let error = Neo4jStore::open(address, options).await.err().unwrap();
+    assert_eq!(error.code(), "STORE_UNREACHABLE");
+    assert!(error.retryable() && error.to_string().contains("Bolt port"), "{error}");
+}

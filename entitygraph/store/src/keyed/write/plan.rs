@@ -13,15 +13,15 @@ use crate::{error::Result, keyed::tree::Tree};
 
 /// Does the whole transaction on the graph; returns its changes in the order of a commit.
 pub fn transaction(graph: &mut Graph<'_>, transaction: &Transaction) -> Result<Vec<Change>> {
-    let (count, max) = (transaction.weight(), graph.base.options.transaction_operations);
-    if count > max {
-        return Err(Refusal::TooMany {
-            what: "operations in one transaction",
-            count: count as u64,
-            max: max as u64,
-        }
-        .into());
-    }
+    let limits = &graph.base.options;
+    let (count, max) = (transaction.operations.len(), limits.transaction_operations);
+    refuse_above("operations in one transaction", count, max)?;
+    // As many as one commit of another store with these limits may have changed.
+    refuse_above(
+        "operations and adopted entities in one transaction",
+        transaction.weight(),
+        max + limits.touched,
+    )?;
     for expected in &transaction.preconditions {
         precondition(graph, expected)?;
     }
@@ -29,6 +29,11 @@ pub fn transaction(graph: &mut Graph<'_>, transaction: &Transaction) -> Result<V
         operation(graph, step)?;
     }
     outcome(graph)
+}
+
+fn refuse_above(what: &'static str, count: usize, max: usize) -> Result<()> {
+    let (count, max) = (count as u64, max as u64);
+    if count > max { Err(Refusal::TooMany { what, count, max }.into()) } else { Ok(()) }
 }
 
 fn operation(graph: &mut Graph<'_>, operation: &Operation) -> Result<()> {

@@ -1,0 +1,164 @@
+//! What can go wrong when a world is moved: by backup, restore, copy or comparison.
+
+use std::{io, path::PathBuf};
+
+use entitygraph_schema::{Cursor, Refusal, codec::CodecError};
+
+/// Result of moving something.
+pub type Result<T, E = MoveError> = std::result::Result<T, E>;
+
+/// A move that could not go on. `Display` says what and what to do; the cause is in the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The store could not be read or written.
+    #[error("{location} failed while {doing}")]
+    Store {
+        /// Which.
+        location: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        source: entitygraph_store::Error,
+    },
+    /// A file could not be read or written.
+    #[error("{path} could not be {doing}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// `read`, `written`...
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{path} is no backup: {found}", path = path.display())]
+    NoBackup {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with its beginning.
+        found: String,
+    },
+    /// The file ends before its end.
+    #[error(
+        "{path} is not whole: it ends at byte {offset}, {lacking}; nothing was written. Go on with it where it stopped: \
+         entitygraph backup {path} --resume",
+        path = path.display()
+    )]
+    Cut {
+        /// Which.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What should be there.
+        lacking: &'static str,
+    },
+    /// Something in the file is not what was written.
+    #[error(
+        "{path} is damaged at byte {offset}: {what}; nothing was written. Use another backup, and check the disk that this one is on",
+        path = path.display()
+    )]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Where the frame begins.
+        offset: u64,
+        /// What does not fit.
+        what: String,
+    },
+    /// The change sequence does not reach back far enough.
+    #[error(
+        "{location} keeps its commits from {oldest} to {newest}, and those after {needed} are needed: {remedy}"
+    )]
+    Trimmed {
+        /// The source.
+        location: String,
+        /// Where it was to be gone on.
+        needed: Cursor,
+        /// What it has.
+        oldest: Cursor,
+        /// What it has.
+        newest: Cursor,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An unfinished backup is of another store.
+    #[error("{path} was begun from {began}, not from {given}: name another file, or that store", path = path.display())]
+    OtherSource {
+        /// Which.
+        path: PathBuf,
+        /// The store it is of.
+        began: String,
+        /// The one that was given.
+        given: String,
+    },
+    /// A file is in the way.
+    #[error("{path} exists: go on with it by --resume, or choose another file", path = path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The target holds something else.
+    #[error(
+        "{location} holds something else ({found}): move into an empty store, or go on with what was interrupted there"
+    )]
+    Occupied {
+        /// The target.
+        location: String,
+        /// What was found.
+        found: String,
+    },
+    /// The backup does not reach there.
+    #[error(
+        "the backup can bring back any moment from cursor {from} to {to}, not {asked}: choose one of these with --to"
+    )]
+    OutOfReach {
+        /// What was asked for.
+        asked: Cursor,
+        /// The first moment.
+        from: Cursor,
+        /// The last one.
+        to: Cursor,
+    },
+    /// Its own records contradict each other: the program that wrote it had a fault.
+    #[error(
+        "{location} contradicts itself: {what}; nothing more was written. Make a new backup, and keep this one to report the fault"
+    )]
+    Contradiction {
+        /// The file or the store.
+        location: String,
+        /// What does not fit.
+        what: String,
+    },
+}
+
+impl MoveError {
+    /// For `map_err` of calls to a store.
+    pub fn store(
+        location: &str,
+        doing: &'static str,
+    ) -> impl FnOnce(entitygraph_store::Error) -> Self + use<> {
+        let location = location.to_owned();
+        move |source| Self::Store { location, doing, source }
+    }
+
+    /// For `map_err` of calls to the file system.
+    pub fn file(path: &std::path::Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { path, doing, source }
+    }
+
+    /// Bytes that do not decode though their checksum is right.
+    pub fn undecodable(path: &std::path::Path, offset: u64, fault: &CodecError) -> Self {
+        Self::Damaged { path: path.to_owned(), offset, what: fault.to_string() }
+    }
+
+    /// Whether the target refused what it was given.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Store { source: entitygraph_store::Error::Refused(refusal), .. } => Some(refusal),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The store that a world is moved into.
+
+use std::sync::Arc;
+
+use entitygraph_schema::{
+    Cursor, Entity, EntityId, Operation, Transaction,
+    query::{PageRequest, RecordSort},
+};
+use entitygraph_store::{Feed, Store};
+
+use super::place::{self, Stand};
+use crate::{
+    load::Progress,
+    moving::{MoveError, Result},
+};
+
+/// What was accepted is made durable after so many transactions: what an interrupted run has to do again.
+const SYNC_EVERY: u64 = 64;
+
+/// See the module.
+pub struct Target {
+    store: Arc<dyn Store>,
+    /// For messages.
+    pub location: String,
+    /// Of the move.
+    id: u64,
+    /// What it held when it was opened.
+    pub stand: Stand,
+    /// Entities put in so far.
+    pub entities: u64,
+    written: u64,
+    /// Told of what goes in.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Target {
+    /// Refuses a store that holds something else than what the same move left there.
+    pub async fn open(store: Arc<dyn Store>, id: u64, progress: Arc<dyn Progress>) -> Result<Self> {
+        let location = store.info().location;
+        let stand = stand(&*store, &location, id).await?;
+        Ok(Self { store, location, id, stand, entities: 0, written: 0, progress })
+    }
+
+    /// Entities as they are there.
+    pub async fn get(&self, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(PageRequest::MAX_FIRST) {
+            found.extend(self.store.entities(ids).await.map_err(self.failed("reading what is there"))?.value);
+        }
+        Ok(found)
+    }
+
+    /// Writes, and leaves the target so; nothing is written for no operations.
+    pub async fn write(&mut self, operations: Vec<Operation>, stand: Stand) -> Result<()> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let adopted = |operation: &Operation| match operation {
+            Operation::Adopt(entities) => entities.len() as u64,
+            _ => 0,
+        };
+        let (entities, all) = (operations.iter().map(adopted).sum::<u64>(), operations.len() as u64);
+        let operation_id = place::name(self.id, stand, fastrand::u64(..));
+        let transaction = Transaction { operation_id, ..Transaction::of(operations) };
+        self.store.accept(transaction).await.map_err(self.failed("writing what is moved"))?;
+        self.entities += entities;
+        self.progress.items(entities.max(all));
+        self.written += 1;
+        if self.written % SYNC_EVERY == 0 {
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable.
+    pub async fn sync(&self) -> Result<()> {
+        self.store.sync().await.map(drop).map_err(self.failed("making it durable"))
+    }
+
+    /// Sees to it that no id up to this one is leased: the source may have given it out.
+    pub async fn lease_past(&self, last: EntityId) -> Result<()> {
+        let mut wanted = 1;
+        loop {
+            let leased = self
+                .store
+                .lease_ids(wanted)
+                .await
+                .map_err(self.failed("leasing past the ids of the source"))?;
+            let reached = leased.first.get() + (leased.count - 1);
+            match last.get().checked_sub(reached) {
+                None | Some(0) => return Ok(()),
+                Some(left) => wanted = left.min(1 << 32),
+            }
+        }
+    }
+
+    fn failed(&self, doing: &'static str) -> impl FnOnce(entitygraph_store::Error) -> MoveError + use<> {
+        MoveError::store(&self.location, doing)
+    }
+}
+
+async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
+    let failed = || MoveError::store(location, "looking at what is there");
+    let newest = *store.newest().borrow();
+    let before = Cursor::from_number(newest.number().saturating_sub(1));
+    let last = match store.changes(before, 1).await.map_err(failed())? {
+        Feed::Commits(commits) => commits.into_iter().next(),
+        Feed::Resync { .. } => None,
+    };
+    match last.and_then(|last| last.operation_id.as_ref().and_then(place::read)) {
+        Some((of, stand)) if of == id => return Ok(stand),
+        Some((of, _)) => {
+            let found = format!("what the move {of:016x} left there");
+            return Err(MoveError::Occupied { location: location.to_owned(), found });
+        }
+        None => {}
+    }
+    for (sort, what) in
+        [(RecordSort::Entity, "entities"), (RecordSort::Buried, "buried ids"), (RecordSort::Link, "links")]
+    {
+        let page = store.records(sort, PageRequest::first(1)).await.map_err(failed())?;
+        if !page.value.rows.is_empty() {
+            return Err(MoveError::Occupied { location: location.to_owned(), found: what.to_owned() });
+        }
+    }
+    let catalog = store.catalog();
+    if catalog.registry.iter().len() + catalog.containers().len() > 0 {
+        let found = "component types or containers".to_owned();
+        return Err(MoveError::Occupied { location: location.to_owned(), found });
+    }
+    Ok(Stand::Empty)
+}
