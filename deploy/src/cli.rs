@@ -71,6 +71,28 @@ pub enum Command {
     Ingest(Ingest),
     /// Write the world, or a part of it, in our own format
     Export(Export),
+    /// Bring the store of an older program up to date
+    #[command(subcommand)]
+    Migrate(Migrate),
+}
+
+/// Bring the store of an older program up to date.
+#[derive(Debug, Clone, Copy, Subcommand)]
+#[command(after_help = "\
+In this order:
+  entitygraph migrate plan      what would be done, and what of it cannot be undone
+  cp -r data/world somewhere    while nothing uses the store
+  entitygraph migrate apply     do it; interrupted in any way, a second run goes on where it stopped
+  entitygraph migrate verify    look whether all is well")]
+pub enum Migrate {
+    /// Say which format the store has and which one this program writes
+    Status,
+    /// Say what would be done, step by step, and write nothing
+    Plan,
+    /// Do it
+    Apply,
+    /// Read the whole store and name what does not fit
+    Verify,
 }
 
 /// Load world data.

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod demo;
+mod migrate;
 mod telemetry;
 mod whole_file;
 mod world;
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Serve => serve(&config, streams.handle()).await,
             Command::Ingest(ingest) => world::ingest(&config, &ingest).await,
             Command::Export(export) => world::export(&config, &export).await,
+            Command::Migrate(migrate) => migrate::run(&config, &migrate).await,
         }
     });
     // A load that was interrupted may still be reading files, and a disk may hang. The streams' sockets are polled by `requests`.
