@@ -1,5 +1,8 @@
 //! Stores that programs of each format wrote are upgraded and hold what they held (fixtures/README.md).
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
