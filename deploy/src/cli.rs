@@ -83,6 +83,9 @@ pub enum Command {
     Copy(Copy),
     /// Compare two worlds, each a store or a backup, entity by entity; fails when they differ
     Verify(Verify),
+    /// Bring the store of an older program up to date
+    #[command(subcommand)]
+    Migrate(Migrate),
 }
 
 /// Write the whole store into a file.
@@ -158,6 +161,25 @@ pub struct Verify {
     pub first: String,
     /// What to compare it with
     pub second: Option<String>,
+}
+
+/// Bring the store of an older program up to date.
+#[derive(Debug, Clone, Copy, Subcommand)]
+#[command(after_help = "\
+In this order:
+  entitygraph migrate plan      what would be done, and what of it cannot be undone
+  cp -r data/world somewhere    while nothing uses the store
+  entitygraph migrate apply     do it; interrupted in any way, a second run goes on where it stopped
+  entitygraph migrate verify    look whether all is well")]
+pub enum Migrate {
+    /// Say which format the store has and which one this program writes
+    Status,
+    /// Say what would be done, step by step, and write nothing
+    Plan,
+    /// Do it
+    Apply,
+    /// Read the whole store and name what does not fit
+    Verify,
 }
 
 /// Load world data.

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo;
 mod fetch;
+mod migrate;
 mod moving;
 mod telemetry;
 mod whole_file;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Restore(restore) => moving::restore(&config, &restore).await,
             Command::Copy(copy) => moving::copy(&config, &copy).await,
             Command::Verify(verify) => moving::verify(&config, &verify).await,
+            Command::Migrate(migrate) => migrate::run(&config, &migrate).await,
         }
     });
     // A load that was interrupted may still be reading files, and a disk may hang. The streams' sockets are polled by `requests`.

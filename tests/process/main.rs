@@ -4,6 +4,7 @@ mod examples;
 mod frames;
 mod ingest;
 mod killed;
+mod migrate;
 mod readme;
 mod stop;
 

@@ -97,10 +97,18 @@ pub enum Error {
         /// Newest format this program reads.
         known: u32,
     },
-    /// The store was written before the first release.
+    /// There is no store where an existing one is needed.
     #[error(
-        "{location} has store format {found}, this program reads {known}: export the world with the program that made it \
-         and ingest the file into a new folder"
+        "there is no store at {location}: name the folder that has one with --data, or the store with --store"
+    )]
+    Missing {
+        /// Where none is.
+        location: String,
+    },
+    /// The store was written by an older version of this program, or its migration was interrupted.
+    #[error(
+        "{location} has store format {found}, this program reads {known}: `entitygraph migrate plan --store {location}` says \
+         what upgrading it does; make a copy of it, then run `entitygraph migrate apply --store {location}`"
     )]
     OlderFormat {
         /// The folder.
@@ -223,6 +231,7 @@ impl Error {
             Self::NoDatabase { .. } => "STORE_NO_DATABASE",
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
+            Self::Missing { .. } => "STORE_MISSING",
             Self::OlderFormat { .. } => "STORE_OLDER_FORMAT",
             Self::Corrupt { .. } => "STORE_CORRUPT",
             Self::Lost { .. } => "STORE_LOST",

@@ -6,7 +6,7 @@
 //! Reading order: [`contract`] says what is promised, [`error`] what can go wrong, `memory` is the simplest store that
 //! keeps the promises (the reference model of the tests), `keyed` keeps them durably over an ordered key-value engine, `neo4j` in
 //! a Neo4j database that several instances share.
-//! `conformance` is the suite that each backend passes.
+//! `conformance` is the suite that each backend passes, [`migrate`] brings stores of older programs up to date.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -14,6 +14,7 @@ pub mod contract;
 pub mod error;
 pub mod keyed;
 pub mod memory;
+pub mod migrate;
 pub mod neo4j;
 mod open;
 

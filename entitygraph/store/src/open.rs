@@ -41,8 +41,8 @@ pub struct StoreOptions {
 /// Opens the store that a URL names: `fjall:PATH`, `sled:PATH` (each a folder, created if it does not exist), `bolt://HOST` or
 /// `neo4j://HOST` (a Neo4j server, see [`crate::neo4j`]) or `memory:`.
 ///
-/// Fails, and changes nothing, when the folder is in use by another process, holds something else, was written by a newer
-/// program, or is damaged. Dropping the store finishes what it accepted and frees the folder.
+/// Fails, and changes nothing, when the folder is in use by another process, holds something else, was written by a newer or
+/// an older program (see [`crate::migrate`]), or is damaged. Dropping the store finishes what it accepted and frees the folder.
 pub async fn open(url: &str, mut options: StoreOptions) -> Result<Arc<dyn Store>> {
     let begin = options.begin.unwrap_or_else(time_of_day);
     (options.keyed.begin, options.memory.begin, options.neo4j.begin) = (begin, begin, begin);
@@ -83,7 +83,7 @@ pub fn check_url(url: &str) -> Result<()> {
 }
 
 /// The engine and its folder; nothing is the memory.
-fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
+pub(crate) fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
     let unknown = || Error::UnknownStore { url: url.to_owned() };
     match url.split_once(':').ok_or_else(unknown)? {
         ("memory", "") => Ok(None),

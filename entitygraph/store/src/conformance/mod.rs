@@ -16,6 +16,7 @@
 
 pub mod build;
 pub mod compare;
+pub mod fixture;
 pub mod random;
 pub mod snapshot;
 

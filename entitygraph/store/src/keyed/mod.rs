@@ -3,13 +3,14 @@
 //! Reading order: [`keys`] is the one table of rows; [`engine`] is what is underneath; [`mod@write`] plans transactions and
 //! turns them into rows; [`read`] answers questions from rows; [`log`] is the change sequence; [`space`] and [`route`] are
 //! the two indexes with an algorithm of their own; [`check`] says whether all rows agree, [`witness`]
-//! whether the engine lost some.
+//! whether the engine lost some; [`migrate`] brings rows of older formats up to date.
 
 mod check;
 pub mod engine;
 pub(crate) mod fault;
 mod keys;
 mod log;
+pub(crate) mod migrate;
 mod open;
 pub mod options;
 mod page;
@@ -35,7 +36,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use self::{
-    engine::{Engine, EngineKind},
+    engine::{Engine, EngineKind, EngineOptions},
     fault::Place,
     options::KeyedOptions,
     read::{counts, feed, find, links, lists, records, subtree},
@@ -58,27 +59,23 @@ pub struct KeyedStore {
 
 impl KeyedStore {
     /// Opens the store in a folder, which is created if it does not exist. Blocks on the disk.
-    pub fn open(kind: EngineKind, path: &Path, mut options: KeyedOptions) -> Result<Self> {
-        options.engine.split_at = keys::SPLIT_AT.to_vec();
-        let location = format!("{kind}:{}", path.display());
-        let engine = kind.open(path, &options.engine);
-        let engine = engine.map_err(|e| Place { location: location.clone() }.fault("opening", e))?;
-        Self::start(engine, location, options, Some(path))
+    pub fn open(kind: EngineKind, path: &Path, options: KeyedOptions) -> Result<Self> {
+        let (engine, place) = open_engine(kind, path, options.engine.clone())?;
+        Self::start(engine, place, options, Some(path))
     }
 
     /// Opens the store in an engine; `location` is for messages. Blocks on the disk.
     pub fn over(engine: Arc<dyn Engine>, location: String, options: KeyedOptions) -> Result<Self> {
-        Self::start(engine, location, options, None)
+        Self::start(engine, Place { location }, options, None)
     }
 
     /// With a folder there is a witness in it.
     fn start(
         engine: Arc<dyn Engine>,
-        location: String,
+        place: Place,
         options: KeyedOptions,
         folder: Option<&Path>,
     ) -> Result<Self> {
-        let place = Place { location };
         let is_store = {
             let view = engine.view();
             let snapshot = Snapshot { view: &*view, place: &place };
@@ -126,6 +123,18 @@ impl KeyedStore {
         })
         .await
     }
+}
+
+/// The engine in a folder, with its keyspaces as the table of keys wants them.
+fn open_engine(
+    kind: EngineKind,
+    path: &Path,
+    mut options: EngineOptions,
+) -> Result<(Arc<dyn Engine>, Place)> {
+    options.split_at = keys::SPLIT_AT.to_vec();
+    let place = Place { location: format!("{kind}:{}", path.display()) };
+    let engine = kind.open(path, &options).map_err(|e| place.fault("opening", e))?;
+    Ok((engine, place))
 }
 
 /// Runs work that blocks; a panic in it goes on in the caller.

@@ -87,19 +87,63 @@ fn catalog(snapshot: &Snapshot<'_>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Whether the engine holds a store; refuses one in a format that this program does not know.
-pub fn is_store(snapshot: &Snapshot<'_>) -> Result<bool> {
+/// What a store says of the format of its rows.
+#[derive(Debug)]
+pub struct Format {
+    /// All rows are in this format, or on the way from it to the next.
+    pub number: u32,
+    /// The step that was begun and is not finished: some rows are in the next format. Nobody may read or write such a store
+    /// before the step is.
+    pub under_way: Option<UnderWay>,
+}
+
+/// A migration step that was begun.
+#[derive(Debug)]
+pub struct UnderWay {
+    /// Its number, which is that of the format it leads to.
+    pub step: u32,
+    /// The key that it came to; empty at the beginning.
+    pub key: Vec<u8>,
+}
+
+/// The format of the store; none if the engine holds no store. One in a format that this program does not know is refused.
+///
+/// The number that is stored is that of the newest format that any row is in, so that an older program refuses a store from
+/// the first batch of a step on. The step under way, which only newer programs know of, says that not all rows are.
+pub fn format(snapshot: &Snapshot<'_>) -> Result<Option<Format>> {
     let place = snapshot.place;
-    let Some(found) = snapshot.get(&keys::format())? else { return Ok(false) };
+    let Some(found) = snapshot.get(&keys::format())? else { return Ok(None) };
     let found =
         <[u8; 4]>::try_from(&found[..]).map_err(|_| place.corrupt("the format version is no number"))?;
-    match u32::from_be_bytes(found) {
-        FORMAT => Ok(true),
-        0 => Err(place.corrupt("its format version is 0")),
-        found if found < FORMAT => {
-            Err(Error::OlderFormat { location: place.location.clone(), found, known: FORMAT })
+    let found = match u32::from_be_bytes(found) {
+        0 => return Err(place.corrupt("its format version is 0")),
+        found if found > FORMAT => {
+            return Err(Error::NewerFormat { location: place.location.clone(), found, known: FORMAT });
         }
-        found => Err(Error::NewerFormat { location: place.location.clone(), found, known: FORMAT }),
+        found => found,
+    };
+    let Some(under_way) = snapshot.get(&keys::migration())? else {
+        return Ok(Some(Format { number: found, under_way: None }));
+    };
+    match under_way.split_first_chunk::<4>() {
+        Some((step, key)) if u32::from_be_bytes(*step) == found && found > 1 => Ok(Some(Format {
+            number: found - 1,
+            under_way: Some(UnderWay { step: found, key: key.to_vec() }),
+        })),
+        _ => Err(place.corrupt(format!("a migration {under_way:02x?} is under way to format {found}"))),
+    }
+}
+
+/// Whether the engine holds a store; refuses one that is not wholly in the format of this program.
+pub fn is_store(snapshot: &Snapshot<'_>) -> Result<bool> {
+    match format(snapshot)? {
+        None => Ok(false),
+        Some(Format { number: FORMAT, under_way: None }) => Ok(true),
+        Some(Format { number, .. }) => Err(Error::OlderFormat {
+            location: snapshot.place.location.clone(),
+            found: number,
+            known: FORMAT,
+        }),
     }
 }
 

@@ -12,6 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
+pub mod migrate;
 mod moment;
 mod number;
 mod open;

@@ -105,3 +105,22 @@ async fn what_cannot_be_reached_says_what_to_look_at() {
     assert_eq!(error.code(), "STORE_UNREACHABLE");
     assert!(error.retryable() && error.to_string().contains("Bolt port"), "{error}");
 }
+
+#[tokio::test]
+async fn a_sound_store_has_nothing_to_migrate_and_a_broken_one_is_named() {
+    use crate::migrate::Migrate;
+    let lease = server().await;
+    let options = Neo4jOptions::default();
+    let missing = super::migrate::Migration::open(address(&lease), &options).await.err().unwrap();
+    assert_eq!(missing.code(), "STORE_MISSING");
+    let store: Shared = Arc::new(open(&lease).await.unwrap());
+    crate::conformance::hierarchy::a_subtree_is_parents_first_and_siblings_in_order(store).await;
+    let migration = super::migrate::Migration::open(address(&lease), &options).await.unwrap();
+    assert!(migration.plan().await.unwrap().steps.is_empty());
+    assert_eq!(migration.verify().await.unwrap(), Vec::<String>::new());
+    let neo4j = lease.as_ref().unwrap();
+    neo4j.cypher("MATCH (c:Commit) WITH c ORDER BY c.cursor LIMIT 1 DELETE c").await.unwrap();
+    neo4j.cypher("MATCH (:Entity)-[i:IN]->() WITH i LIMIT 1 DELETE i").await.unwrap();
+    let wrong = migration.verify().await.unwrap().join("; ");
+    assert!(wrong.contains("another parent") && wrong.contains("change sequence"), "{wrong}");
+}

@@ -177,6 +177,11 @@ fn holder(path: &Path) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
+/// Whether a folder has the name of an engine in it.
+pub(super) fn is_marked(path: &Path) -> bool {
+    path.join(MARKER).is_file()
+}
+
 fn marker(path: &Path) -> io::Result<Option<String>> {
     let mut text = String::new();
     match File::open(path.join(MARKER)) {

@@ -142,6 +142,11 @@ impl EngineKind {
         })
     }
 
+    /// Whether a store was ever begun in the folder, by any engine. Looks at names only.
+    pub fn is_begun(path: &Path) -> bool {
+        folder::is_marked(path)
+    }
+
     /// The name in `--store NAME:PATH`.
     pub fn name(self) -> &'static str {
         match self {

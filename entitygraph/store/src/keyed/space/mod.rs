@@ -26,7 +26,7 @@ use entitygraph_schema::{EntityId, Pose};
 pub use self::{
     near::near,
     reach::Reach,
-    row::{HOST, Host, PLACED, Placed},
+    row::{HOST, Host, PLACED, Placed, read_placed},
     zones_at::zones_at,
 };
 use crate::error::{Error, Result};

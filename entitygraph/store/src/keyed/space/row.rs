@@ -102,7 +102,7 @@ impl Host {
 }
 
 /// Reads position and radius of a placed entity; none if the value cannot hold them.
-pub(super) fn read_placed(value: &[u8]) -> Option<(DVec3, f64)> {
+pub fn read_placed(value: &[u8]) -> Option<(DVec3, f64)> {
     let [x, y, z, radius] = read(value)?;
     let position = DVec3::new(x, y, z);
     (position.is_finite() && radius >= 0.0).then_some((position, radius))

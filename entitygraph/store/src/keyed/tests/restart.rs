@@ -84,10 +84,10 @@ async fn a_store_of_a_newer_program_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_store_from_before_the_first_release_is_left_alone() {
+async fn a_store_of_an_older_program_is_left_alone_and_the_way_on_is_told() {
     let error = opening_format(1);
     assert!(matches!(error, Error::OlderFormat { found: 1, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("export the world with the program that made it"), "{error}");
+    assert!(error.to_string().contains("`entitygraph migrate apply --store map:`"), "{error}");
 }
 
 fn opening_format(format: u32) -> Error {
