@@ -6,11 +6,7 @@ use entitygraph_test_neo4j::{Options, Server};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Neo4jStore,
-    address::Address,
-    client::Client,
-    options::Neo4jOptions,
-    statement::Statement,
+    Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement,
     statements::ALL,
 };
 use crate::{Error, Store, conformance::build::Shared};

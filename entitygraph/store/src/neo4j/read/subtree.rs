@@ -146,6 +146,9 @@ fn step(key: &Key, child: &Entity) -> Key {
     key
 }
 
+/// A child: its parent, its record, and its census where something is below it.
+type ChildRow<'a> = (i64, &'a [u8], Option<&'a [u8]>);
+
 /// Children of a node that were read, and whether there are more behind the last one.
 struct Level {
     children: Vec<Arc<Entity>>,
@@ -309,7 +312,7 @@ impl Walk<'_, '_> {
             .param("limit", i64::try_from(limit).unwrap_or(i64::MAX));
         let row = self.reading.ask(cypher::LEVEL, query).await?;
         let shared = self.reading.shared();
-        let rows: Vec<(i64, &[u8], Option<&[u8]>)> = shared.column(&row, "answer")?;
+        let rows: Vec<ChildRow<'_>> = shared.column(&row, "answer")?;
         for (id, ..) in &nodes {
             self.levels.insert(*id, Level { children: Vec::new(), more: false });
             self.seen.insert(*id);
