@@ -4,6 +4,7 @@ mod examples;
 mod frames;
 mod ingest;
 mod killed;
+mod moving;
 mod readme;
 mod stop;
 
