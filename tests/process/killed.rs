@@ -39,7 +39,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The export with more systems: copies of one of its systems, whose gates lead from each second one to the next.
-fn export(folder: &Path) -> Result<PathBuf> {
+pub fn export(folder: &Path) -> Result<PathBuf> {
     let export = folder.join("export");
     copy(Path::new(EXPORT), &export)?;
     let region = export.join(REGION);
@@ -82,7 +82,7 @@ fn lines(world: &str) -> usize {
 }
 
 /// Runs the program until it has written so many bytes, then kills it; says how many it wrote.
-fn write(arguments: &[&str], data: &Path, bytes: u64) -> Result<u64> {
+pub fn write(arguments: &[&str], data: &Path, bytes: u64) -> Result<u64> {
     let mut child = process::command(arguments, data)?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let mut written = 0;
     loop {

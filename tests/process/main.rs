@@ -5,6 +5,7 @@ mod frames;
 mod ingest;
 mod killed;
 mod migrate;
+mod moving;
 mod readme;
 mod stop;
 

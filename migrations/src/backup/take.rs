@@ -118,9 +118,7 @@ pub async fn stream(
     let writer = FrameWriter::begin(out).map_err(MoveError::file(path, "written"))?;
     let mut taking = Taking::start(store.clone(), None, sink(writer, path), options, progress).await?;
     taking.read_world().await?;
-    let (taken, mut writer) = taking.finish().await?;
-    writer.get_mut().flush().map_err(MoveError::file(path, "written"))?;
-    Ok(taken)
+    Ok(taking.finish().await?.0)
 }
 
 /// How the backup in a file begins, whole or not; none when there is no file, or nothing in it.
@@ -434,7 +432,13 @@ impl<W: Write + Send + 'static> Taking<W> {
         drop(frames);
         let mut writer = writer.await.map_err(|error| stopped(&error.to_string()))??;
         let end = End { cursor: state.at, leased, frames: writer.frames };
-        let ended = tokio::task::spawn_blocking(move || writer.write(&Frame::End(end)).map(|_| writer)).await;
+        // Here too, because what it writes to may wait.
+        let ending = move || {
+            writer.write(&Frame::End(end))?;
+            writer.get_mut().flush()?;
+            Ok(writer)
+        };
+        let ended = tokio::task::spawn_blocking(ending).await;
         let writer = ended
             .map_err(|error| stopped(&error.to_string()))?
             .map_err(MoveError::file(Path::new("the backup"), "written"))?;
