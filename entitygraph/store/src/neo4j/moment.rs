@@ -37,6 +37,16 @@ pub trait Question: Sync {
     async fn ask(&self, reading: &mut Reading<'_>) -> Result<Judged<Self::Answer>>;
 }
 
+/// What came of a try.
+enum Settled {
+    /// The answer is true for this moment.
+    At(Cursor),
+    /// A commit touched it meanwhile.
+    Touched,
+    /// There may be a commit of which nothing is known.
+    Unknown,
+}
+
 /// One try of a read.
 pub struct Reading<'a> {
     shared: &'a Shared,
@@ -75,19 +85,21 @@ impl<'a> Reading<'a> {
         Ok(row)
     }
 
-    /// The moment that an answer about something is true for; none if a commit touched it meanwhile or cannot be known.
-    async fn settle(&self, concern: &Concern) -> Result<Option<Cursor>> {
+    /// Whether an answer about something is true for one moment.
+    async fn settle(&self, concern: &Concern) -> Result<Settled> {
         let moment = Cursor::from_number(self.begun.max(self.complete));
         if moment > self.shared.known() && !self.wait_for(moment).await? {
-            return Ok(None);
+            return Ok(Settled::Unknown);
         }
         if self.begun <= self.complete {
-            return Ok(Some(moment));
+            return Ok(Settled::At(moment));
         }
-        let Some(commits) = self.shared.recent(Cursor::from_number(self.complete)) else { return Ok(None) };
-        let touched = |commit: &_| concern.is_touched_by(commit);
-        let doubtful = commits.iter().take_while(|commit| commit.cursor <= moment);
-        Ok((!doubtful.into_iter().any(|commit| touched(commit))).then_some(moment))
+        let Some(commits) = self.shared.recent(Cursor::from_number(self.complete)) else {
+            return Ok(Settled::Unknown);
+        };
+        let mut doubtful = commits.iter().take_while(|commit| commit.cursor <= moment);
+        let touched = doubtful.any(|commit| concern.is_touched_by(commit));
+        Ok(if touched { Settled::Touched } else { Settled::At(moment) })
     }
 
     /// Waits until a commit is known; false if it does not come, because its writer gave up or died.
@@ -114,8 +126,11 @@ impl Shared {
                 Err(Error::Corrupt { .. }) if reading.begun > reading.complete => continue,
                 Err(error) => return Err(error),
             };
-            if let Some(cursor) = reading.settle(&concern).await? {
-                return Ok(At { cursor, value: answer? });
+            match reading.settle(&concern).await? {
+                Settled::At(cursor) => return Ok(At { cursor, value: answer? }),
+                Settled::Touched => {}
+                // Nobody may be about to commit it, and nothing would come of waiting again.
+                Settled::Unknown => break,
             }
         }
         let mut reading = Reading::new(self);
