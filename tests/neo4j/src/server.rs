@@ -174,6 +174,11 @@ impl Server {
     /// Starts the process and waits until it answers.
     async fn launch(&self, installed: &Installed, classes: &str) -> Result<()> {
         let home = self.folder.path();
+        let scratch = home.join("tmp"); // what a killed JVM leaves there goes with the folder, or now
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch)?;
+        }
+        fs::create_dir(&scratch)?;
         let log = File::options().create(true).append(true).open(self.console())?;
         let errors = log.try_clone()?;
         let process = keeper::spawn("java", |java| {
@@ -183,6 +188,7 @@ impl Server {
             for package in ["java.nio", "java.io", "sun.nio.ch"] {
                 java.arg(format!("--add-opens=java.base/{package}=ALL-UNNAMED"));
             }
+            java.arg(format!("-Djava.io.tmpdir={}", scratch.display()));
             java.arg("-cp").arg(installed.jars()).arg("org.neo4j.server.CommunityEntryPoint");
             java.arg(format!("--home-dir={}", home.display()));
             java.arg(format!("--config-dir={}", home.join("conf").display()));
