@@ -1,6 +1,7 @@
 //! The installed Neo4j.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -22,9 +23,12 @@ impl Installed {
         static INSTALLED: OnceCell<Installed> = OnceCell::const_new();
         let install = || async {
             let installed = Self { jars: spawn_blocking(install).await?? };
+            let lock = installed.jars.with_extension("lock");
+            let recording = spawn_blocking(|| lock_file(lock)).await??;
             if !installed.classes().exists() {
-                Server::record_classes(&installed).await?;
+                Server::record_classes(&installed).await.context("recording the classes of Neo4j")?;
             }
+            drop(recording);
             Ok(installed)
         };
         INSTALLED.get_or_try_init(install).await
@@ -59,4 +63,11 @@ fn install() -> Result<PathBuf> {
         bail!("{} failed:\n{}", script.display(), String::from_utf8_lossy(&output.stderr));
     }
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+}
+
+/// Waits for the lock of a file that processes take turns on; it is held until it is dropped.
+fn lock_file(path: PathBuf) -> Result<File> {
+    let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+    file.lock()?;
+    Ok(file)
 }

@@ -1,4 +1,4 @@
-//! A real Neo4j for tests: each [`Server`] is a process of its own, on loopback, in a folder of its own; [`shared`] lends one to
+//! A real Neo4j for tests: each [`Server`] is a process of its own, on loopback, in a folder of its own; [`shared()`] lends one to
 //! many small tests, in turn. A [`Proxy`] is the network between a client and a server, and fails on demand.
 //!
 //! Nothing of this workspace is used here, so that every crate of it can test against Neo4j.

@@ -52,6 +52,7 @@ impl Options {
             ("dbms.security.auth_enabled", self.password.is_some().to_string()),
             ("dbms.security.auth_minimum_password_length", "1".to_owned()),
             ("dbms.usage_report.enabled", "false".to_owned()),
+            ("client.allow_telemetry", "false".to_owned()), // Neo4j Browser
             // Half a gigabyte a server otherwise, written before it answers.
             ("db.tx_log.preallocate", "false".to_owned()),
             // Seconds that Bolt waits for new clients while it stops: five otherwise, twice.

@@ -23,11 +23,11 @@ use crate::{
     keeper, port,
 };
 
-/// Longest time a server may take to answer. It needs six seconds of a core's time, and others may use the core too.
-const START_TIME: Duration = Duration::from_secs(180);
+/// Longest time a server may take to answer. It needs seven seconds of a core, which a busy machine may give it in minutes.
+const START_TIME: Duration = Duration::from_secs(300);
 
-/// Longest time a server may take to end by itself.
-const STOP_TIME: Duration = Duration::from_secs(60);
+/// Longest time a server may take to end by itself: as long, because the one whose classes are recorded writes them then.
+const STOP_TIME: Duration = START_TIME;
 
 /// How often a server that starts or stops is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -180,6 +180,11 @@ impl Server {
     /// Starts the process and waits until it answers.
     async fn launch(&self, installed: &Installed, classes: &str) -> Result<()> {
         let home = self.folder.path();
+        let scratch = home.join("tmp"); // what a killed JVM leaves there goes with the folder, or now
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch)?;
+        }
+        fs::create_dir(&scratch)?;
         let log = File::options().create(true).append(true).open(self.console())?;
         let errors = log.try_clone()?;
         let process = keeper::spawn("java", |java| {
@@ -189,6 +194,7 @@ impl Server {
             for package in ["java.nio", "java.io", "sun.nio.ch"] {
                 java.arg(format!("--add-opens=java.base/{package}=ALL-UNNAMED"));
             }
+            java.arg(format!("-Djava.io.tmpdir={}", scratch.display()));
             java.arg("-cp").arg(installed.jars()).arg("org.neo4j.server.CommunityEntryPoint");
             java.arg(format!("--home-dir={}", home.display()));
             java.arg(format!("--config-dir={}", home.join("conf").display()));

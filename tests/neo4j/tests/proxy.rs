@@ -118,16 +118,19 @@ fn a_half_open_connection_delivers_nothing_not_even_its_end_until_it_heals() -> 
     assert_eq!(ask(&before, b"a")?, b"a");
     proxy.half_open()?;
     let after = connect(&proxy)?;
+    let ending = connect(&proxy)?;
     for mut stream in [&before, &after] {
         stream.write_all(b"b")?;
+    }
+    for stream in [&before, &after, &ending] {
         stream.shutdown(std::net::Shutdown::Write)?;
         assert!(is_silent(stream)?);
     }
     proxy.heal()?;
-    for mut stream in [&before, &after] {
+    for (mut stream, held) in [(&before, &b"b"[..]), (&after, b"b"), (&ending, b"")] {
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest)?;
-        assert_eq!(rest, b"b");
+        assert_eq!(rest, held);
     }
     Ok(())
 }
