@@ -25,6 +25,9 @@ struct Arguments {
     /// Password of the user neo4j; without, there is no authentication
     #[arg(long)]
     password: Option<String>,
+    /// Bolt over TLS only
+    #[arg(long)]
+    tls: bool,
     /// A line of neo4j.conf; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     setting: Vec<(String, String)>,
@@ -45,6 +48,7 @@ async fn main() -> Result<()> {
         heap_mib: arguments.heap,
         page_cache_mib: arguments.page_cache,
         password: arguments.password,
+        tls: arguments.tls,
         settings: arguments.setting,
     })
     .await?;

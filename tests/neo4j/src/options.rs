@@ -17,6 +17,8 @@ pub struct Options {
     pub page_cache_mib: u32,
     /// Password of the user `neo4j`. `None`: no authentication.
     pub password: Option<String>,
+    /// Whether Bolt takes TLS only, with a certificate of its own.
+    pub tls: bool,
     /// Further lines of `neo4j.conf`, by name; they win over those that the harness writes.
     pub settings: Vec<(String, String)>,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
             heap_mib: 512,
             page_cache_mib: 256,
             password: None,
+            tls: false,
             settings: Vec::new(),
         }
     }
@@ -54,6 +57,10 @@ impl Options {
             // Seconds that Bolt waits for new clients while it stops: five otherwise, twice.
             ("internal.dbms.bolt.netty_server_shutdown_quiet_period", "0".to_owned()),
         ]);
+        if self.tls {
+            settings.insert("dbms.ssl.policy.bolt.enabled", "true".to_owned());
+            settings.insert("server.bolt.tls_level", "REQUIRED".to_owned());
+        }
         for (name, value) in &self.settings {
             settings.insert(name, value.clone());
         }

@@ -2,9 +2,8 @@
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, TcpListener},
-    path::Path,
-    process::Child,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,18 +11,16 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Options,
+    bolt::shake_hands,
+    certificate::Certificate,
     cypher::{Answer, transact},
     folder::Folder,
-    install::installed,
-    keeper,
+    install::Installed,
+    keeper, port,
 };
 
 /// Longest time a server may take to answer. It needs six seconds of a core's time, and others may use the core too.
@@ -38,15 +35,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Bytes of the log that an error quotes.
 const LOG_TAIL_BYTES: usize = 4000;
 
-/// Magic of Bolt, then four versions that a client speaks: 5.0 to 5.4, 4.4.
-const BOLT_HANDSHAKE: [u8; 20] = *b"\x60\x60\xb0\x17\0\x04\x04\x05\0\0\x04\x04\0\0\0\0\0\0\0\0";
-
 /// A running Neo4j. Dropped, it is killed, and its folder is removed if it was not named.
 #[derive(Debug)]
 pub struct Server {
     options: Options,
     bolt_port: u16,
     http_port: u16,
+    certificate: Option<Certificate>,
     process: Mutex<Option<Child>>,
     folder: Folder, // after the process: removed when that is gone
 }
@@ -54,24 +49,17 @@ pub struct Server {
 impl Server {
     /// Starts a server and waits until it answers.
     pub async fn start(options: Options) -> Result<Self> {
-        let installed = installed().await?;
-        let folder = match &options.folder {
-            Some(path) => Folder::named(path)?,
-            None => Folder::temporary(&installed.join("servers"))?,
-        };
-        let bolt_port = options.bolt_port.map_or_else(free_port, Ok)?;
-        let http_port = options.http_port.map_or_else(free_port, Ok)?;
-        fs::create_dir_all(folder.path().join("conf"))?;
-        fs::write(folder.path().join("conf/neo4j.conf"), options.configuration(bolt_port, http_port))?;
-        let server = Self { options, bolt_port, http_port, process: Mutex::new(None), folder };
-        server.launch(installed).await?;
+        let installed = Installed::get().await?;
+        let server = Self::prepare(installed, options)?;
+        server.launch(installed, &installed.with_classes()).await?;
         Ok(server)
     }
 
     /// Stops it if it runs, and starts it again: same folder, same ports.
     pub async fn restart(&self) -> Result<()> {
         self.stop().await?;
-        self.launch(installed().await?).await
+        let installed = Installed::get().await?;
+        self.launch(installed, &installed.with_classes()).await
     }
 
     /// Ends it as a power cut would (`SIGKILL`).
@@ -108,9 +96,10 @@ impl Server {
         Ok(self.process().is_some() && self.ended()?.is_none())
     }
 
-    /// Its address for drivers: `bolt://127.0.0.1:PORT`.
+    /// Its address for drivers: `bolt://127.0.0.1:PORT`, or `bolt+s://127.0.0.1:PORT` with TLS.
     pub fn bolt(&self) -> String {
-        format!("bolt://127.0.0.1:{}", self.bolt_port)
+        let scheme = if self.certificate.is_some() { "bolt+s" } else { "bolt" };
+        format!("{scheme}://127.0.0.1:{}", self.bolt_port)
     }
 
     /// The port of Bolt.
@@ -121,6 +110,16 @@ impl Server {
     /// Its address for HTTP: `http://127.0.0.1:PORT`.
     pub fn http(&self) -> String {
         format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// The port of HTTP.
+    pub fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
+    /// The file of the certificate that a client must trust, if it has TLS.
+    pub fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_ref().map(Certificate::file)
     }
 
     /// Where its data, configuration and logs are.
@@ -143,22 +142,51 @@ impl Server {
         }
     }
 
+    /// Notes which classes a server loads, for all that are started later.
+    pub(crate) async fn record_classes(installed: &Installed) -> Result<()> {
+        let server = Self::prepare(installed, Options::default())?;
+        let classes = server.folder().join("classes.jsa");
+        server.launch(installed, &format!("-XX:ArchiveClassesAtExit={}", classes.display())).await?;
+        server.wipe().await?; // loads what compiles and runs statements
+        server.stop().await?;
+        fs::rename(&classes, installed.classes())
+            .with_context(|| format!("no classes\n{}", server.log_tail()))
+    }
+
+    /// Makes folder and configuration.
+    fn prepare(installed: &Installed, options: Options) -> Result<Self> {
+        ensure!(
+            options.password.as_deref() != Some("neo4j"),
+            "the password `neo4j` is the one that Neo4j wants changed"
+        );
+        let folder = match &options.folder {
+            Some(path) => Folder::named(path)?,
+            None => Folder::temporary(&installed.servers())?,
+        };
+        let bolt_port = options.bolt_port.map_or_else(port::free, Ok)?;
+        let http_port = options.http_port.map_or_else(port::free, Ok)?;
+        let certificate = options.tls.then(|| Certificate::of(folder.path())).transpose()?;
+        fs::create_dir_all(folder.path().join("conf"))?;
+        fs::write(folder.path().join("conf/neo4j.conf"), options.configuration(bolt_port, http_port))?;
+        Ok(Self { options, bolt_port, http_port, certificate, process: Mutex::new(None), folder })
+    }
+
     /// Starts the process and waits until it answers.
-    async fn launch(&self, installed: &Path) -> Result<()> {
+    async fn launch(&self, installed: &Installed, classes: &str) -> Result<()> {
         let home = self.folder.path();
-        let log = File::options().create(true).append(true).open(self.log())?;
+        let log = File::options().create(true).append(true).open(self.console())?;
         let errors = log.try_clone()?;
         let process = keeper::spawn("java", |java| {
             java.arg(format!("-Xmx{}m", self.options.heap_mib));
             // The least threads and memory, and no slower than the others on two cores.
-            java.arg("-XX:+UseSerialGC");
+            java.args(["-XX:+UseSerialGC", classes]);
             for package in ["java.nio", "java.io", "sun.nio.ch"] {
                 java.arg(format!("--add-opens=java.base/{package}=ALL-UNNAMED"));
             }
-            java.arg("-cp").arg(installed.join("lib/*")).arg("org.neo4j.server.CommunityEntryPoint");
+            java.arg("-cp").arg(installed.jars()).arg("org.neo4j.server.CommunityEntryPoint");
             java.arg(format!("--home-dir={}", home.display()));
             java.arg(format!("--config-dir={}", home.join("conf").display()));
-            java.current_dir(home).stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
+            java.current_dir(home).stdin(Stdio::null()).stdout(log).stderr(errors);
         })
         .context("starting java")?;
         *self.process() = Some(process);
@@ -175,7 +203,8 @@ impl Server {
             if let Some(status) = self.ended()? {
                 bail!("it ended by itself: {status}");
             }
-            if self.is_online().await? && self.shakes_hands().await.unwrap_or(false) {
+            if self.is_online().await? && shake_hands(self.bolt_port, self.certificate.as_ref()).await.is_ok()
+            {
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
@@ -216,14 +245,6 @@ impl Server {
         }
     }
 
-    async fn shakes_hands(&self) -> Result<bool> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.bolt_port)).await?;
-        stream.write_all(&BOLT_HANDSHAKE).await?;
-        let mut version = [0; 4];
-        stream.read_exact(&mut version).await?;
-        Ok(version != [0; 4])
-    }
-
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -236,13 +257,18 @@ impl Server {
         }
     }
 
-    fn log(&self) -> std::path::PathBuf {
+    /// What the JVM says.
+    fn console(&self) -> PathBuf {
         self.folder.path().join("console.log")
     }
 
+    /// The ends of what the JVM said and of Neo4j's own log, which begins once its configuration is read.
     fn log_tail(&self) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
+        let tail = |path: &Path| {
+            let log = fs::read(path).unwrap_or_default(); // not written yet
+            String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
+        };
+        tail(&self.console()) + &tail(&self.folder.path().join("logs/neo4j.log"))
     }
 }
 
@@ -250,16 +276,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.kill(); // the kernel does it when this process ends
     }
-}
-
-/// A port that nobody listens on, outside the range that the kernel takes for connections: none of those can be on it when the
-/// server comes to listen, seconds later.
-fn free_port() -> Result<u16> {
-    for _ in 0..100 {
-        let port = fastrand::u16(10_000..32_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no free port in a hundred tries between 10000 and 32000")
 }
