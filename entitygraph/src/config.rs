@@ -76,6 +76,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Longest time one query or mutation may take, in milliseconds.
     pub request_ms: u64,
+    /// Longest time that a request waits for commits of other instances which it wants to see (`entitygraph-cursor`), in
+    /// milliseconds.
+    pub behind_ms: u64,
     /// Most operations under way on one connection.
     pub connection_operations: usize,
     /// Time for a WebSocket to say `connection_init`, in milliseconds.
@@ -96,6 +99,8 @@ impl Default for Limits {
             query_tokens: 20_000,
             body_bytes: 4 * 1024 * 1024,
             request_ms: 10_000,
+            // A hundred times what commits take from one instance to another.
+            behind_ms: 2_000,
             // A tool that follows every ship of a fleet on its own.
             connection_operations: 1_000,
             connection_init_ms: 10_000,
@@ -107,6 +112,11 @@ impl Limits {
     /// [`Self::request_ms`] as a duration.
     pub fn request_time(&self) -> Duration {
         Duration::from_millis(self.request_ms)
+    }
+
+    /// [`Self::behind_ms`] as a duration.
+    pub fn behind_time(&self) -> Duration {
+        Duration::from_millis(self.behind_ms)
     }
 }
 

@@ -13,7 +13,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use entitygraph_schema::{Refusal, space::SpaceError, text::TextError};
+use entitygraph_schema::{Cursor, Refusal, space::SpaceError, text::TextError};
 use entitygraph_store::{Error, Outcome};
 use serde_json::json;
 
@@ -203,6 +203,23 @@ pub enum Rejection {
         /// The `Host` header.
         host: String,
     },
+    /// The cursor that the caller wants to see cannot be read.
+    #[error("entitygraph-cursor is `{found}`: send the cursor of a commit, a whole number, or leave it out")]
+    Cursor {
+        /// What was sent.
+        found: String,
+    },
+    /// The commits that the caller wants to see have not come here in time.
+    #[error(
+        "this instance has come to cursor {found}, and not yet to {asked} as entitygraph-cursor wants: try again in a moment; if it \
+         never comes, the cursor is of another world"
+    )]
+    Behind {
+        /// What was asked for.
+        asked: Cursor,
+        /// How far it has come.
+        found: Cursor,
+    },
     /// A path that is not served.
     #[error(
         "there is nothing at {path}: the API is at /graphql, its schema at /schema.graphql, the playground at /playground"
@@ -241,6 +258,8 @@ impl Rejection {
             Self::Timeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT"),
             Self::Host { .. } => (StatusCode::MISDIRECTED_REQUEST, "FOREIGN_HOST"),
             Self::Origin { .. } => (StatusCode::FORBIDDEN, "FOREIGN_ORIGIN"),
+            Self::Cursor { .. } => (StatusCode::BAD_REQUEST, "BAD_CURSOR"),
+            Self::Behind { .. } => (StatusCode::SERVICE_UNAVAILABLE, "BEHIND"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "BAD_METHOD"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -258,7 +277,7 @@ impl Rejection {
     pub(super) fn entry(&self) -> serde_json::Value {
         let (retryable, outcome) = match self {
             Self::Timeout { writes: true, .. } => (true, "UNKNOWN"),
-            Self::Timeout { .. } => (true, "NOT_APPLIED"),
+            Self::Timeout { .. } | Self::Behind { .. } => (true, "NOT_APPLIED"),
             Self::Panic => (false, "UNKNOWN"),
             _ => (false, "NOT_APPLIED"),
         };

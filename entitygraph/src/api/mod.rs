@@ -8,6 +8,7 @@ mod accept;
 mod callers;
 mod endpoint;
 pub mod error;
+mod freshness;
 pub mod graphql;
 mod health;
 pub mod live;
@@ -61,7 +62,15 @@ impl Api {
         let limits = graph.config().limits.clone();
         let meter = Arc::new(Meter::new(graph.clone()));
         let metrics = graph.metrics().clone();
-        let live = Live::new(schema.clone(), documents.clone(), meter.clone(), limits, metrics, streams);
+        let live = Live::new(
+            schema.clone(),
+            documents.clone(),
+            meter.clone(),
+            limits,
+            metrics,
+            graph.applied(),
+            streams,
+        );
         let (ready, drain) = (AtomicBool::new(true), CancellationToken::new());
         let sdl = schema.sdl();
         Self(Arc::new(Inner { sdl, schema, meter, documents, live, registry, ready, drain, graph }))

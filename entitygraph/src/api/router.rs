@@ -11,7 +11,7 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Api, callers, endpoint, error::Rejection, health, web};
+use super::{Api, callers, endpoint, error::Rejection, freshness, health, web};
 
 /// Everything that is served on one address.
 pub fn router(api: Api) -> Router {
@@ -25,6 +25,8 @@ pub fn router_with(api: Api, more: Router<Api>) -> Router {
         .route("/graphql", get(endpoint::get_or_upgrade).post(endpoint::post))
         // The same and subscriptions, as server-sent events.
         .route("/graphql/stream", get(endpoint::get_stream).post(endpoint::post_stream))
+        // Those two wait until this instance has come as far as they ask.
+        .route_layer(middleware::from_fn_with_state(api.clone(), freshness::wait))
         .route("/schema.graphql", get(health::schema))
         // For operators.
         .route("/healthz", get(health::alive))

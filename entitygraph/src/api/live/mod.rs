@@ -20,10 +20,11 @@ use async_graphql::{
 };
 
 use async_graphql_value::{ConstValue, Value};
+use entitygraph_schema::Cursor;
 use futures_util::{Stream, StreamExt, future::Either, stream};
 use prometheus::IntGauge;
 use serde::ser;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{Instrument, Span};
 
@@ -75,6 +76,8 @@ struct Inner {
     cohorts: Cohorts,
     limits: Limits,
     metrics: Metrics,
+    /// How far the cache has followed.
+    applied: watch::Receiver<Cursor>,
 }
 
 /// Counts a subscription as open until it is dropped.
@@ -157,11 +160,22 @@ impl Live {
         meter: Arc<Meter>,
         limits: Limits,
         metrics: Metrics,
+        applied: watch::Receiver<Cursor>,
         streams: Handle,
     ) -> Self {
         let (requests, connections, cohorts) = (Handle::current(), TaskTracker::new(), Cohorts::default());
-        let inner =
-            Inner { requests, streams, connections, schema, documents, meter, cohorts, limits, metrics };
+        let inner = Inner {
+            requests,
+            streams,
+            connections,
+            schema,
+            documents,
+            meter,
+            cohorts,
+            limits,
+            metrics,
+            applied,
+        };
         Self { inner: Arc::new(inner) }
     }
 

@@ -26,7 +26,8 @@ use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
 use self::operations::{Operations, Out};
-use super::{Frame, Live};
+use super::{Frame, Inner, Live};
+use crate::api::freshness;
 
 /// The sub-protocol's name.
 pub const PROTOCOL: &str = "graphql-transport-ws";
@@ -46,7 +47,7 @@ const WRITE_TIME: Duration = Duration::from_secs(30);
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ClientMessage {
-    ConnectionInit,
+    ConnectionInit { payload: Option<serde_json::Value> },
     Ping { payload: Option<serde_json::Value> },
     Pong,
     Subscribe { id: String, payload: Box<Request> },
@@ -207,10 +208,12 @@ impl Connection {
         let message: ClientMessage = serde_json::from_str(&text)
             .map_err(|error| Close(4400, short(&format!("not a message of {PROTOCOL}: {error}"))))?;
         match message {
-            ClientMessage::ConnectionInit if self.acknowledged => {
+            ClientMessage::ConnectionInit { .. } if self.acknowledged => {
                 Err(Close(4429, "Too many initialisation requests".into()))
             }
-            ClientMessage::ConnectionInit => {
+            ClientMessage::ConnectionInit { payload } => {
+                let live = self.live.clone();
+                reach(&live.inner, payload.as_ref()).await?;
                 self.acknowledged = true;
                 Ok(self.send(r#"{"type":"connection_ack"}"#.into()).await)
             }
@@ -299,6 +302,19 @@ impl Connection {
         let sent = tokio::time::timeout(self.write_time, self.socket.send(Message::Text(text.into()))).await;
         matches!(sent, Ok(Ok(())))
     }
+}
+
+/// Waits until this instance has come as far as the client asks.
+async fn reach(live: &Inner, payload: Option<&serde_json::Value>) -> Result<(), Close> {
+    let asked = match payload.and_then(|payload| payload.get(freshness::NAME)) {
+        None | Some(serde_json::Value::Null) => return Ok(()),
+        Some(serde_json::Value::String(text)) => freshness::read(text),
+        Some(other) => freshness::read(&other.to_string()),
+    };
+    let asked = asked.map_err(|rejection| Close(4400, short(&rejection.to_string())))?;
+    let reached = freshness::reach(&mut live.applied.clone(), asked, live.limits.behind_time()).await;
+    // As HTTP says it: 503.
+    reached.map_err(|rejection| Close(4503, short(&rejection.to_string())))
 }
 
 /// A protocol message around bytes that are JSON already.

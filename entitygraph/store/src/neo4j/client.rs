@@ -35,6 +35,8 @@ pub struct Client {
     pub place: Place,
     address: Address,
     retry: Duration,
+    /// Longest time from asking for a connection to the end of the first answer over it.
+    whole: Duration,
 }
 
 /// How a commit ended that did not succeed.
@@ -53,7 +55,7 @@ impl Client {
             .config(options)
             .and_then(Graph::connect)
             .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
-        Ok(Self { graph, place, address, retry: options.retry })
+        Ok(Self { graph, place, address, retry: options.retry, whole: options.answer_timeout * 2 })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
@@ -69,7 +71,7 @@ impl Client {
     async fn repeat(&self, statement: Statement, operation: Operation, query: Query) -> Result<Vec<Row>> {
         let mut patience = Patience::new(self.retry);
         loop {
-            match self.rows(operation, query.clone()).await {
+            match self.bounded(self.rows(operation, query.clone())).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) if patience.lasts(statement.doing, &error) => patience.wait().await,
                 Err(error) => return Err(self.fault(statement.doing, error)),
@@ -91,6 +93,13 @@ impl Client {
         })
     }
 
+    /// The driver bounds the making of a connection and each answer, but neither the handshakes over a connection that says nothing nor
+    /// the wait for one of the pool.
+    async fn bounded<T>(&self, asked: Boxed<'_, T>) -> neo4rs::Result<T> {
+        let ended = tokio::time::timeout(self.whole, asked).await;
+        ended.unwrap_or(Err(neo4rs::Error::ConnectionTimedOut))
+    }
+
     fn start(&self) -> Boxed<'_, Txn> {
         Box::pin(self.graph.start_txn())
     }
@@ -100,7 +109,7 @@ impl Client {
         const DOING: &str = "beginning a transaction";
         let mut patience = Patience::new(self.retry);
         loop {
-            match self.start().await {
+            match self.bounded(self.start()).await {
                 Ok(txn) => return Ok(Transaction { txn, client: self }),
                 Err(error) if patience.lasts(DOING, &error) => patience.wait().await,
                 Err(error) => return Err(self.fault(DOING, error)),

@@ -34,9 +34,13 @@ pub fn is_transient(error: &neo4rs::Error) -> bool {
     }
 }
 
-/// Whether a lost answer to a commit means that nobody knows what became of it: everything but a plain answer of the server.
+/// Whether a failed commit means that nobody knows what became of it: everything but a plain answer of the server, and an answer
+/// that it failed itself, which it may have done after the commit was in its log.
 pub fn is_uncertain(error: &neo4rs::Error) -> bool {
-    !matches!(error, neo4rs::Error::Neo4j(_))
+    match error {
+        neo4rs::Error::Neo4j(said) => said.code().starts_with("Neo.DatabaseError"),
+        _ => true,
+    }
 }
 
 /// What a failure means for the caller.

@@ -174,12 +174,14 @@ impl Shared {
 
     fn publish(&self, commits: impl Iterator<Item = (Arc<Commit>, usize)>, first: Cursor) {
         let mut newest = self.known();
+        // Until all is told, so that nobody has a commit that is newer than the newest.
+        let mut recent = self.recent.write();
         for (commit, bytes) in commits {
             self.publish_catalog(&commit);
             newest = commit.cursor;
-            self.recent.write().push(commit, bytes);
+            recent.push(commit, bytes);
         }
-        self.recent.write().set_oldest(before(first));
+        recent.set_oldest(before(first));
         self.newest.send_replace(newest);
     }
 

@@ -167,7 +167,14 @@ impl Writer {
             shared.facets.write().truncate(scene.shard.facet_sets);
             return Err(error);
         }
-        self.publish(&batch, &scene, rows).await?;
+        if let Err(error) = self.publish(&batch, &scene, rows).await {
+            // It is durable: it must neither be written again nor be said to have failed. Whoever polls takes it over.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a commit could not be taken over at once"
+            );
+            self.forget();
+        }
         Ok(Ended::Done(batch))
     }
 
@@ -238,12 +245,15 @@ impl Writer {
             "the answer to a commit is lost, asking what became of it"
         );
         let query = cypher::FATE.query().param("cursor", cursor.cast_signed()).param("mark", mark);
-        let Ok(rows) = self.shared.client.set(cypher::FATE, query).await else { return Err(lost) };
-        let row = self.shared.single(rows)?;
-        if self.shared.column(&row, "applied")? {
-            return Ok(());
+        let asked = async {
+            let row = self.shared.single(self.shared.client.set(cypher::FATE, query).await?)?;
+            self.shared.column::<bool>(&row, "applied")
+        };
+        match asked.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(not_applied(lost)),
+            Err(_) => Err(lost),
         }
-        Err(not_applied(lost))
     }
 
     /// Makes a written batch known.
