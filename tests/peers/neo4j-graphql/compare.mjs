@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Database } from './database.mjs';
 import { QUESTIONS, body } from './questions.mjs';
 import { table } from './report.mjs';
-import { startNeo4j, startOurs, startPeer } from './servers.mjs';
+import { startNeo4j, startOurs, startPeer, stopAll } from './servers.mjs';
 import { writeWorld } from './world.mjs';
 
 const [program, neo4jProgram, folder, flag] = process.argv.slice(2);
@@ -23,12 +23,11 @@ const CONNECTIONS = 16;
 // Less than an entity: nothing stays.
 const NO_CACHE_BYTES = 1;
 
-const running = [];
 let unique = 1_000_000;
 
 try {
   mkdirSync(folder, { recursive: true });
-  const neo4j = await started(startNeo4j(neo4jProgram));
+  const neo4j = await startNeo4j(neo4jProgram);
   const database = new Database(neo4j.http);
   const world = `${folder}/world.yaml`;
   await writeWorld(world, plan.systems);
@@ -39,9 +38,9 @@ try {
   await database.prepareForPeer();
   const places = await database.places(plan.systems);
   const sides = {
-    cold: await started(startOurs('EntityGraph without cache', program, neo4j.bolt, NO_CACHE_BYTES)),
-    warm: await started(startOurs('EntityGraph', program, neo4j.bolt)),
-    peer: await started(startPeer(neo4j.bolt)),
+    cold: await startOurs('EntityGraph without cache', program, neo4j.bolt, NO_CACHE_BYTES),
+    warm: await startOurs('EntityGraph', program, neo4j.bolt),
+    peer: await startPeer(neo4j.bolt),
   };
   Object.values(sides).forEach((side) => side.pause());
 
@@ -56,12 +55,7 @@ try {
   writeFileSync(`${folder}/figures.json`, JSON.stringify(report, null, 2));
   console.log(table(report));
 } finally {
-  for (const process of running.reverse()) await process.stop();
-}
-
-async function started(server) {
-  running.push(await server);
-  return server;
+  await stopAll();
 }
 
 function bodiesOf(question, places) {

@@ -81,7 +81,7 @@ export const QUESTIONS = [
     peer: ({ id }) => ({ query: entities('kinds { name count }'), variables: { id } }),
     oursRows: ({ counts }) => counts.kinds.nodes.map(({ name, count }) => `${name} ${count}`).sort(),
     peerRows: (data) => data.entities[0].kinds.map(({ name, count }) => `${name} ${count}`).sort(),
-    rows: 9,
+    rows: 10,
   },
   {
     name: 'near a point',

@@ -4,10 +4,22 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** Fields of what one server is: `url` where it answers and `ask`. */
-export class Process {
+const running = [];
+
+// However this process ends, none stays behind. A paused process takes no other signal.
+process.on('exit', () => running.forEach(({ child }) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
+/** Ends all servers in order, the last first. */
+export async function stopAll() {
+  for (const server of running.toReversed()) await server.stop();
+}
+
+/** A server that this process started; `url` is where it answers GraphQL. */
+class Process {
   constructor(name, command, args, environment = {}) {
     this.name = name;
+    running.push(this);
     this.child = spawn(command, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.said = '';
     for (const stream of [this.child.stdout, this.child.stderr]) stream.on('data', (data) => (this.said += data));
