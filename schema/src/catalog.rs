@@ -364,15 +364,15 @@ impl Catalog {
         let mut components = Components::default();
         if let Some(source) = &entity.source {
             if let Some(container) = self.container(source.container) {
-                components.overlay(&container.draft.components);
+                components.overlay(&self.registry.converted(&container.draft.components));
             }
             let slot = source.slot.as_ref();
             let child = slot.and_then(|slot| self.container(slot.container)?.child(&slot.child));
             if let Some(child) = child {
-                components.overlay(&child.overrides);
+                components.overlay(&self.registry.converted(&child.overrides));
             }
         }
-        components.overlay(&entity.components);
+        components.overlay(&self.registry.converted(&entity.components));
         components
     }
 }

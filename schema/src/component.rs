@@ -4,11 +4,14 @@
 //! not rewritten (AC 2.2.1), because stored values name variables by number.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+pub use self::conversion::{Conversion, ConversionDraft, Converts, Rounding, Rule};
 use crate::{
+    delta::Patch,
     id::{ComponentId, EntityId, VariableId},
     refusal::Refusal,
     text::{ComponentName, GroupName, VariableName, starting_with},
@@ -83,12 +86,29 @@ pub struct ComponentDraft {
     pub renamed: BTreeMap<VariableName, VariableName>,
     /// Variables to be taken out of the type, see [`ComponentType::retired`] (AC 2.1.4).
     pub retire: BTreeSet<VariableName>,
+    /// Variables of the draft that take over the values of others, which are retired with that, see [`Variable::converts`]
+    /// (AC 2.1.4).
+    pub converts: BTreeMap<VariableName, ConversionDraft>,
+    /// Variables that have taken over what there was. A draft that says this says nothing else: the type stays as it is otherwise.
+    pub settled: BTreeSet<VariableName>,
 }
 
 impl ComponentDraft {
     /// A type with these variables; those that it has already keep their names.
     pub fn new(name: ComponentName, variables: Vec<VariableDraft>) -> Self {
-        Self { name, variables, renamed: BTreeMap::new(), retire: BTreeSet::new() }
+        Self {
+            name,
+            variables,
+            renamed: BTreeMap::new(),
+            retire: BTreeSet::new(),
+            converts: BTreeMap::new(),
+            settled: BTreeSet::new(),
+        }
+    }
+
+    /// Says that variables of a type have taken over the values of others.
+    pub fn settling(name: ComponentName, settled: BTreeSet<VariableName>) -> Self {
+        Self { settled, ..Self::new(name, Vec::new()) }
     }
 }
 
@@ -99,6 +119,9 @@ pub struct Variable {
     pub id: VariableId,
     /// What its author wrote.
     pub draft: VariableDraft,
+    /// Whose values it takes over, and how, until all are. Meanwhile one that is not taken over yet counts as what it becomes,
+    /// and a write of this variable clears it.
+    pub converts: Option<Converts>,
 }
 
 impl Variable {
@@ -147,9 +170,33 @@ impl ComponentType {
         self.retired.iter().find(|v| v.draft.name.as_str() == name)
     }
 
+    /// The variable of this number, retired or not.
+    pub fn any_by_id(&self, id: VariableId) -> Option<&Variable> {
+        self.variables.iter().chain(&self.retired).find(|v| v.id == id)
+    }
+
+    /// The variables that take over values of others, each with how.
+    pub fn converting(&self) -> impl Iterator<Item = (&Variable, &Converts)> {
+        self.variables.iter().filter_map(|variable| Some((variable, variable.converts.as_ref()?)))
+    }
+
     /// Whether an entity may hold a value of this number, retired or not.
     pub fn has_number(&self, id: VariableId) -> bool {
-        self.variables.iter().chain(&self.retired).any(|v| v.id == id)
+        self.any_by_id(id).is_some()
+    }
+
+    /// Puts the values that variables take over in their place, as far as their rules make something of them. What a variable
+    /// has already stays.
+    fn convert(&self, values: &mut BTreeMap<VariableId, Value>) {
+        for (variable, converts) in self.converting() {
+            let Some(old) = values.get(&converts.from) else { continue };
+            if values.contains_key(&variable.id) {
+                values.remove(&converts.from);
+            } else if let Some(value) = converts.conversion.apply(old, variable.kind()) {
+                values.remove(&converts.from);
+                values.insert(variable.id, value);
+            }
+        }
     }
 }
 
@@ -185,6 +232,8 @@ impl Components {
 pub struct Registry {
     by_id: BTreeMap<ComponentId, Arc<ComponentType>>,
     by_name: BTreeMap<ComponentName, ComponentId>,
+    /// Types with a variable that takes over values of another one.
+    converting: BTreeSet<ComponentId>,
 }
 
 impl Registry {
@@ -215,13 +264,51 @@ impl Registry {
     /// Puts in a type that was published before (read from a store or a change feed).
     pub fn insert(&mut self, component: Arc<ComponentType>) {
         self.by_name.insert(component.name.clone(), component.id);
+        if component.converting().next().is_some() {
+            self.converting.insert(component.id);
+        } else {
+            self.converting.remove(&component.id);
+        }
         self.by_id.insert(component.id, component);
+    }
+
+    /// Types with a variable that takes over values of another one.
+    pub fn converting(&self) -> impl Iterator<Item = &Arc<ComponentType>> {
+        self.converting.iter().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// The values as they count while variables take over those of others (see [`Variable::converts`]).
+    pub fn converted<'a>(&self, components: &'a Components) -> Cow<'a, Components> {
+        let concerned: Vec<_> = self.converting().filter(|ty| components.0.contains_key(&ty.id)).collect();
+        if concerned.is_empty() {
+            return Cow::Borrowed(components);
+        }
+        let mut converted = components.clone();
+        for ty in concerned {
+            converted.0.entry(ty.id).and_modify(|values| ty.convert(values));
+        }
+        Cow::Owned(converted)
+    }
+
+    /// The patch as a store applies it: what writes a variable also clears the value that the variable would take over.
+    pub fn completed<'a>(&self, patch: &'a Patch) -> Cow<'a, Patch> {
+        let mut completed = Cow::Borrowed(patch);
+        for ty in self.converting() {
+            let Some(own) = patch.components.get(&ty.id) else { continue };
+            for (variable, converts) in ty.converting() {
+                if own.variables.contains_key(&variable.id) && !own.variables.contains_key(&converts.from) {
+                    let own = completed.to_mut().components.entry(ty.id).or_default();
+                    own.variables.insert(converts.from, None);
+                }
+            }
+        }
+        completed
     }
 
     /// What publishing the draft would make of it, without changing this snapshot.
     ///
     /// A new name gets the next number. A known name keeps its variables, with their kinds, and may add some, rename them,
-    /// retire them, and change defaults and policies; leaving one out without a word or changing its kind is refused. A
+    /// retire them, let new ones take over their values, and change defaults and policies; leaving one out without a word or changing its kind is refused. A
     /// draft that changes nothing returns the type as it is, also when it renames and retires what was so before.
     pub fn publish(&self, draft: &ComponentDraft) -> Result<Arc<ComponentType>, Refusal> {
         self.check_draft(draft)?;
@@ -420,6 +507,7 @@ impl Registry {
     }
 }
 
+mod conversion;
 mod evolution;
 #[cfg(test)]
 mod tests;

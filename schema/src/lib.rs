@@ -39,7 +39,8 @@ pub mod testing;
 pub use catalog::Catalog;
 pub use change::{Change, Commit};
 pub use component::{
-    ComponentDraft, ComponentType, Components, Registry, SendPolicy, Variable, VariableDraft, Visibility,
+    ComponentDraft, ComponentType, Components, Conversion, ConversionDraft, Converts, Registry, Rounding,
+    Rule, SendPolicy, Variable, VariableDraft, Visibility,
 };
 pub use container::{Child, Container, ContainerDraft, Port};
 pub use delta::{ComponentPatch, Delta, Patch};

@@ -65,7 +65,8 @@ pub enum Refusal {
     )]
     VariableDropped { component: ComponentName, variable: VariableName },
     #[error(
-        "variable `{component}.{variable}` is {from} and cannot become {to}: retire it and add one of another name"
+        "variable `{component}.{variable}` is {from} and cannot become {to} just so: say by which rule its values are converted, or \
+         retire it and add one of another name"
     )]
     VariableKindChanged { component: ComponentName, variable: VariableName, from: ValueKind, to: ValueKind },
     #[error("variable `{component}.{variable}` takes {expected}, not {found}")]

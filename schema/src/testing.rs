@@ -339,11 +339,11 @@ pub fn component_types() -> impl Strategy<Value = ComponentType> {
             version,
             variables: (1..)
                 .zip(draft.variables)
-                .map(|(id, draft)| Variable { id: variable_id(id), draft })
+                .map(|(id, draft)| Variable { id: variable_id(id), draft, converts: None })
                 .collect(),
             retired: (100..)
                 .zip(retired)
-                .map(|(id, draft)| Variable { id: variable_id(id), draft })
+                .map(|(id, draft)| Variable { id: variable_id(id), draft, converts: None })
                 .collect(),
         }
     })

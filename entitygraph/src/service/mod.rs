@@ -1,5 +1,6 @@
 //! The one way to read and write the graph; the APIs translate to and from it and know no rule.
 
+mod convert;
 mod find;
 mod holders;
 mod near;
@@ -58,7 +59,7 @@ struct Inner {
 
 impl Graph {
     /// Puts cache and change follower in front of a store. The follower runs until `cancel`; its task is returned to be
-    /// awaited at the end.
+    /// awaited at the end. So long, values of variables that changed their kind are converted in the background.
     pub fn start(
         store: Arc<dyn Store>,
         config: Config,
@@ -69,6 +70,8 @@ impl Graph {
         let router = Arc::new(Router::new(config.limits.subtree_entities));
         let follower = Follower::new(store.clone(), cache.clone(), router.clone(), metrics.clone());
         let applied = follower.applied();
+        // Not awaited: cut off anywhere, it leaves nothing half done.
+        tokio::spawn(convert::Converter::new(store.clone()).run(cancel.clone()));
         let task = tokio::spawn(follower.run(cancel));
         let (flights, store_stopped) = (Flights::default(), CancellationToken::new());
         let inner = Inner { store, cache, router, flights, applied, store_stopped, config, metrics };

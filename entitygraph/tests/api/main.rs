@@ -8,6 +8,7 @@ mod world;
 
 mod callers;
 mod catalog;
+mod converting;
 mod entity;
 mod examples;
 mod followers;

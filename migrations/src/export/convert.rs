@@ -161,7 +161,8 @@ fn zone(bounds: &Aabb) -> format::Zone {
 
 /// How many values of retired variables an entity holds.
 pub(super) fn retired_values(entity: &Entity, catalog: &Catalog) -> u64 {
-    let held = entity.components.0.iter().filter_map(|(id, own)| Some((catalog.registry.get(*id)?, own)));
+    let components = catalog.registry.converted(&entity.components);
+    let held = components.0.iter().filter_map(|(id, own)| Some((catalog.registry.get(*id)?, own)));
     held.map(|(component, own)| {
         component.retired.iter().filter(|retired| own.contains_key(&retired.id)).count() as u64
     })
@@ -169,7 +170,8 @@ pub(super) fn retired_values(entity: &Entity, catalog: &Catalog) -> u64 {
 }
 
 fn values(components: &Components, catalog: &Catalog) -> Result<Values, Refusal> {
-    let written = components.0.iter().map(|(id, own)| {
+    let converted = catalog.registry.converted(components);
+    let written = converted.0.iter().map(|(id, own)| {
         let component = catalog.registry.get(*id).ok_or(Refusal::UnknownComponentId { component: *id })?;
         let is_retired = |id: &VariableId| component.retired.iter().any(|retired| retired.id == *id);
         let variables = own.iter().filter(|(id, _)| !is_retired(id)).map(|(id, own)| {

@@ -4,26 +4,29 @@ use super::{
     CodecError, Fault, Form, Input,
     input::{put_field, put_fields, put_number},
 };
-use crate::component::{ComponentDraft, ComponentType, SendPolicy, Variable, VariableDraft, Visibility};
+use crate::component::{
+    ComponentDraft, ComponentType, Converts, SendPolicy, Variable, VariableDraft, Visibility,
+};
 
 impl Form for VariableDraft {
     const NAME: &'static str = "variable";
 
     fn put(&self, out: &mut Vec<u8>) {
-        self.put_as(false, out);
+        self.put_as(false, None, out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
         let start = input.offset();
         match Self::take_any(input)? {
-            (draft, false) => Ok(draft),
-            (_, true) => Err(input.error(start, Fault::Range { what: "retired", number: 1 })),
+            (draft, false, None) => Ok(draft),
+            (_, true, _) => Err(input.error(start, Fault::Range { what: "retired", number: 1 })),
+            (_, _, Some(_)) => Err(input.error(start, Fault::Range { what: "converts", number: 1 })),
         }
     }
 }
 
 impl VariableDraft {
-    fn put_as(&self, retired: bool, out: &mut Vec<u8>) {
+    fn put_as(&self, retired: bool, converts: Option<&Converts>, out: &mut Vec<u8>) {
         let Self { name, default, group, send, persisted, visibility, precision } = self;
         name.put(out);
         default.put(out);
@@ -36,18 +39,20 @@ impl VariableDraft {
                 *visibility == Visibility::ServerOnly,
                 precision.is_some(),
                 retired,
+                converts.is_some(),
             ],
             out,
         );
         put_field(group.as_ref(), out);
         put_field(precision.as_ref(), out);
+        put_field(converts, out);
     }
 
-    /// The draft, and whether the variable is retired.
-    fn take_any(input: &mut Input<'_>) -> Result<(Self, bool), CodecError> {
+    /// The draft, whether the variable is retired, and whose values it takes over.
+    fn take_any(input: &mut Input<'_>) -> Result<(Self, bool, Option<Converts>), CodecError> {
         let (name, default) = (Form::take(input)?, Form::take(input)?);
         let start = input.offset();
-        let [group, every_tick, not_persisted, owner_only, server_only, precision, retired] =
+        let [group, every_tick, not_persisted, owner_only, server_only, precision, retired, converts] =
             input.fields()?;
         let visibility = match (owner_only, server_only) {
             (false, false) => Visibility::Public,
@@ -66,7 +71,7 @@ impl VariableDraft {
             visibility,
             precision: input.field(precision)?,
         };
-        Ok((draft, retired))
+        Ok((draft, retired, input.field(converts)?))
     }
 }
 
@@ -74,11 +79,13 @@ impl Form for ComponentDraft {
     const NAME: &'static str = "component draft";
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { name, variables, renamed, retire } = self;
+        let Self { name, variables, renamed, retire, converts, settled } = self;
         name.put(out);
         variables.put(out);
         renamed.put(out);
         retire.put(out);
+        converts.put(out);
+        settled.put(out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
@@ -87,6 +94,8 @@ impl Form for ComponentDraft {
             variables: Form::take(input)?,
             renamed: Form::take(input)?,
             retire: Form::take(input)?,
+            converts: Form::take(input)?,
+            settled: Form::take(input)?,
         })
     }
 }
@@ -133,12 +142,12 @@ impl Form for Stored {
 
     fn put(&self, out: &mut Vec<u8>) {
         self.variable.id.put(out);
-        self.variable.draft.put_as(self.retired, out);
+        self.variable.draft.put_as(self.retired, self.variable.converts.as_ref(), out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
         let id = Form::take(input)?;
-        let (draft, retired) = VariableDraft::take_any(input)?;
-        Ok(Self { variable: Variable { id, draft }, retired })
+        let (draft, retired, converts) = VariableDraft::take_any(input)?;
+        Ok(Self { variable: Variable { id, draft, converts }, retired })
     }
 }

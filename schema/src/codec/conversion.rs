@@ -72,10 +72,16 @@ impl Form for Conversion {
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
         let start = input.offset();
         let rule = match input.byte()? {
-            1 => Rule::Number { factor: Form::take(input)?, offset: Form::take(input)?, rounding: rounding(input)? },
+            1 => Rule::Number {
+                factor: Form::take(input)?,
+                offset: Form::take(input)?,
+                rounding: rounding(input)?,
+            },
             2 => Rule::Print,
             3 => Rule::Parse,
-            4 => Rule::Table(Vec::<Pair>::take(input)?.into_iter().map(|Pair(key, value)| (key, value)).collect()),
+            4 => Rule::Table(
+                Vec::<Pair>::take(input)?.into_iter().map(|Pair(key, value)| (key, value)).collect(),
+            ),
             tag => return Err(input.error(start, Fault::Tag { what: "rule", tag })),
         };
         Ok(Self { rule, otherwise: input.option()? })

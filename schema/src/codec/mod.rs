@@ -36,8 +36,10 @@
 //! | component patch | fields: \[reset, remove], map of variable id to value or no value |
 //! | patch | fields: \[pose, components, parent edge (parent, port?), ordinal, name, radius, zone?, root, owner?, layer, labels (map of label to bool)]; pose is pose? |
 //! | delta | revision, epoch, patch |
-//! | variable | name, default value, fields: \[group, every tick, not persisted, owner only, server only, precision, retired (in a component type only)] |
-//! | component draft | name, list of variables, renamed (map of new name to old name), retire (set of names) |
+//! | variable | name, default value, fields: \[group, every tick, not persisted, owner only, server only, precision, retired, converts (in a component type only)] |
+//! | component draft | name, list of variables, renamed (map of new name to old name), retire (set of names), converts (map of name to name, conversion), settled (set of names) |
+//! | converts | variable id, conversion |
+//! | conversion | tag: number 1 (factor, offset, rounding: exact 0, nearest 1, down 2, up 3, towards zero 4), print 2, parse 3, table 4 (list of value, value); otherwise: value? |
 //! | component type | id, version, name, map of variable id to variable, retired ones among them |
 //! | port | name, set of kinds |
 //! | child | name, container name, fields: \[pose, port, overrides, labels] |
@@ -55,6 +57,7 @@
 mod change;
 mod component;
 mod container;
+mod conversion;
 mod delta;
 mod entity;
 mod error;

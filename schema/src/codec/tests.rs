@@ -256,7 +256,7 @@ fn golden_deltas() {
 
 #[test]
 fn golden_component_types() {
-    let variable = |id: u16, draft: VariableDraft| Variable { id: variable_id(id), draft };
+    let variable = |id: u16, draft: VariableDraft| Variable { id: variable_id(id), draft, converts: None };
     let plain = VariableDraft::new(name("a"), Value::Int(0));
     let full = VariableDraft {
         group: Some(name("g")),
@@ -272,10 +272,10 @@ fn golden_component_types() {
         retire: [name("r")].into(),
         ..draft.clone()
     };
-    golden(draft, "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 00 00");
+    golden(draft, "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 00 00 00 00");
     golden(
         renamed,
-        "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 01 01 61 01 6f 01 01 72",
+        "01 63 02 01 61 02 00 00 01 62 03 0000000000000000 37 01 67 000000000000e03f 01 01 61 01 6f 01 01 72 00 00",
     );
     golden(
         ComponentType {
@@ -354,6 +354,43 @@ fn golden_commits() {
 }
 
 #[test]
+fn golden_conversions() {
+    let conversion = |rule, otherwise| Conversion { rule, otherwise };
+    let number = Rule::Number { factor: 1.0, offset: -2.0, rounding: Rounding::TowardsZero };
+    golden(conversion(number, None), "01 000000000000f03f 00000000000000c0 04 00");
+    golden(conversion(Rule::Print, Some(Value::Bool(true))), "02 01 01 01");
+    golden(conversion(Rule::Parse, None), "03 00");
+    let table = Rule::Table(vec![(Value::Int(1), Value::Bool(false)), (Value::Int(2), Value::Bool(true))]);
+    golden(conversion(table, None), "04 02 02 02 01 00 02 04 01 01 00");
+    let converts = Some(Converts { from: variable_id(1), conversion: conversion(Rule::Parse, None) });
+    let variable = |id: u16, default, converts| Variable {
+        id: variable_id(id),
+        draft: VariableDraft::new(name("a"), default),
+        converts,
+    };
+    golden(
+        ComponentType {
+            id: component_id(3),
+            name: name("c"),
+            version: 2,
+            variables: vec![variable(2, Value::Int(0), converts)],
+            retired: vec![variable(1, Value::Int(0), None)],
+        },
+        "03 02 01 63 02 01 01 61 02 00 40 02 01 61 02 00 8001 01 03 00",
+    );
+    let draft = ComponentDraft {
+        converts: [(
+            name("b"),
+            ConversionDraft { from: name("a"), conversion: conversion(Rule::Print, None) },
+        )]
+        .into(),
+        settled: [name("d")].into(),
+        ..ComponentDraft::new(name("c"), vec![])
+    };
+    golden(draft, "01 63 00 00 00 01 01 62 01 61 02 00 01 01 64");
+}
+
+#[test]
 fn golden_transactions() {
     let (one, two) = (entity_id(1), entity_id(2));
     let reparent = |port, pose| Operation::Reparent { entity: two, parent: one, port, pose };
@@ -407,7 +444,7 @@ fn golden_transactions() {
     golden(
         transaction,
         "01 01 6f 06 01 01 02 01 03 01 05 04 01 06 05 01 01 70 06 07 08 0e
-         01 01 63 00 00 00
+          01 01 63 00 00 00 00 00
          02 01 63 01 6b 00
          03 02 04 6974656d 04 01
          04 02 00

@@ -82,7 +82,9 @@ impl Conversion {
         let fits = match &self.rule {
             Rule::Number { factor, offset, .. } => {
                 if !factor.is_finite() || *factor == 0.0 || !offset.is_finite() {
-                    return Err(format!("factor {factor} and offset {offset} must be finite, and the factor not 0"));
+                    return Err(format!(
+                        "factor {factor} and offset {offset} must be finite, and the factor not 0"
+                    ));
                 }
                 matches!(from, Bool | Int | Float) && matches!(to, Int | Float)
             }
@@ -90,7 +92,11 @@ impl Conversion {
             Rule::Parse => from == Text && matches!(to, Bool | Int | Float),
             Rule::Table(pairs) => {
                 if pairs.is_empty() || pairs.len() > Self::MAX_PAIRS {
-                    return Err(format!("a table has from 1 to {} pairs, this one {}", Self::MAX_PAIRS, pairs.len()));
+                    return Err(format!(
+                        "a table has from 1 to {} pairs, this one {}",
+                        Self::MAX_PAIRS,
+                        pairs.len()
+                    ));
                 }
                 for (index, (key, value)) in pairs.iter().enumerate() {
                     if key.kind() != from || value.kind() != to {
@@ -105,7 +111,9 @@ impl Conversion {
             }
         };
         if !fits {
-            return Err(format!("the rule does not lead from {from} to {to}: give a table, or retire it and add another one"));
+            return Err(format!(
+                "the rule does not lead from {from} to {to}: give a table, or retire it and add another one"
+            ));
         }
         if let Some(otherwise) = &self.otherwise {
             if otherwise.kind() != to {
@@ -188,7 +196,12 @@ mod tests {
 
     const PLAIN: (f64, f64) = (1.0, 0.0);
 
-    fn converted(value: Value, to: ValueKind, (factor, offset): (f64, f64), rounding: Rounding) -> Option<Value> {
+    fn converted(
+        value: Value,
+        to: ValueKind,
+        (factor, offset): (f64, f64),
+        rounding: Rounding,
+    ) -> Option<Value> {
         Conversion { rule: Rule::Number { factor, offset, rounding }, otherwise: None }.apply(&value, to)
     }
 
@@ -238,7 +251,12 @@ mod tests {
             assert_eq!(parse.apply(&printed, value.kind()), Some(value));
         }
         assert_eq!(parse.apply(&text(" 7 "), ValueKind::Int), Some(Value::Int(7)));
-        for (no, kind) in [("7.5", ValueKind::Int), ("", ValueKind::Int), ("NaN", ValueKind::Float), ("yes", ValueKind::Bool)] {
+        for (no, kind) in [
+            ("7.5", ValueKind::Int),
+            ("", ValueKind::Int),
+            ("NaN", ValueKind::Float),
+            ("yes", ValueKind::Bool),
+        ] {
             assert_eq!(parse.apply(&text(no), kind), None, "{no:?}");
         }
     }

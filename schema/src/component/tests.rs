@@ -63,7 +63,7 @@ fn a_variable_is_not_left_out_without_a_word_and_keeps_its_kind() {
     );
     assert_eq!(
         refusal(&registry, &draft("a", [("x", Value::Int(0)), ("y", text(""))])),
-        "variable `a.y` is int and cannot become text: retire it and add one of another name"
+        "variable `a.y` is int and cannot become text just so: say by which rule its values are converted, or retire it and add one of another name"
     );
 }
 
@@ -289,4 +289,122 @@ fn types_come_by_name_from_a_prefix_and_behind_a_name_on() {
     };
     assert_eq!(names("", None), ["cabin", "cargo", "hull"]);
     assert_eq!(names("ca", Some("cabin")), ["cargo"]);
+}
+
+mod conversions {
+    use super::*;
+    use crate::{
+        component::{Conversion, ConversionDraft, Rounding, Rule},
+        delta::{ComponentPatch, Patch},
+    };
+
+    const EXACT: Rule = Rule::Number { factor: 1.0, offset: 0.0, rounding: Rounding::Exact };
+
+    fn converting(draft: ComponentDraft, new: &str, from: &str, rule: Rule) -> ComponentDraft {
+        let conversion =
+            ConversionDraft { from: name(from), conversion: Conversion { rule, otherwise: None } };
+        ComponentDraft { converts: [(name(new), conversion)].into(), ..draft }
+    }
+
+    fn int(x: &'static str) -> ComponentDraft {
+        draft("hull", [(x, Value::Int(4))])
+    }
+
+    fn float(x: &'static str) -> ComponentDraft {
+        draft("hull", [(x, Value::Float(5.0))])
+    }
+
+    fn own(values: impl IntoIterator<Item = (u16, Value)>) -> Components {
+        components(1, values)
+    }
+
+    #[test]
+    fn a_variable_changes_its_kind_under_its_name_and_the_old_one_is_set_aside() {
+        let mut registry = Registry::default();
+        published(&mut registry, &int("hp"));
+        let draft = converting(float("hp"), "hp", "hp", EXACT);
+        let hull = published(&mut registry, &draft);
+        let (hp, old) = (hull.variable("hp").unwrap(), hull.retired_by_name("hp.1").unwrap());
+        assert_eq!(
+            (hp.id.get(), hp.kind(), old.id.get(), old.kind()),
+            (2, ValueKind::Float, 1, ValueKind::Int)
+        );
+        assert_eq!(hp.converts.as_ref().unwrap().from, old.id);
+        // Again, and to a store that never had the int.
+        assert_eq!(published(&mut registry, &draft), hull);
+        let fresh = Registry::default().publish(&draft).unwrap();
+        assert_eq!((fresh.variables[0].id.get(), &fresh.variables[0].converts), (1, &None));
+        let settling = ComponentDraft::settling(name("hull"), [name("hp")].into());
+        let settled = published(&mut registry, &settling);
+        assert_eq!((settled.version, &settled.variable("hp").unwrap().converts), (3, &None));
+        for again in [settling, draft] {
+            assert_eq!(published(&mut registry, &again), settled);
+        }
+        // And back again.
+        let back = published(&mut registry, &converting(int("hp"), "hp", "hp", EXACT));
+        assert_eq!(back.retired.iter().map(|v| v.draft.name.as_str()).collect::<Vec<_>>(), ["hp.1", "hp.2"]);
+    }
+
+    #[test]
+    fn values_count_as_what_they_become_until_they_are_and_a_write_ends_that() {
+        let mut registry = Registry::default();
+        published(&mut registry, &int("hp"));
+        published(&mut registry, &converting(float("health"), "health", "hp", EXACT));
+        let now = |values: Components| registry.converted(&values).into_owned();
+        assert_eq!(now(own([(1, Value::Int(7))])), own([(2, Value::Float(7.0))]));
+        let both = own([(1, Value::Int(7)), (2, Value::Float(1.0))]);
+        assert_eq!(now(both), own([(2, Value::Float(1.0))]));
+        let too_large = own([(1, Value::Int(i64::MAX))]);
+        assert_eq!(now(too_large.clone()), too_large, "what does not convert stays");
+        assert_eq!(registry.with_defaults(&now(too_large)), own([(2, Value::Float(5.0))]));
+        for value in [Some(Value::Float(3.0)), None] {
+            let own =
+                ComponentPatch { variables: [(variable_id(2), value)].into(), ..ComponentPatch::default() };
+            let patch = Patch { components: [(component_id(1), own)].into(), ..Patch::default() };
+            let completed = registry.completed(&patch);
+            assert_eq!(completed.components[&component_id(1)].variables[&variable_id(1)], None);
+            assert_eq!(completed.components[&component_id(1)].variables.len(), 2);
+        }
+        let other = Patch { name: Some(name("x")), ..Patch::default() };
+        assert!(matches!(registry.completed(&other), std::borrow::Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn conversions_that_would_lose_or_mix_values_are_refused() {
+        let mut registry = Registry::default();
+        published(&mut registry, &draft("hull", [("hp", Value::Int(4)), ("crew", Value::Int(1))]));
+        let with = |draft: ComponentDraft| ComponentDraft {
+            variables: draft.variables.iter().cloned().chain(int("crew").variables).collect(),
+            ..draft
+        };
+        let text = |name| draft("hull", [(name, Value::Text("".into()))]);
+        for (draft, words) in [
+            (with(float("hp")), "say by which rule its values are converted"),
+            (with(converting(text("hp"), "hp", "hp", EXACT)), "does not lead from int to text"),
+            (with(converting(float("x"), "y", "hp", EXACT)), "`y` is not among the variables"),
+            (with(converting(float("x"), "x", "no", EXACT)), "has no variable `no`"),
+            (with(converting(float("x"), "x", "crew", EXACT)), "it is among the variables of the draft"),
+        ] {
+            let said = refusal(&registry, &draft);
+            assert!(said.contains(words), "no `{words}` in `{said}`");
+        }
+        let draft = with(converting(float("hp"), "hp", "hp", EXACT));
+        published(&mut registry, &draft);
+        let other = Rule::Number { factor: 2.0, offset: 0.0, rounding: Rounding::Exact };
+        for (draft, words) in [
+            (with(converting(float("hp"), "hp", "hp", other)), "by another rule already"),
+            (with(converting(text("hp"), "hp", "hp", Rule::Print)), "wait until it has"),
+            (
+                ComponentDraft {
+                    variables: [float("hp"), int("hp.1"), int("crew")].map(|d| d.variables[0].clone()).into(),
+                    ..int("hp")
+                },
+                "`hp` takes its values over: wait until it has",
+            ),
+            (ComponentDraft { settled: [name("hp")].into(), ..float("hp") }, "says something else too"),
+        ] {
+            let said = refusal(&registry, &draft);
+            assert!(said.contains(words), "no `{words}` in `{said}`");
+        }
+    }
 }

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use entitygraph_schema::{
     Change, Child, ComponentDraft, ComponentPatch, ComponentType, Container, ContainerDraft, ContainerId,
-    ContainerVersion, Cursor, EntityId, Operation, Patch, Placement, Refusal, Value, query::Extent,
+    ContainerVersion, Conversion, ConversionDraft, Cursor, EntityId, Operation, Patch, Placement, Refusal,
+    Rounding, Rule, Value, query::Extent,
 };
 
 use super::{build::*, snapshot::Snapshot};
@@ -97,6 +98,82 @@ pub async fn variables_are_renamed_and_retired_without_touching_an_entity(store:
     assert_eq!(refused(&store, [patch(Some(Value::Int(3)))]).await.code(), "UNKNOWN_VARIABLE");
     apply(&store, [patch(None)]).await;
     assert_eq!(get(&store, id(2)).await.components.get(retired.id, crew), None);
+}
+
+/// `hull.hp` from an int to a float, by a rule that takes no number above 2^53.
+fn hp_as_float() -> ComponentDraft {
+    let rule = Rule::Number { factor: 1.0, offset: 0.0, rounding: Rounding::Exact };
+    let conversion = Conversion { rule, otherwise: None };
+    ComponentDraft {
+        converts: [(text("hp"), ConversionDraft { from: text("hp"), conversion })].into(),
+        ..component("hull", &[("hp", Value::Float(5.0))])
+    }
+}
+
+pub async fn a_variable_takes_over_the_values_of_another_one_as_they_are_written(store: Shared) {
+    // AC 2.1.4.
+    let first = publish_component(&store, component("hull", &[("hp", Value::Int(4))])).await;
+    let with = |number, hp| thing(id(number), id(1)).with(&first, &[("hp", Value::Int(hp))]);
+    create(&store, [world_root(id(1)), with(2, 7), with(3, 8), with(4, i64::MAX)]).await;
+    let (before, newest) = (get(&store, id(2)).await, *store.newest().borrow());
+    let hull = publish_component(&store, hp_as_float()).await;
+    let commit = commit_at(&store, newest.next()).await;
+    assert_eq!(commit.changes, [Change::Component(hull.clone())], "nothing else is told");
+    assert_eq!(get(&store, id(2)).await, before, "no entity is touched");
+    let (hp, old) = (hull.variable("hp").unwrap().id, first.variable("hp").unwrap().id);
+    assert_eq!(hull.retired_by_name("hp.1").map(|retired| retired.id), Some(old));
+
+    let value = async |number| {
+        let effective = store.catalog().effective(&*get(&store, id(number)).await);
+        effective.get(hull.id, hp).cloned()
+    };
+    assert_eq!(value(2).await, Some(Value::Float(7.0)), "it counts as what it becomes");
+    assert_eq!(value(4).await, None, "and not if it does not");
+    let write = |number, hp_now: Option<f64>| {
+        let variables = [(hp, hp_now.map(Value::Float))].into();
+        let own = ComponentPatch { variables, ..ComponentPatch::default() };
+        Operation::Change(id(number), Patch { components: [(hull.id, own)].into(), ..Patch::default() })
+    };
+    // A write, of a value or of none, is the end of the old value.
+    apply(&store, [write(2, Some(1.5)), write(3, None)]).await;
+    let told = commit_at(&store, *store.newest().borrow()).await;
+    let Change::Changed { delta, .. } = &told.changes[0] else { panic!("{told:?}") };
+    let variables = [(old, None), (hp, Some(Value::Float(1.5)))].into();
+    assert_eq!(delta.patch.components[&hull.id].variables, variables);
+    assert_eq!(get(&store, id(2)).await.components.0[&hull.id], [(hp, Value::Float(1.5))].into());
+    assert_eq!(get(&store, id(3)).await.components.0[&hull.id], [].into());
+    assert_eq!(value(3).await, None);
+    assert_eq!(get(&store, id(4)).await.components.get(hull.id, old), Some(&Value::Int(i64::MAX)));
+
+    let settling = ComponentDraft::settling(text("hull"), [text("hp")].into());
+    let settled = publish_component(&store, settling).await;
+    assert_eq!(settled.variable("hp").unwrap().converts, None);
+    assert_eq!(get(&store, id(4)).await.components.get(hull.id, old), Some(&Value::Int(i64::MAX)));
+    for again in [hp_as_float(), ComponentDraft::settling(text("hull"), [text("hp")].into())] {
+        assert_eq!(publish_component(&store, again).await, settled, "a retry changes nothing");
+    }
+}
+
+pub async fn an_instance_has_what_its_containers_values_become(store: Shared) {
+    let first = publish_component(&store, component("hull", &[("hp", Value::Int(4))])).await;
+    let draft = ContainerDraft {
+        components: values_of(&first, &[("hp", Value::Int(40))]),
+        ..container("ship", "ship")
+    };
+    let ship = publish_container(&store, draft.clone()).await;
+    let own = thing(id(3), id(1)).instance_of(&ship).with(&first, &[("hp", Value::Int(7))]);
+    create(&store, [world_root(id(1)), thing(id(2), id(1)).instance_of(&ship), own]).await;
+    let hull = publish_component(&store, hp_as_float()).await;
+    let hp = hull.variable("hp").unwrap().id;
+    let values = async || {
+        let catalog = store.catalog();
+        let of = async |number| catalog.effective(&*get(&store, id(number)).await).get(hull.id, hp).cloned();
+        [of(2).await, of(3).await]
+    };
+    assert_eq!(values().await, [Some(Value::Float(40.0)), Some(Value::Float(7.0))]);
+    let next = ContainerDraft { components: values_of(&hull, &[("hp", Value::Float(41.5))]), ..draft };
+    publish_container(&store, next).await;
+    assert_eq!(values().await, [Some(Value::Float(41.5)), Some(Value::Float(7.0))]);
 }
 
 pub async fn component_types_that_break_stored_values_are_refused(store: Shared) {

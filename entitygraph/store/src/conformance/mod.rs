@@ -115,6 +115,8 @@ macro_rules! conformance {
                     four_hundred_component_types_are_taken_and_one_more_rewrites_nothing,
                     a_component_type_grows_and_keeps_its_numbers,
                     variables_are_renamed_and_retired_without_touching_an_entity,
+                    a_variable_takes_over_the_values_of_another_one_as_they_are_written,
+                    an_instance_has_what_its_containers_values_become,
                     component_types_that_break_stored_values_are_refused,
                     a_container_gets_a_version_with_each_change,
                     containers_that_cannot_be_are_refused,

@@ -41,6 +41,8 @@ fn operation(draft: &mut Draft<'_>, operation: &Operation) -> Result<(), Refusal
             draft.create(new.clone());
         }
         Operation::Change(entity, patch) => {
+            let catalog = draft.world.catalog.clone();
+            let patch = &*catalog.registry.completed(patch);
             checks::change(draft.world, draft.world.known(*entity)?, patch)?;
             draft.change(*entity, |entity| patch.apply(entity));
             let changed = draft.world.known(*entity)?;

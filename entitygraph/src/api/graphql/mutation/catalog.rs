@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use entitygraph_schema::{
-    Aabb, Child, ChildName, ComponentDraft, ComponentName, ContainerDraft, ContainerName, GroupName, Kind,
-    Operation, Port, PortName, Pose, Refusal, Value, VariableDraft, VariableName,
+    self as schema, Aabb, Child, ChildName, ComponentDraft, ComponentName, ContainerDraft, ContainerName,
+    Conversion, ConversionDraft, GroupName, Kind, Operation, Port, PortName, Pose, Refusal, Rule, Value,
+    VariableDraft, VariableName,
 };
 
 use super::{
@@ -16,7 +17,7 @@ use crate::api::{
     graphql::{
         context::graph,
         object::{
-            component::{ComponentType, SendPolicy, ValueKind, Visibility},
+            component::{ComponentType, Rounding, SendPolicy, ValueKind, Visibility},
             container::Container,
         },
         scalar::{self, BoundsInput, ChangeCursor, PoseInput},
@@ -24,7 +25,7 @@ use crate::api::{
     },
 };
 
-/// A component type; publishing its name again adds variables and changes defaults and policies.
+/// A component type; publishing its name again adds variables, renames, converts and retires them, and changes defaults and policies.
 #[derive(InputObject)]
 pub struct ComponentTypeInput {
     /// Unique name.
@@ -44,7 +45,10 @@ pub struct VariableTypeInput {
     pub name: String,
     /// The name that it had before. No entity is touched: values are stored under numbers.
     pub renamed_from: Option<String>,
-    /// What it holds; never changes.
+    /// Whose values it takes over: how a variable gets another kind, or another unit. The old one is retired with that, and its values
+    /// are converted in the background; until then, they count as what they become.
+    pub convert: Option<ConversionInput>,
+    /// What it holds; it changes by `convert` only.
     pub kind: ValueKind,
     /// Its value where nothing else is said.
     pub default: scalar::Value,
@@ -61,6 +65,37 @@ pub struct VariableTypeInput {
     pub visibility: Visibility,
     /// Smallest step worth sending, in the variable's own unit; floats and vectors only.
     pub precision: Option<f64>,
+}
+
+/// How values of one variable become those of another. Without a table: from a number or bool to a number `value * factor + offset`, from
+/// these to text as it is written, from text as it is read.
+#[derive(InputObject)]
+pub struct ConversionInput {
+    /// The old variable; the name of the new one itself, if it only gets another kind: the old one is then called by its name, a dot and
+    /// its number.
+    pub from: String,
+    /// What a number is multiplied by.
+    #[graphql(default = 1.0)]
+    pub factor: f64,
+    /// What is added then.
+    #[graphql(default = 0.0)]
+    pub offset: f64,
+    /// How a number becomes an integer.
+    #[graphql(default_with = "Rounding::Exact")]
+    pub rounding: Rounding,
+    /// Each old value with the new one; others do not convert.
+    pub table: Option<Vec<PairInput>>,
+    /// What becomes of values that do not convert. Without it they stay as they are, and `convertsFrom { holders }` lists who holds them.
+    pub otherwise: Option<scalar::Value>,
+}
+
+/// A value and what it becomes.
+#[derive(InputObject)]
+pub struct PairInput {
+    /// Of the old variable.
+    pub from: scalar::Value,
+    /// Of the new one.
+    pub to: scalar::Value,
 }
 
 /// A container; publishing its name again makes the next version, which changes every instance's values that nobody
@@ -137,7 +172,13 @@ impl ComponentTypeInput {
         let mut draft = ComponentDraft::new(name, Vec::with_capacity(self.variables.len()));
         for mut variable in self.variables {
             let old = variable.renamed_from.take().map(VariableName::new).transpose().map_err(Fault::text)?;
+            let convert = variable.convert.take();
             let variable = variable.draft(&draft.name)?;
+            if let Some(convert) = convert {
+                let known = plan.catalog.registry.by_name(draft.name.as_str());
+                let conversion = convert.draft(&draft.name, known.map(|known| &**known), &variable)?;
+                draft.converts.extend(conversion.map(|conversion| (variable.name.clone(), conversion)));
+            }
             draft.renamed.extend(old.map(|old| (variable.name.clone(), old)));
             draft.variables.push(variable);
         }
@@ -168,6 +209,51 @@ impl VariableTypeInput {
             visibility: self.visibility.into(),
             precision: self.precision,
         })
+    }
+}
+
+impl ConversionInput {
+    /// None if it is done, or the type is new: then there is nothing to take over.
+    fn draft(
+        self,
+        component: &ComponentName,
+        known: Option<&schema::ComponentType>,
+        new: &VariableDraft,
+    ) -> Result<Option<ConversionDraft>, Fault> {
+        let from = VariableName::new(self.from).map_err(Fault::text)?;
+        let Some(known) = known else { return Ok(None) };
+        let to = new.default.kind();
+        let there = known.variable(new.name.as_str()).filter(|there| there.kind() == to);
+        let old = match there.map(|there| &there.converts) {
+            Some(Some(converts)) => known.any_by_id(converts.from),
+            Some(None) if from == new.name || known.variable(from.as_str()).is_none() => return Ok(None),
+            _ => known.variable(from.as_str()).or_else(|| known.retired_by_name(from.as_str())),
+        };
+        // One that does not exist is refused by name, whatever the rule.
+        let kind = old.map_or(to, |old| old.kind());
+        let read = |variable: &VariableName, kind: schema::ValueKind, value: &scalar::Value| {
+            value::from_json(kind, &value.0).map_err(|reason| {
+                let (component, variable) = (component.clone(), variable.clone());
+                Refusal::NotOfKind { component, variable, expected: kind, reason }
+            })
+        };
+        let numeric = |kind| matches!(kind, schema::ValueKind::Int | schema::ValueKind::Float);
+        let rule = match self.table {
+            Some(pairs) => {
+                let pair = |pair: PairInput| {
+                    Ok::<_, Refusal>((read(&from, kind, &pair.from)?, read(&new.name, to, &pair.to)?))
+                };
+                Rule::Table(pairs.into_iter().map(pair).collect::<Result<_, _>>()?)
+            }
+            None if numeric(to) && (numeric(kind) || kind == schema::ValueKind::Bool) => {
+                let (factor, offset) = (self.factor, self.offset);
+                Rule::Number { factor, offset, rounding: self.rounding.into() }
+            }
+            None if kind == schema::ValueKind::Text => Rule::Parse,
+            None => Rule::Print,
+        };
+        let otherwise = self.otherwise.map(|value| read(&new.name, to, &value)).transpose()?;
+        Ok(Some(ConversionDraft { from, conversion: Conversion { rule, otherwise } }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
-use entitygraph_schema::{self as schema, ComponentId, Components, component::Variable};
+use entitygraph_schema::{self as schema, Components, component::Variable};
 
 use super::entity::Node;
 use crate::api::{
@@ -56,6 +56,22 @@ pub enum Visibility {
     ServerOnly,
 }
 
+/// Which number is taken for one that cannot be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "entitygraph_schema::Rounding")]
+pub enum Rounding {
+    /// None: it does not convert.
+    Exact,
+    /// The nearest one, of two the one farther from zero.
+    Nearest,
+    /// The next lower one.
+    Down,
+    /// The next higher one.
+    Up,
+    /// The next one towards zero.
+    TowardsZero,
+}
+
 /// A component type: variables that entities may have.
 pub struct ComponentType(pub Arc<schema::ComponentType>);
 
@@ -86,17 +102,21 @@ impl ComponentType {
     /// Variables that were taken out of it; entities may still hold values of them.
     #[graphql(complexity = "8 * child_complexity + 1")]
     async fn retired(&self) -> Vec<RetiredVariable> {
-        let retired =
-            |variable: &Variable| RetiredVariable { component: self.0.id, variable: variable.clone() };
-        self.0.retired.iter().map(retired).collect()
+        (0..self.0.retired.len()).map(|index| RetiredVariable { component: self.0.clone(), index }).collect()
     }
 }
 
 /// A variable that was taken out of its type. What entities still hold of it shows nowhere else; it is cleared by setting null, and
 /// is back when the variable is published again with its kind.
 pub struct RetiredVariable {
-    component: ComponentId,
-    variable: Variable,
+    component: Arc<schema::ComponentType>,
+    index: usize,
+}
+
+impl RetiredVariable {
+    fn get(&self) -> &Variable {
+        &self.component.retired[self.index]
+    }
 }
 
 /// A variable that was taken out of its type. What entities still hold of it shows nowhere else; it is cleared by setting null, and
@@ -105,12 +125,12 @@ pub struct RetiredVariable {
 impl RetiredVariable {
     /// Its name.
     async fn name(&self) -> &str {
-        self.variable.draft.name.as_str()
+        self.get().draft.name.as_str()
     }
 
     /// What it held.
     async fn kind(&self) -> ValueKind {
-        self.variable.kind().into()
+        self.get().kind().into()
     }
 
     /// Entities that still hold a value of their own. A page may be shorter than asked, even empty, while there are more.
@@ -122,9 +142,16 @@ impl RetiredVariable {
         after: Option<String>,
     ) -> Result<Rows<Holder>, Fault> {
         let request = page::request(ctx, first, after)?;
-        let page = graph(ctx).holders(self.component, self.variable.id, request.clone()).await?;
+        let id = self.get().id;
+        let page = graph(ctx).holders(self.component.id, id, request.clone()).await?;
+        let taker = self.component.converting().find(|(_, converts)| converts.from == id);
+        let becomes = |value: &schema::Value| {
+            let (variable, converts) = taker?;
+            Some(Value(to_json(&converts.conversion.apply(value, variable.kind())?)))
+        };
         Ok(page::rows(&request, page, |(entity, value)| Holder {
             entity: Node(entity),
+            becomes: becomes(&value),
             value: Value(to_json(&value)),
         }))
     }
@@ -137,6 +164,9 @@ pub struct Holder {
     entity: Node,
     /// What it holds.
     value: Value,
+    /// What it is about to become, while another variable takes the values over; null for one that does not convert: it stays until
+    /// somebody sets the new variable, or null for this one.
+    becomes: Option<Value>,
 }
 
 impl Row for Holder {}
@@ -169,6 +199,13 @@ impl VariableType {
     /// Its value where nothing else is said.
     async fn default(&self) -> Value {
         Value(to_json(&self.get().draft.default))
+    }
+
+    /// The retired variable whose values it takes over, until all are.
+    async fn converts_from(&self) -> Option<RetiredVariable> {
+        let from = self.get().converts.as_ref()?.from;
+        let index = self.component.retired.iter().position(|retired| retired.id == from)?;
+        Some(RetiredVariable { component: self.component.clone(), index })
     }
 
     /// Sent together with the others of the group.

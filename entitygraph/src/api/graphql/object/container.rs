@@ -28,10 +28,11 @@ pub struct Container(pub Arc<schema::Container>);
 
 fn components(ctx: &Context<'_>, own: &Components) -> Vec<Component> {
     let catalog = graph(ctx).catalog();
-    let full = catalog.registry.with_defaults(own);
+    let own = catalog.registry.converted(own);
+    let full = catalog.registry.with_defaults(&own);
     own.0
         .keys()
-        .filter_map(|id| Some(Component::of(catalog.registry.get(*id)?.clone(), &full, own)))
+        .filter_map(|id| Some(Component::of(catalog.registry.get(*id)?.clone(), &full, &own)))
         .collect()
 }
 

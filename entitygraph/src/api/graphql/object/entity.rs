@@ -185,7 +185,8 @@ impl Node {
         };
         let here = wanted.into_iter().filter(|id| effective.0.contains_key(id));
         let types = here.filter_map(|id| catalog.registry.get(id));
-        Ok(types.map(|ty| Component::of(ty.clone(), &effective, &self.0.components)).collect())
+        let own = catalog.registry.converted(&self.0.components);
+        Ok(types.map(|ty| Component::of(ty.clone(), &effective, &own)).collect())
     }
 
     /// The value in effect of one variable; null when the entity has no such component.

@@ -12,6 +12,8 @@ use crate::{
 /// components that the registry does not know.
 pub fn change(graph: &mut Graph<'_>, id: EntityId, patch: &Patch) -> Result<()> {
     let entity = graph.expect(id)?;
+    let catalog = graph.catalog.clone();
+    let patch = &*catalog.registry.completed(patch);
     check(graph, &entity, patch)?;
     let parent = keys::parent_number(entity.placement.parent);
     if let Some(ordinal) = patch.ordinal.filter(|ordinal| *ordinal != entity.ordinal) {
