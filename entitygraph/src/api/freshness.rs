@@ -72,15 +72,15 @@ pub(super) async fn reach(
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_asks_for_a_commit_waits_for_it_and_no_longer_than_the_limit() {
         let (applied, mut seen) = watch::channel(Cursor::from_number(6));
-        let limit = Duration::from_secs(2);
-        assert_eq!(reach(&mut seen, Cursor::from_number(6), limit).await, Ok(()));
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
+        assert_eq!(reach(&mut seen, Cursor::from_number(6), short).await, Ok(()));
         let behind = Rejection::Behind { asked: Cursor::from_number(7), found: Cursor::from_number(6) };
-        assert_eq!(reach(&mut seen, Cursor::from_number(7), limit).await, Err(behind));
-        let waiting = tokio::spawn(async move { reach(&mut seen, Cursor::from_number(7), limit).await });
-        tokio::time::sleep(limit / 2).await;
+        assert_eq!(reach(&mut seen, Cursor::from_number(7), short).await, Err(behind));
+        let waiting = tokio::spawn(async move { reach(&mut seen, Cursor::from_number(7), long).await });
+        tokio::task::yield_now().await;
         applied.send_replace(Cursor::from_number(7));
         assert_eq!(waiting.await.unwrap(), Ok(()));
     }
