@@ -30,6 +30,9 @@ const FEED_COMMITS: usize = 256;
 /// How often an entity is read again that was changed between its reading and its conversion.
 const ROUNDS: usize = 10;
 
+/// How often all holders are looked at, while the change sequence is trimmed faster than that.
+const PASSES: usize = 3;
+
 /// After a failure the next try waits this long, twice as long each time up to the longest.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -105,13 +108,19 @@ impl Converter {
     /// Converts what there is of one type, and ends each of its conversions that has nothing left.
     async fn convert(&self, catalog: &Catalog, ty: &ComponentType) -> Result<()> {
         let started = Instant::now();
-        let mut pass = Pass::default();
-        for container in catalog.containers() {
-            self.container(catalog, ty, container, &mut pass).await?;
+        let (mut pass, mut all_seen) = (Pass::default(), false);
+        for _ in 0..PASSES {
+            pass.left.clear();
+            for container in catalog.containers() {
+                self.container(catalog, ty, container, &mut pass).await?;
+            }
+            let begin = *self.store.newest().borrow();
+            self.below(None, ty, &mut pass).await?;
+            all_seen = self.moved_since(begin, ty, &mut pass).await?;
+            if all_seen {
+                break;
+            }
         }
-        let begin = *self.store.newest().borrow();
-        self.below(None, ty, &mut pass).await?;
-        let all_seen = self.moved_since(begin, ty, &mut pass).await?;
         let settled = ty.converting().map(|(variable, _)| variable);
         let settled = settled.filter(|variable| all_seen && !pass.left.contains_key(&variable.id));
         let settled: BTreeSet<_> = settled.map(|variable| variable.draft.name.clone()).collect();
@@ -120,6 +129,7 @@ impl Converter {
             converted = pass.converted,
             left = pass.left.values().sum::<u64>(),
             settled = settled.len(),
+            all_seen,
             seconds = started.elapsed().as_secs_f64(),
             "values were converted"
         );

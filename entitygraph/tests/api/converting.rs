@@ -11,7 +11,7 @@ use entitygraph_schema::{
     Patch, Rounding, Rule, Transaction, Value, VariableDraft, VariableId, VariableName,
     testing::{entity_id, item, name, world},
 };
-use entitygraph_store::{MemoryStore, Store};
+use entitygraph_store::{MemoryConfig, MemoryStore, Store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -190,6 +190,23 @@ async fn a_write_between_the_reading_of_a_value_and_its_conversion_wins() {
     for (id, expected) in [(2, 1), (3, 0), (4, -9), (6, 3), (10, 5)] {
         assert_eq!(held(&*store, id, 2).await, Some(Value::Int(expected)), "entity {id}");
     }
+    stop.cancel();
+}
+
+/// Its own commits are more than are kept, so the first look cannot know who moved meanwhile.
+#[tokio::test]
+async fn a_conversion_is_settled_where_the_change_sequence_is_short() {
+    let store: Arc<dyn Store> =
+        Arc::new(MemoryStore::with(MemoryConfig { retained_commits: 3, ..MemoryConfig::default() }));
+    many(&*store, 4_000).await;
+    let stop = CancellationToken::new();
+    let graph = service(store.clone(), &stop);
+    let mut all = halved();
+    if let Some(conversion) = all.converts.get_mut(&name::<VariableName>("half")) {
+        conversion.conversion.otherwise = Some(Value::Int(0));
+    }
+    graph.commit(Transaction::of([Operation::PublishComponent(all)])).await.unwrap();
+    until("it is settled", async || store.catalog().registry.converting().next().is_none()).await;
     stop.cancel();
 }
 
