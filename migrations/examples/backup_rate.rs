@@ -105,7 +105,11 @@ async fn make(store: &dyn Store, count: u64) -> anyhow::Result<()> {
                 pose: parent.map(|_| Pose::at(glam::DVec3::new(place, 2.0 * place, 3.0))).transpose()?,
             },
             radius: 10.0,
-            zone: if number == 1 || number % 100 == 2 { Some(entitygraph_schema::Aabb::cube(1e9)?) } else { None },
+            zone: if number == 1 || number % 100 == 2 {
+                Some(entitygraph_schema::Aabb::cube(1e9)?)
+            } else {
+                None
+            },
             root: false,
             labels: ["made".parse()?].into(),
             owner: None,
