@@ -18,11 +18,16 @@ use entitygraph_migrations::{
     restore::restore,
     verify::{How, Side, Verdict, verify},
 };
-use entitygraph_schema::{Cursor, EntityId, NewPose, Operation, Transaction, query::RecordSort};
+use entitygraph_schema::{
+    ContainerDraft, Cursor, EntityId, NewPose, Operation, Port, Transaction, query::RecordSort,
+};
 use entitygraph_store::{
     Feed, MemoryConfig, MemoryStore, StoreOptions,
     conformance::{
-        build::{Make, Shared, apply, bury, bury_all, create, id, rename, reparent, thing, world_root},
+        build::{
+            Make, Shared, apply, attach, bury, bury_all, container, create, id, publish_container, rename,
+            reparent, thing, world_root,
+        },
         compare::compare_worlds,
         random::Generator,
         snapshot::Snapshot,
@@ -450,4 +455,26 @@ async fn a_copy_of_a_copy_and_of_nothing_are_no_trouble() {
     let (empty, target) = (memory(), memory());
     copy(empty.clone(), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
     same(&empty, &target).await;
+}
+
+#[tokio::test]
+async fn one_takes_the_port_of_another_that_dies() {
+    let (source, target) = (memory(), memory());
+    let port = Port { name: "dock".parse().unwrap(), accepts: Default::default() };
+    let dock =
+        publish_container(&source, ContainerDraft { ports: vec![port], ..container("dock", "dock") }).await;
+    create(&source, [world_root(id(1)), thing(id(2), id(1)).instance_of(&dock), thing(id(3), id(1))]).await;
+    create(&source, [thing(id(4), id(2)).on_port("dock"), thing(id(5), id(4))]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    let copied = async || {
+        copy(source.clone(), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
+        same(&source, &target).await;
+    };
+    copied().await;
+    // All of it comes as one: what stays leaves the one that dies, and another comes to its port.
+    apply(&source, [reparent(id(5), id(1), NewPose::Ride)]).await;
+    apply(&source, [bury(id(4))]).await;
+    apply(&source, [attach(id(3), id(2), "dock")]).await;
+    copied().await;
 }
