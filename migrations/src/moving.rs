@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use entitygraph_schema::{Cursor, Refusal, codec::CodecError};
+use entitygraph_schema::{Cursor, codec::CodecError};
 
 /// Result of moving something.
 pub type Result<T, E = MoveError> = std::result::Result<T, E>;
@@ -19,7 +19,7 @@ pub enum MoveError {
         doing: &'static str,
         /// What it said.
         #[source]
-        source: entitygraph_store::Error,
+        source: Box<entitygraph_store::Error>,
     },
     /// A file could not be read or written.
     #[error("{path} could not be {doing}", path = path.display())]
@@ -140,7 +140,7 @@ impl MoveError {
         doing: &'static str,
     ) -> impl FnOnce(entitygraph_store::Error) -> Self + use<> {
         let location = location.to_owned();
-        move |source| Self::Store { location, doing, source }
+        move |source| Self::Store { location, doing, source: Box::new(source) }
     }
 
     /// For `map_err` of calls to the file system.
@@ -152,13 +152,5 @@ impl MoveError {
     /// Bytes that do not decode though their checksum is right.
     pub fn undecodable(path: &std::path::Path, offset: u64, fault: &CodecError) -> Self {
         Self::Damaged { path: path.to_owned(), offset, what: fault.to_string() }
-    }
-
-    /// Whether the target refused what it was given.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Store { source: entitygraph_store::Error::Refused(refusal), .. } => Some(refusal),
-            _ => None,
-        }
     }
 }

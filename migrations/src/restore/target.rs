@@ -66,7 +66,7 @@ impl Target {
         self.entities += entities;
         self.progress.items(entities.max(all));
         self.written += 1;
-        if self.written % SYNC_EVERY == 0 {
+        if self.written.is_multiple_of(SYNC_EVERY) {
             self.sync().await?;
         }
         Ok(())
