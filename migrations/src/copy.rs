@@ -15,7 +15,7 @@ use crate::{
     backup::{self, BackupFile, BackupOptions, Follow},
     load::{Progress, Silent},
     moving::{MoveError, Result},
-    restore::{self, Restored, Target, commits, place::Stand},
+    restore::{self, Restored, Target, commits, place::Stand, target::last_move},
 };
 
 /// How long a follower waits for commits before it looks whether it is to stop: it is woken by each.
@@ -63,7 +63,7 @@ pub async fn copy(
 ) -> Result<Copied> {
     let location = source.info().location;
     let mut entities = 0;
-    let (id, mut at) = match standing(&*source, &target, spool, progress.clone()).await? {
+    let (id, mut at) = match standing(&*source, &*target, spool).await? {
         Some(standing) => standing,
         None => {
             let loaded = load(&source, &target, spool, options, progress.clone()).await?;
@@ -83,23 +83,21 @@ pub async fn copy(
     Ok(Copied { at, entities: entities + follower.entities })
 }
 
-/// Which copy the target is of, and where it stands, when it can go on with the source's own commits from there.
-async fn standing(
-    source: &dyn Store,
-    target: &Arc<dyn Store>,
-    spool: &Path,
-    progress: Arc<dyn Progress>,
-) -> Result<Option<(u64, Cursor)>> {
-    let Some(begin) = backup::begun(spool)? else { return Ok(None) };
+/// Which copy the target is of, and where it stands, when it can go on with the source's own commits from there. No two
+/// stores have the same cursors, so that it is of this source.
+async fn standing(source: &dyn Store, target: &dyn Store, spool: &Path) -> Result<Option<(u64, Cursor)>> {
     let location = source.info().location;
-    if begin.source != location {
-        return Err(MoveError::OtherSource { path: spool.to_owned(), began: begin.source, given: location });
+    let begin = backup::begun(spool)?;
+    if let Some(begin) = begin.as_ref().filter(|begin| begin.source != location) {
+        let began = begin.source.clone();
+        return Err(MoveError::OtherSource { path: spool.to_owned(), began, given: location });
     }
-    let Stand::At(at) = Target::open(target.clone(), begin.id, progress).await?.stand else {
+    let Some((id, Stand::At(at))) = last_move(target).await? else { return Ok(None) };
+    if begin.is_some_and(|begin| begin.id != id) {
         return Ok(None);
-    };
+    }
     let feed = source.changes(at, 1).await.map_err(MoveError::store(&location, "reading its commits"))?;
-    Ok(matches!(feed, Feed::Commits(_)).then_some((begin.id, at)))
+    Ok(matches!(feed, Feed::Commits(_)).then_some((id, at)))
 }
 
 /// Brings the source into the file and the file into the target.

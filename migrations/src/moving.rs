@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use entitygraph_schema::{Cursor, Refusal, codec::CodecError};
+use entitygraph_schema::{Cursor, codec::CodecError};
 
 /// Result of moving something.
 pub type Result<T, E = MoveError> = std::result::Result<T, E>;
@@ -152,16 +152,5 @@ impl MoveError {
     /// Bytes that do not decode though their checksum is right.
     pub fn undecodable(path: &std::path::Path, offset: u64, fault: &CodecError) -> Self {
         Self::Damaged { path: path.to_owned(), offset, what: fault.to_string() }
-    }
-
-    /// Whether the target refused what it was given.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Store { source, .. } => match &**source {
-                entitygraph_store::Error::Refused(refusal) => Some(refusal),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }

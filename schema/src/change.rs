@@ -1,6 +1,6 @@
 //! The change sequence: what each transaction did, whole and in order.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     component::ComponentType,
@@ -35,7 +35,7 @@ pub enum Change {
         delta: Arc<Delta>,
     },
     /// An entity was retired; this is how it was before the transaction that did it, the last that readers knew. One
-    /// that was made in the same transaction is told as it was then. A subtree is retired children first.
+    /// that was made in the same transaction is told as it was then. Children are told before their parents.
     Buried(Arc<Entity>),
     /// A link was made or its cost changed.
     Linked(Link),
@@ -63,4 +63,30 @@ pub struct Commit {
     /// was created, parents first; what was changed; links; what was buried, children first. Each entry speaks only of
     /// what is there by then. Ids that were entombed come last.
     pub changes: Vec<Change>,
+}
+
+/// Puts buried entities, each as readers knew it last, in the order in which they are told: children first, and otherwise
+/// as they come. One that left its parent in the transaction that buried both is below it for readers all the same.
+pub fn children_first(buried: Vec<Arc<Entity>>) -> Vec<Arc<Entity>> {
+    let mut below: HashMap<EntityId, Vec<usize>> = HashMap::new();
+    for (at, entity) in buried.iter().enumerate().rev() {
+        below.entry(entity.placement.parent.unwrap_or(entity.id)).or_default().push(at);
+    }
+    let mut told = vec![false; buried.len()];
+    let mut order = Vec::with_capacity(buried.len());
+    for start in 0..buried.len() {
+        let mut open = vec![start];
+        while let Some(at) = open.last().copied() {
+            match below.get_mut(&buried[at].id).and_then(Vec::pop) {
+                _ if told[at] => drop(open.pop()),
+                Some(child) if told[child] || child == at => {}
+                Some(child) => open.push(child),
+                None => {
+                    told[at] = true;
+                    order.push(buried[at].clone());
+                }
+            }
+        }
+    }
+    order
 }

@@ -37,7 +37,7 @@ pub mod codec;
 pub mod testing;
 
 pub use catalog::Catalog;
-pub use change::{Change, Commit};
+pub use change::{Change, Commit, children_first};
 pub use component::{
     ComponentDraft, ComponentType, Components, Conversion, ConversionDraft, Converts, Registry, Rounding,
     Rule, SendPolicy, Variable, VariableDraft, Visibility,

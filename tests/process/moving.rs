@@ -16,7 +16,8 @@ const KILLS: u64 = 4;
 fn disturbed(first: &[&str], again: &[&str], data: &Path, whole: u64) -> Result<()> {
     for kill in 1..=KILLS {
         let arguments = if kill == 1 { first } else { again };
-        write(arguments, data, whole * kill / (KILLS + 1))?;
+        write(arguments, data, whole * kill / (KILLS + 1))
+            .with_context(|| format!("kill {kill} of {arguments:?}"))?;
     }
     done(again, data).map(drop)
 }

@@ -121,10 +121,14 @@ pub async fn stream(
     Ok(taking.finish().await?.0)
 }
 
-/// How the backup in a file begins, whole or not; none when there is no file, or nothing in it.
+/// How the backup in a file begins, whole or not; none when there is no file, or nothing in it because its writer was killed
+/// before the first bytes reached it.
 pub fn begun(path: &Path) -> Result<Option<Begin>> {
-    if !path.try_exists().map_err(MoveError::file(path, "read"))? {
-        return Ok(None);
+    match path.metadata() {
+        Ok(file) if file.len() == 0 => return Ok(None),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(MoveError::file(path, "read")(error)),
     }
     let first = Scan::read(path, |_| {})?.frames.into_iter().next();
     let Some(first) = first else { return Ok(None) };
@@ -141,10 +145,8 @@ type FileWriter = FrameWriter<BufWriter<File>>;
 
 /// What an unfinished backup holds, and a writer behind its last intact frame; none when nothing of use is in it.
 fn go_on(path: &Path, location: &str) -> Result<Option<(FileWriter, Option<State>)>> {
-    let length = path.metadata().map_err(MoveError::file(path, "read"))?.len();
-    if length < super::file::HEAD_BYTES {
-        // Not even its head was written.
-        return if length == 0 { Ok(None) } else { Scan::read(path, |_| {}).map(|_| None) };
+    if path.metadata().map_err(MoveError::file(path, "read"))?.len() == 0 {
+        return Ok(None);
     }
     let scan = Scan::read(path, |_| {})?;
     let mut frames = &scan.frames[..];

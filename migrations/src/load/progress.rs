@@ -80,6 +80,11 @@ impl Bar {
 
 impl Progress for Bar {
     fn stage(&self, name: &str) {
+        // A copy is a backup, then a restore: each ends the bar.
+        if self.bar.is_finished() {
+            self.bar.reset();
+            self.items.store(0, Ordering::Relaxed);
+        }
         self.bar.set_prefix(name.to_owned());
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use entitygraph_schema::{Commit, Delta, Entity, EntityId, Link, Operation};
+use entitygraph_schema::{Commit, Delta, Entity, EntityId, Link, NewPose, Operation};
 
 use super::{place::Stand, target::Target};
 use crate::{
@@ -63,6 +63,12 @@ async fn apply_as_one(target: &mut Target, commits: &[Arc<Commit>]) -> Result<()
             (Effect::Made(_), Some(_)) => {}
         }
     }
+    // Another may be at the port of one that goes, and burials come after all that stays has left.
+    operations.extend(gone.iter().filter_map(|id| living.get(id)).filter_map(|known| {
+        known.placement.port.as_ref()?;
+        let (entity, parent) = (known.id, known.placement.parent?);
+        Some(Operation::Reparent { entity, parent, port: None, pose: NewPose::Ride })
+    }));
     if !adopted.is_empty() {
         operations.push(Operation::Adopt(adopted));
     }

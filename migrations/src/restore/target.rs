@@ -99,15 +99,22 @@ impl Target {
     }
 }
 
-async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
-    let failed = || MoveError::store(location, "looking at what is there");
+/// Of which move the newest commit of a store is, and where that stands; none when it is of none.
+pub async fn last_move(store: &dyn Store) -> Result<Option<(u64, Stand)>> {
     let newest = *store.newest().borrow();
     let before = Cursor::from_number(newest.number().saturating_sub(1));
-    let last = match store.changes(before, 1).await.map_err(failed())? {
+    let feed = store.changes(before, 1).await;
+    let feed = feed.map_err(MoveError::store(&store.info().location, "looking at what is there"))?;
+    let last = match feed {
         Feed::Commits(commits) => commits.into_iter().next(),
         Feed::Resync { .. } => None,
     };
-    match last.and_then(|last| last.operation_id.as_ref().and_then(place::read)) {
+    Ok(last.and_then(|last| last.operation_id.as_ref().and_then(place::read)))
+}
+
+async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
+    let failed = || MoveError::store(location, "looking at what is there");
+    match last_move(store).await? {
         Some((of, stand)) if of == id => return Ok(stand),
         Some((of, _)) => {
             let found = format!("what the move {of:016x} left there");

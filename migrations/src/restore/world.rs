@@ -35,6 +35,7 @@ pub async fn load(backup: &BackupFile, target: &mut Target) -> Result<Cursor> {
     let mut world = World {
         resumed: target.stand != Stand::Empty,
         target,
+        last: Vec::new(),
         waiting: HashMap::new(),
         waiting_bytes: 0,
         known: HashSet::new(),
@@ -52,21 +53,32 @@ pub async fn load(backup: &BackupFile, target: &mut Target) -> Result<Cursor> {
     for part in parts_of(backup.links(&fold)?.map(|link| link.map(Operation::Link)), AT_ONCE) {
         world.write(part?).await?;
     }
-    Ok(at)
+    world.finish(at).await
 }
 
 struct World<'a> {
     target: &'a mut Target,
     /// Whether some of it is in the target already.
     resumed: bool,
+    /// Held back until it is known whether it is the last.
+    last: Vec<Operation>,
     waiting: HashMap<EntityId, Vec<Arc<Entity>>>,
     waiting_bytes: usize,
     known: HashSet<EntityId>,
 }
 
 impl World<'_> {
+    /// Writes what was held back before, and holds this back.
     async fn write(&mut self, operations: Vec<Operation>) -> Result<()> {
-        self.target.write(operations, Stand::World).await
+        let before = std::mem::replace(&mut self.last, operations);
+        self.target.write(before, Stand::World).await
+    }
+
+    /// Writes the last of all: with it the world is whole. What an interrupted run left out is always the end of all, so
+    /// that this changes something unless a run came through before.
+    async fn finish(mut self, at: Cursor) -> Result<Cursor> {
+        self.target.write(std::mem::take(&mut self.last), Stand::At(at)).await?;
+        Ok(at)
     }
 
     async fn entities(&mut self, backup: &BackupFile, fold: &Arc<Fold>) -> Result<()> {
@@ -89,6 +101,8 @@ impl World<'_> {
                 return Err(MoveError::Contradiction { location: backup.path.display().to_string(), what });
             }
             self.resumed = true;
+            // The next pass asks the target what is there.
+            self.write(Vec::new()).await?;
         }
     }
 
@@ -128,6 +142,8 @@ impl World<'_> {
         }
         let put = ready.len() as u64;
         if self.known.len() + ready.len() > KNOWN {
+            // What is held back is known, and not there yet.
+            self.write(Vec::new()).await?;
             self.known.clear();
         }
         self.known.extend(ready.iter().map(|entity| entity.id));

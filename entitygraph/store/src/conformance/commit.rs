@@ -1,8 +1,8 @@
 //! Transactions: all or nothing, one after the other.
 
 use entitygraph_schema::{
-    Change, ContainerVersion, Cursor, Epoch, Operation, Patch, Precondition, Refusal, Revision, Transaction,
-    Value,
+    Change, ContainerVersion, Cursor, Epoch, NewPose, Operation, Patch, Precondition, Refusal, Revision,
+    Transaction, Value,
 };
 
 use super::build::*;
@@ -251,4 +251,19 @@ pub async fn accepted_transactions_are_visible_at_once_and_durable_after_sync(st
     assert_eq!(*store.newest().borrow(), accepted.cursor);
     assert_eq!(store.sync().await.unwrap().0, accepted.cursor);
     assert_eq!(create(&store, [world_root(id(2))]).await.cursor.number(), 2);
+}
+
+pub async fn what_left_its_parent_and_was_buried_with_it_is_told_before_it(store: Shared) {
+    let things = [thing(id(2), id(1)), thing(id(3), id(1)), thing(id(4), id(2)), thing(id(5), id(4))];
+    create(&store, [world_root(id(1))].into_iter().chain(things)).await;
+    // 4 goes from 2 to 3 with 5 in it; readers are not told, because it is gone when they are.
+    let moved = reparent(id(4), id(3), NewPose::Ride);
+    let receipt = apply(&store, [moved, bury(id(2)), bury_all(id(3))]).await;
+    let changes = &commit_at(&store, receipt.cursor).await.changes;
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| if let Change::Buried(last) = change { last.id.get() } else { 0 })
+        .collect();
+    assert_eq!(told, [5, 4, 2, 3]);
+    assert_eq!(Snapshot::replayed(&store).await, Snapshot::take(&store).await);
 }

@@ -79,6 +79,7 @@ macro_rules! conformance {
                     an_entity_made_and_changed_in_one_transaction_is_told_as_it_came_out,
                     an_entity_made_and_buried_in_one_transaction_is_told_as_buried,
                     an_entity_changed_and_buried_in_one_transaction_is_told_as_readers_knew_it,
+                    what_left_its_parent_and_was_buried_with_it_is_told_before_it,
                     accepted_transactions_are_visible_at_once_and_durable_after_sync;
                 operations:
                     the_same_operation_id_again_returns_the_first_outcome,

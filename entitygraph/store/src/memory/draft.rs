@@ -8,7 +8,7 @@ use std::{
 
 use entitygraph_schema::{
     Catalog, Change, ComponentType, Container, Delta, Entity, EntityId, Epoch, Link, NewEntity, Patch,
-    Revision,
+    Revision, children_first,
 };
 
 use super::world::{LinkKey, World};
@@ -171,11 +171,11 @@ impl<'a> Draft<'a> {
         }
 
         let before: BTreeMap<_, _> = self.entities.iter().map(|(id, before)| (*id, before)).collect();
-        for last in self.buried {
+        let seen = self.buried.into_iter().map(|last| {
             // Readers know it as it was before the transaction.
-            let seen = before.get(&last.id).and_then(|before| before.as_ref()).unwrap_or(&last);
-            changes.push(Change::Buried(seen.clone()));
-        }
+            before.get(&last.id).and_then(|before| (*before).clone()).unwrap_or(last)
+        });
+        changes.extend(children_first(seen.collect()).into_iter().map(Change::Buried));
         let mut entombed = self.entombed;
         entombed.sort();
         changes.extend(entombed.into_iter().map(Change::Entombed));

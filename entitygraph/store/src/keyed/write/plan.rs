@@ -6,6 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use entitygraph_schema::{
     Change, Delta, Entity, EntityId, Link, Operation, Patch, Precondition, Refusal, Transaction,
+    children_first,
 };
 
 use super::{adopt, bury, change, create, graph::Graph, links, ports, publish, reparent};
@@ -107,12 +108,13 @@ fn outcome(graph: &mut Graph<'_>) -> Result<Vec<Change>> {
     created(graph, &order, &mut changes)?;
     changed(graph, &order, &mut changes);
     linked(graph, &mut changes)?;
-    for last in std::mem::take(&mut graph.buried) {
+    let buried = std::mem::take(&mut graph.buried);
+    let seen = buried.into_iter().map(|last| {
         // Readers know it as it was before the transaction.
-        let before = graph.draft.entities.get(&last.id).and_then(|touched| touched.before.as_ref());
-        let seen = before.unwrap_or(&last);
-        changes.push(Change::Buried(seen.clone()));
-    }
+        let before = graph.draft.entities.get(&last.id).and_then(|touched| touched.before.clone());
+        before.unwrap_or(last)
+    });
+    changes.extend(children_first(seen.collect()).into_iter().map(Change::Buried));
     let mut entombed: Vec<_> = graph.draft.entombed.iter().copied().collect();
     entombed.sort_unstable();
     changes.extend(entombed.into_iter().map(Change::Entombed));
