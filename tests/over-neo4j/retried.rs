@@ -31,7 +31,7 @@ async fn what_a_killed_instance_did_not_answer_is_asked_again_at_another_and_don
                 (pair, told)
             }));
         }
-        sleep(Duration::from_micros(fastrand::u64(0..60_000))).await;
+        sleep(Duration::from_micros(fastrand::u64(0..400_000))).await;
         doomed.kill()?;
         for asked in asked {
             let (mut pair, told) = asked.await?;

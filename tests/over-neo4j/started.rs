@@ -60,7 +60,7 @@ async fn a_database_of_others_or_of_another_format_is_refused() -> Result<()> {
     neo4j.cypher("MATCH (s:Shard) SET s.format = 99").await?;
     refused(&neo4j.bolt(), &["store format 99", "use a newer program"])?;
     neo4j.cypher("MATCH (s:Shard) SET s.format = 0").await?;
-    refused(&neo4j.bolt(), &["store format 0", "export the world"])
+    refused(&neo4j.bolt(), &["store format 0", "entitygraph migrate plan --store"])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,7 @@ impl Default for Neo4jOptions {
             answer_timeout: Duration::from_secs(30),
             retry: Duration::from_secs(5),
             poll: Duration::from_millis(20),
-            writer: WriterOptions { batch_operations: 4_096, ..WriterOptions::default() },
+            writer: WriterOptions::default(),
             retention: Retention::default(),
             begin: Cursor::ZERO,
         }
