@@ -42,12 +42,12 @@ export class Database {
     const of = async (kind, below, limit) =>
       (
         await this.run(
-          `MATCH (e:${kind})-[:IN]->(p:Entity) WHERE EXISTS { (e)-[:IN*0..]->(:system WHERE ${below}) } WITH e, p ORDER BY rand() LIMIT ${limit} ` +
+          `MATCH (e:${kind})-[:IN]->(p:Entity) WHERE EXISTS { (e)-[:IN*0..]->(s:system WHERE ${below}) } WITH e, p ORDER BY rand() LIMIT ${limit} ` +
             'RETURN toString(e.id), toString(p.id), [e.x, e.y, e.z], [e.position.x, e.position.y, e.position.z]',
         )
       ).map(([signed, parent, local, position]) => ({ signed, parent, local, position }));
-    const last = `name = "System ${systems - 1}"`;
-    const read = `name <> "System ${systems - 1}"`;
+    const last = `s.name = "System ${systems - 1}"`;
+    const read = `s.name <> "System ${systems - 1}"`;
     const [template] = await this.template();
     const docks = await of('station', last, 2);
     return {

@@ -13,6 +13,7 @@ const OURS_NODE = `${OURS} parent { id }`;
 const entities = (query) => `query ($id: BigInt!) { entities(where: { id: { eq: $id } }) { ${query} } }`;
 // What an entity of either side comes down to; ids from 2^63 on are negative in Cypher.
 const row = ({ id, name, kind }) => `${BigInt.asUintN(64, BigInt(id))} ${kind} ${name}`;
+const isPoint = ({ kind }) => !['ship', 'station', 'planet', 'system', 'universe'].includes(kind);
 const sorted = (list) => list.map(row).sort();
 
 export const QUESTIONS = [
@@ -98,9 +99,10 @@ export const QUESTIONS = [
         '{ id name kind position { x y z } } }',
       variables: { from: { x, y, z } },
     }),
-    oursRows: ({ near }) => sorted(near.nodes.map(({ entity }) => entity)),
-    peerRows: (data) => sorted(data.entities),
-    rows: SHIP_ENTITIES,
+    // EntityGraph's distance ends at an entity's surface, so zones around the point are near too; the peer knows no radius.
+    oursRows: ({ near }) => sorted(near.nodes.map(({ entity }) => entity).filter(isPoint)),
+    peerRows: (data) => sorted(data.entities.filter(isPoint)),
+    rows: SHIP_ENTITIES - 1,
   },
   {
     name: 'move one entity',

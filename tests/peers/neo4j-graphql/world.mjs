@@ -38,7 +38,7 @@ function containers() {
       name: `${name}/deck-${deck}`,
       kind: 'deck',
       children: Array.from({ length: rooms }, (_, room) => ({
-        name: `Room ${deck}-${room}`,
+        name: `room-${deck}-${room}`,
         // The first room of the first deck has the one thing that only ships of this class have.
         container: deck + room === 0 ? `${name}/special-room` : 'room',
         ...at(8 * room - 8, 0, 6 * deck - 6),
@@ -49,7 +49,7 @@ function containers() {
       kind: 'ship',
       root: true,
       zone: { cube: 100 },
-      children: decks.map((deck, level) => ({ name: `Deck ${level}`, container: deck.name, ...at(0, 0, 6 * level - 6) })),
+      children: decks.map((deck, level) => ({ name: `deck-${level}`, container: deck.name, ...at(0, 0, 6 * level - 6) })),
     };
     return [room(`${name}/special-room`, [...KINDS_IN_ROOM.slice(0, -1), speciality]), ...decks, ship];
   });
@@ -57,7 +57,7 @@ function containers() {
 }
 
 function room(name, kinds) {
-  const children = kinds.map((kind, place) => ({ name: `${kind} ${place}`, container: `thing/${kind}`, ...at(place - 2.5, 1, 0.5) }));
+  const children = kinds.map((kind, place) => ({ name: `${kind}-${place}`, container: `thing/${kind}`, ...at(place - 2.5, 1, 0.5) }));
   return { name, kind: 'room', children };
 }
 

@@ -8,11 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neo4rs::{Graph, Operation, Query, Row, Txn};
+use neo4rs::{BoltList, BoltType, Graph, Operation, Query, Row, Txn};
 
 use super::{
     address::Address,
     fault::{fault, is_transient, is_uncertain},
+    message::messages,
     options::Neo4jOptions,
     statement::Statement,
 };
@@ -167,6 +168,18 @@ impl Transaction<'_> {
             }
             Ok(rows)
         })
+    }
+
+    /// Runs a statement for rows, its parameter `rows`.
+    pub async fn run_rows(&mut self, statement: Statement, rows: Vec<BoltType>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for [rows] in messages([rows]) {
+            self.run(statement, statement.query().param("rows", BoltType::List(BoltList { value: rows })))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Runs a statement whose answer nobody needs.

@@ -43,6 +43,12 @@ pub fn is_uncertain(error: &neo4rs::Error) -> bool {
     }
 }
 
+/// Whether a value was written that a constraint allows once.
+pub fn is_taken(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    matches!(source, Some(neo4rs::Error::Neo4j(said)) if said.code() == "Neo.ClientError.Schema.ConstraintValidationFailed")
+}
+
 /// What a failure means for the caller.
 pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error: neo4rs::Error) -> Error {
     let location = address.to_string();

@@ -12,6 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
+mod message;
 pub mod migrate;
 mod moment;
 mod number;
@@ -85,6 +86,10 @@ async fn follow(shared: Weak<Shared>, poll: Duration) {
     loop {
         tokio::time::sleep(poll).await;
         let Some(shared) = shared.upgrade() else { return };
+        // A writer that is busy sees the commits of others under the lock.
+        if shared.held_within(poll) {
+            continue;
+        }
         match shared.look().await {
             Ok(()) if failing => {
                 failing = false;

@@ -3,11 +3,12 @@
 use std::{
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
 use entitygraph_schema::{Catalog, Change, Commit, Cursor, codec::Form};
 use neo4rs::Row;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::{
@@ -38,8 +39,18 @@ pub struct Shared {
     recent: RwLock<Recent>,
     /// All commits up to this one are known to be visible as a whole.
     complete: AtomicU64,
+    /// When this instance held the shard's lock, and so knew every commit.
+    held: Mutex<Held>,
     /// Held while commits are taken over, so that it is done in order. Before the locks above, never the other way round.
     following: tokio::sync::Mutex<()>,
+}
+
+/// When this instance held the shard's lock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Held {
+    Never,
+    Until(Instant),
+    Now,
 }
 
 impl Shared {
@@ -59,6 +70,7 @@ impl Shared {
             newest: watch::Sender::new(newest),
             recent: RwLock::new(recent),
             complete: AtomicU64::new(0),
+            held: Mutex::new(Held::Never),
             following: tokio::sync::Mutex::new(()),
             options,
         }
@@ -116,6 +128,28 @@ impl Shared {
         let _in_order = self.following.lock().await;
         self.read_on().await?;
         Ok(self.known())
+    }
+
+    /// Notes that this instance holds the shard's lock and knows every commit.
+    pub fn hold(&self) {
+        *self.held.lock() = Held::Now;
+    }
+
+    /// Notes that it held the lock until now.
+    pub fn release(&self) {
+        let mut held = self.held.lock();
+        if *held == Held::Now {
+            *held = Held::Until(Instant::now());
+        }
+    }
+
+    /// Whether nobody else can have committed for longer than this, because the lock was held here.
+    pub fn held_within(&self, time: Duration) -> bool {
+        match *self.held.lock() {
+            Held::Never => false,
+            Held::Until(when) => when.elapsed() < time,
+            Held::Now => true,
+        }
     }
 
     /// Looks whether others committed, and takes that over.
@@ -181,7 +215,8 @@ impl Shared {
             newest = commit.cursor;
             recent.push(commit, bytes);
         }
-        recent.set_oldest(before(first));
+        let oldest = before(first).max(recent.oldest());
+        recent.set_oldest(oldest);
         self.newest.send_replace(newest);
     }
 
@@ -209,11 +244,6 @@ impl Shared {
         *self.recent.write() = Recent::new(before(first), newest, &self.options.retention);
         self.newest.send_replace(newest);
         Ok(())
-    }
-
-    /// The oldest cursor that can be resumed from.
-    pub fn oldest(&self) -> Cursor {
-        self.recent.read().oldest()
     }
 
     /// The change sequence now begins with this commit.

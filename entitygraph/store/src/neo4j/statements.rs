@@ -100,9 +100,11 @@ statements! {
     LOCK: "taking the shard's lock and reading what is to be changed",
         "MATCH (s:Shard {number: 0}) SET s.lock = true \
          WITH s.cursor AS cursor, s.lease AS lease, s.first AS first, s.facetSets AS facetSets, s.census AS census, \
-         s.idle AS idle, s.logStart AS logStart, s.logEnd AS logEnd \
+         s.idle AS idle, s.logStart AS logStart, s.logEnd AS logEnd, s.mark AS mark \
          CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})-[:IN*0..]->(a) WITH DISTINCT a \
          RETURN collect([a.record, a.census, a.reach]) AS entities } \
+         CALL { UNWIND $new AS id MATCH (e:Entity {id: id}) \
+         RETURN collect([e.record, e.census, e.reach]) AS taken } \
          CALL { UNWIND $new AS id MATCH (b:Buried {id: id}) RETURN collect(b.id) AS buried } \
          CALL { UNWIND $ports AS p MATCH (e:Entity {parent: p.parent, port: p.port}) \
          RETURN collect([e.record, e.census, e.reach]) AS occupants } \
@@ -112,7 +114,10 @@ statements! {
          RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
          CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
          RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
-         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, entities, buried, occupants, pairs, links, operations";
+         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations";
+    /// Buried ids of a range, if they are few.
+    BURIED: "looking for buried ids",
+        "MATCH (b:Buried) WHERE b.rank >= $low AND b.rank <= $high WITH b LIMIT $limit RETURN collect(b.id) AS buried";
     /// What is below something that moves or dies, with its links.
     BELOW: "reading what is below what moves or dies",
         "CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d) WITH DISTINCT d LIMIT $limit \
@@ -122,7 +127,7 @@ statements! {
          RETURN entities, links";
     /// Takes the lock alone.
     HOLD: "taking the shard's lock",
-        "MATCH (s:Shard {number: 0}) SET s.lock = true RETURN s.cursor AS cursor";
+        "MATCH (s:Shard {number: 0}) SET s.lock = true RETURN s.cursor AS cursor, s.mark AS mark";
     /// What became of a batch whose commit was not answered: with the lock, so that it has ended either way.
     FATE: "asking what became of a commit",
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s OPTIONAL MATCH (c:Commit {cursor: $cursor}) \
@@ -195,7 +200,7 @@ statements! {
          WITH collect(c) AS gone, max(c.cursor) AS last, max(c.end) AS end \
          CALL (gone) { UNWIND gone AS c OPTIONAL MATCH (o:Operation {id: c.operation}) DELETE o, c } \
          RETURN last, end } \
-         SET s.first = coalesce(last + 1, s.first), s.logStart = coalesce(end, s.logStart) RETURN s.first AS first";
+         SET s.first = coalesce(last + 1, s.first), s.logStart = coalesce(end, s.logStart) RETURN s.first AS first, s.logStart AS logStart";
     /// Outcomes of operations that changed nothing and are before the retention.
     TRIM_IDLE: "trimming outcomes of operations",
         "MATCH (o:Operation) WHERE o.idle < $first WITH o ORDER BY o.idle LIMIT $limit DELETE o";
@@ -247,16 +252,17 @@ statements! {
     /// The census of the world.
     WORLD_CENSUS: "reading counts of the world",
         framed!("MATCH (s:Shard {number: 0}) RETURN [true, s.census] AS answer");
-    /// Children with one of some sets of facets.
-    DIRECT: "searching right below a node",
-        framed!("UNWIND $sets AS set CALL (set) { \
-            MATCH (e:Entity) WHERE e.parent = $parent AND e.facets = set AND e.rank > $rank \
+    /// Below some nodes: children with one of some sets of facets, and children that have something below.
+    SEARCH: "searching below some nodes",
+        framed!("CALL { UNWIND $direct AS d CALL (d) { UNWIND d.sets AS set CALL (d, set) { \
+            MATCH (e:Entity) USING INDEX e:Entity(parent, facets, rank) \
+            WHERE e.parent = d.parent AND e.facets = set AND e.rank > d.rank \
             RETURN e.rank AS rank ORDER BY e.parent, e.facets, e.rank LIMIT $limit } \
-            WITH rank ORDER BY rank LIMIT $limit RETURN collect(rank) AS answer");
-    /// Children that have something below.
-    INNER: "searching farther below a node",
-        framed!("MATCH (e:Inner) WHERE e.parent = $parent AND e.rank >= $rank \
-            WITH e ORDER BY e.parent, e.rank LIMIT $limit RETURN collect([e.rank, e.census]) AS answer");
+            RETURN rank ORDER BY rank LIMIT $limit } WITH d, rank ORDER BY d.place, rank RETURN collect([d.place, rank]) AS direct } \
+            CALL { UNWIND $inner AS i CALL (i) { MATCH (e:Inner) USING INDEX e:Inner(parent, rank) \
+            WHERE e.parent = i.parent AND e.rank >= i.rank \
+            RETURN e.rank AS rank, e.census AS census ORDER BY e.parent, e.rank LIMIT $together } \
+            WITH i, rank, census ORDER BY i.place, rank RETURN collect([i.place, rank, census]) AS inner } RETURN [direct, inner] AS answer");
     /// What an owner has.
     OWNED: "reading what an owner has",
         framed!("MATCH (e:Entity) WHERE e.owner = $owner AND e.rank > $rank \

@@ -4,7 +4,7 @@
 //! the nodes below it, by theirs. That is the order of the answer. What it costs follows from what it finds and from how many children
 //! with something below them the nodes on the way have.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use entitygraph_schema::{
@@ -17,17 +17,17 @@ use crate::{
     error::Result,
     memory::pages::{self, Key, Part},
     neo4j::{
-        census::Census,
+        census::{Census, Count},
         concern::Concern,
         facets::SetNumber,
         moment::{Judged, Question, Reading},
         number::{of_rank, parent as number_of},
-        statement::list,
+        statement::{list, map},
         statements as cypher,
     },
 };
 
-/// Nodes with something below them that are looked at together.
+/// Nodes that are asked about together, and nodes below one that are read together.
 const TOGETHER: usize = 512;
 
 /// See [`crate::Store::find`].
@@ -68,25 +68,23 @@ impl Question for Find {
             Err(refusal) => return Ok((concern, Err(refusal))),
         };
         let limit = limit(&self.request);
-        let mut search = Search { reading, any_of: &self.any_of, limit, rows: Vec::new() };
-        let mut open = match &self.after {
+        let mut search = Search { reading, any_of: &self.any_of, limit };
+        let begin = match &self.after {
             None => vec![Node { id: self.below, key: Key::new(), census, stage: Stage::Direct(i64::MIN) }],
             Some(after) => match search.resume(self.below, after).await? {
                 Ok(open) => open,
                 Err(refusal) => return Ok((concern, Err(refusal))),
             },
         };
-        while let Some(node) = open.pop().filter(|_| search.rows.len() <= self.request.first) {
-            search.look(node, &mut open).await?;
-        }
-        let rows = search.rows;
+        let rows = search.rows(begin).await?;
         Ok((concern, page(&self.name, &self.request, rows)))
     }
 }
 
 /// How far a node was searched.
+#[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// Those right below it with a rank above this.
+    /// Those right below it with a rank above this, then the nodes below it.
     Direct(i64),
     /// Nodes below it with at least this rank.
     Inner(i64),
@@ -102,92 +100,147 @@ struct Node {
     stage: Stage,
 }
 
+/// A part of the answer.
+enum Entry {
+    /// Something that was found.
+    Row(Key, EntityId),
+    /// A node whose part comes in its place.
+    Node(Node),
+}
+
 struct Search<'a, 'b> {
     reading: &'a mut Reading<'b>,
     any_of: &'a BTreeSet<Facet>,
     limit: i64,
-    rows: Vec<(Key, EntityId)>,
 }
+
+/// Ranks right below nodes, and ranks and censuses of nodes below them; each with the place of its node among those asked about.
+type Found<'a> = (Vec<(i64, i64)>, Vec<(i64, i64, &'a [u8])>);
 
 impl Search<'_, '_> {
     /// The sets of a census that have one of the facets.
-    fn sets(&self, census: &Census) -> HashSet<SetNumber> {
+    fn sets(&self, census: &Census) -> Vec<(SetNumber, Count)> {
         let facets = self.reading.shared().facets.read();
-        let has = |set: &SetNumber| {
-            facets.get(*set).is_some_and(|set| set.0.iter().any(|facet| self.any_of.contains(facet)))
+        let has = |set: SetNumber| {
+            facets.get(set).is_some_and(|set| set.0.iter().any(|facet| self.any_of.contains(facet)))
         };
-        census.sets().map(|(set, _)| set).filter(has).collect()
+        census.sets().filter(|(set, _)| has(*set)).collect()
     }
 
-    async fn look(&mut self, node: Node, open: &mut Vec<Node>) -> Result<()> {
-        let sets = self.sets(&node.census);
-        match node.stage {
-            Stage::Direct(rank) => {
-                let direct: Vec<_> = node
-                    .census
-                    .sets()
-                    .filter(|(set, count)| count.direct > 0 && sets.contains(set))
-                    .collect();
-                if !direct.is_empty() {
-                    let query = cypher::DIRECT
-                        .query()
-                        .param("sets", list(direct.iter().map(|(set, _)| i64::from(*set).into())))
-                        .param("parent", number_of(node.id))
-                        .param("rank", rank)
-                        .param("limit", self.limit);
-                    let row = self.reading.ask(cypher::DIRECT, query).await?;
-                    for rank in self.reading.shared().column::<Vec<i64>>(&row, "answer")? {
-                        let key = [&node.key[..], &[Part::Id(0), Part::Int(rank)]].concat();
-                        self.rows.extend(of_rank(rank).map(|id| (key, id)));
+    /// The first rows from these nodes on. Each census says how many there are below its node, so each round asks at once about all
+    /// nodes that are needed, and there are as many rounds as levels.
+    async fn rows(&mut self, begin: Vec<Node>) -> Result<Vec<(Key, EntityId)>> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let mut entries: Vec<Entry> = begin.into_iter().map(Entry::Node).collect();
+        loop {
+            let (mut expected, mut asked, mut needed) = (0, 0, 0);
+            for entry in &entries {
+                if expected >= limit || asked == TOGETHER {
+                    break;
+                }
+                needed += 1;
+                match entry {
+                    Entry::Row(..) => expected += 1,
+                    Entry::Node(node) => {
+                        asked += 1;
+                        let below = self.sets(&node.census).iter().map(|(_, count)| count.below).sum::<u64>();
+                        expected += usize::try_from(below).unwrap_or(usize::MAX).clamp(1, limit);
                     }
                 }
-                let deeper =
-                    node.census.sets().any(|(set, count)| count.below > count.direct && sets.contains(&set));
-                if deeper {
-                    open.push(Node { stage: Stage::Inner(i64::MIN), ..node });
-                }
             }
-            Stage::Inner(rank) => self.enter(node, rank, open).await?,
+            if asked == 0 {
+                let row = |entry| match entry {
+                    Entry::Row(key, id) => Some((key, id)),
+                    Entry::Node(_) => None,
+                };
+                return Ok(entries.into_iter().take(needed).filter_map(row).collect());
+            }
+            let behind = entries.split_off(needed);
+            entries = self.look(entries).await?;
+            entries.extend(behind);
         }
-        Ok(())
     }
 
-    /// Puts the nodes below one that have something into `open`, the first on top.
-    async fn enter(&mut self, node: Node, rank: i64, open: &mut Vec<Node>) -> Result<()> {
-        let limit = i64::try_from(TOGETHER).unwrap_or(i64::MAX);
-        let query = cypher::INNER
-            .query()
-            .param("parent", number_of(node.id))
-            .param("rank", rank)
-            .param("limit", limit);
-        let row = self.reading.ask(cypher::INNER, query).await?;
-        let shared = self.reading.shared();
-        let rows: Vec<(i64, &[u8])> = shared.column(&row, "answer")?;
-        let full = rows.len() == TOGETHER;
-        let mut below = Vec::with_capacity(rows.len());
-        for (rank, census) in rows {
-            let census = Census::decode(census)
-                .ok_or_else(|| shared.client.place.corrupt("a census does not decode"))?;
-            shared.know_sets(census.sets().map(|(set, _)| set)).await?;
-            below.push((rank, census));
-        }
-        if let Some((last, _)) = below.last().filter(|_| full)
-            && let Some(next) = last.checked_add(1)
-        {
-            open.push(Node {
-                id: node.id,
-                key: node.key.clone(),
-                census: node.census,
-                stage: Stage::Inner(next),
-            });
-        }
-        for (rank, census) in below.into_iter().rev() {
-            if !self.sets(&census).is_empty() {
-                let key = [&node.key[..], &[Part::Id(1), Part::Int(rank)]].concat();
-                open.push(Node { id: of_rank(rank), key, census, stage: Stage::Direct(i64::MIN) });
+    /// Puts into the place of each node what is below it.
+    async fn look(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>> {
+        let (mut direct, mut inner) = (Vec::new(), Vec::new());
+        for (place, entry) in (0_i64..).zip(&entries) {
+            let Entry::Node(node) = entry else { continue };
+            let sets = self.sets(&node.census);
+            let from = match node.stage {
+                Stage::Inner(rank) => rank,
+                Stage::Direct(rank) => {
+                    let here = sets.iter().filter(|(_, count)| count.direct > 0);
+                    direct.push(map([
+                        ("place", place.into()),
+                        ("parent", number_of(node.id).into()),
+                        ("rank", rank.into()),
+                        ("sets", list(here.map(|(set, _)| i64::from(*set).into()))),
+                    ]));
+                    i64::MIN
+                }
+            };
+            if sets.iter().any(|(_, count)| count.below > count.direct) {
+                inner.push(map([
+                    ("place", place.into()),
+                    ("parent", number_of(node.id).into()),
+                    ("rank", from.into()),
+                ]));
             }
         }
-        Ok(())
+        let query = cypher::SEARCH
+            .query()
+            .param("direct", list(direct))
+            .param("inner", list(inner))
+            .param("limit", self.limit)
+            .param("together", i64::try_from(TOGETHER).unwrap_or(i64::MAX));
+        let row = self.reading.ask(cypher::SEARCH, query).await?;
+        let shared = self.reading.shared();
+        let (direct, inner): Found<'_> = shared.column(&row, "answer")?;
+        let mut below = Vec::with_capacity(inner.len());
+        for (place, rank, census) in inner {
+            let census = Census::decode(census)
+                .ok_or_else(|| shared.client.place.corrupt("a census does not decode"))?;
+            below.push((place, rank, census));
+        }
+        let numbers = below.iter().flat_map(|(_, _, census)| census.sets().map(|(set, _)| set));
+        shared.know_sets(numbers.max()).await?;
+        Ok(self.put_in(entries, &direct, below))
+    }
+
+    /// The entries with what was found in the places of the nodes; both lists are in the order of the places.
+    fn put_in(
+        &self,
+        entries: Vec<Entry>,
+        direct: &[(i64, i64)],
+        below: Vec<(i64, i64, Census)>,
+    ) -> Vec<Entry> {
+        let mut found = Vec::with_capacity(entries.len() + direct.len() + below.len());
+        let (mut direct, mut below) = (direct.iter().peekable(), below.into_iter().peekable());
+        for (place, entry) in (0..).zip(entries) {
+            let Entry::Node(node) = entry else {
+                found.push(entry);
+                continue;
+            };
+            while let Some((_, rank)) = direct.next_if(|(of, _)| *of == place) {
+                let key = [&node.key[..], &[Part::Id(0), Part::Int(*rank)]].concat();
+                found.extend(of_rank(*rank).map(|id| Entry::Row(key, id)));
+            }
+            let (mut count, mut last) = (0, None);
+            while let Some((_, rank, census)) = below.next_if(|(of, ..)| *of == place) {
+                (count, last) = (count + 1, Some(rank));
+                if !self.sets(&census).is_empty() {
+                    let key = [&node.key[..], &[Part::Id(1), Part::Int(rank)]].concat();
+                    let stage = Stage::Direct(i64::MIN);
+                    found.push(Entry::Node(Node { id: of_rank(rank), key, census, stage }));
+                }
+            }
+            // There may be more of them.
+            if let Some(next) = last.filter(|_| count == TOGETHER).and_then(|last: i64| last.checked_add(1)) {
+                found.push(Entry::Node(Node { stage: Stage::Inner(next), ..node }));
+            }
+        }
+        found
     }
 
     /// What is left behind a row: at each node on the way to it the nodes that come behind, and the rest of the last one.
@@ -216,6 +269,8 @@ impl Search<'_, '_> {
             key.extend_from_slice(step);
             at = of_rank(*rank);
         }
+        // The innermost comes first.
+        open.reverse();
         Ok(Ok(open))
     }
 

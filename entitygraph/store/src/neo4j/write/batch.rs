@@ -6,15 +6,21 @@ use entitygraph_schema::{
     Change, Commit, Cursor, EntityId, IdRange, OperationId, Receipt, Refusal, Transaction as Body,
     codec::{self, fingerprint},
 };
-use neo4rs::{BoltList, BoltMap, BoltString, BoltType};
+use neo4rs::{BoltMap, BoltString, BoltType};
 
-use super::{Request, lower::Rows, scene::Scene};
+use super::{
+    Request,
+    lower::Rows,
+    scene::{Scene, ShardRow},
+};
 use crate::{
     error::{Error, Result},
     memory::apply,
     neo4j::{
+        census::Census,
         client::Transaction,
         facets::SetNumber,
+        message::messages,
         number::{of_rank, rank, shown},
         shared::Shared,
         statement::{Statement, bytes, list, map, null},
@@ -177,15 +183,31 @@ impl Batch {
         self.newest
     }
 
-    /// Writes everything; the transaction is still to be committed. `mark` names the batch, so that it is known again when the answer
-    /// to the commit is lost.
+    /// How far the shard is after it; `census` is that of the world, if it differs. `mark` names the batch, so that it is known again
+    /// when the answer to the commit is lost.
+    pub fn shard(&self, shared: &Shared, scene: &Scene, census: Option<Census>, mark: String) -> ShardRow {
+        let before = &scene.shard;
+        let bytes = self.records.iter().map(|record| record.len() as u64).sum::<u64>();
+        ShardRow {
+            cursor: self.newest,
+            lease: self.lease.unwrap_or(before.lease),
+            first: before.first,
+            facet_sets: shared.facets.read().count(),
+            census: census.unwrap_or_else(|| before.census.clone()),
+            idle: before.idle + self.outcomes.iter().filter(|outcome| outcome.idle).count() as u64,
+            log: (before.log.0, before.log.1 + bytes),
+            mark,
+        }
+    }
+
+    /// Writes everything; the transaction is still to be committed.
     pub async fn write(
         &self,
         shared: &Shared,
         transaction: &mut Transaction<'_>,
         scene: &Scene,
         rows: &mut Rows,
-        mark: &str,
+        shard: &ShardRow,
     ) -> Result<()> {
         if self.published {
             self.publish(transaction, scene).await?;
@@ -206,13 +228,9 @@ impl Batch {
             (cypher::ENTOMB, std::mem::take(&mut rows.entomb)),
         ];
         for (statement, rows) in lists {
-            if !rows.is_empty() {
-                transaction
-                    .run(statement, statement.query().param("rows", BoltType::List(BoltList { value: rows })))
-                    .await?;
-            }
+            transaction.run_rows(statement, rows).await?;
         }
-        self.seal(shared, transaction, scene, rows.census.take(), mark).await
+        self.seal(shared, transaction, scene, shard).await
     }
 
     async fn publish(&self, transaction: &mut Transaction<'_>, scene: &Scene) -> Result<()> {
@@ -254,8 +272,7 @@ impl Batch {
         shared: &Shared,
         transaction: &mut Transaction<'_>,
         scene: &Scene,
-        census: Option<BoltType>,
-        mark: &str,
+        after: &ShardRow,
     ) -> Result<()> {
         let mut end = scene.shard.log.1;
         let commits = self.commits.iter().zip(&self.records).map(|((commit, _), record)| {
@@ -265,10 +282,10 @@ impl Batch {
                 ("record", bytes(record.clone())),
                 ("operation", commit.operation_id.as_ref().map_or_else(null, |id| id.as_str().into())),
                 ("end", end.cast_signed().into()),
-                ("mark", mark.into()),
+                ("mark", after.mark.as_str().into()),
             ])
         });
-        let commits = list(commits.collect::<Vec<_>>());
+        let commits = commits.collect::<Vec<_>>();
         let operations = self.outcomes.iter().map(|outcome| {
             let cursor = outcome.cursor.cast_signed();
             map([
@@ -278,7 +295,7 @@ impl Batch {
                 ("idle", if outcome.idle { cursor.into() } else { null() }),
             ])
         });
-        let (facet_sets, sets) = {
+        let sets = {
             let facets = shared.facets.read();
             let words = |(number, set): (SetNumber, &crate::neo4j::facets::FacetSet)| {
                 map([
@@ -286,29 +303,29 @@ impl Batch {
                     ("facets", list(set.words().into_iter().map(BoltType::from))),
                 ])
             };
-            (facets.count(), list(facets.from(scene.shard.facet_sets).map(words)))
+            facets.from(scene.shard.facet_sets).map(words).collect()
         };
         let mut shard = BoltMap::default();
         let mut put = |name: &str, value: BoltType| shard.put(BoltString::from(name), value);
-        let idle = self.outcomes.iter().filter(|outcome| outcome.idle).count() as u64;
-        put("cursor", self.newest.cast_signed().into());
-        put("facetSets", i64::from(facet_sets).into());
-        put("idle", (scene.shard.idle + idle).cast_signed().into());
-        put("logEnd", end.cast_signed().into());
-        put("mark", mark.into());
-        if let Some(lease) = self.lease {
-            put("lease", lease.cast_signed().into());
+        put("cursor", after.cursor.cast_signed().into());
+        put("facetSets", i64::from(after.facet_sets).into());
+        put("idle", after.idle.cast_signed().into());
+        put("logEnd", after.log.1.cast_signed().into());
+        put("lease", after.lease.cast_signed().into());
+        put("mark", after.mark.as_str().into());
+        if after.census != scene.shard.census {
+            put("census", bytes(after.census.encode()));
         }
-        if let Some(census) = census {
-            put("census", census);
+        for [sets, commits, operations] in messages([sets, commits, operations.collect()]) {
+            let query = cypher::SEAL
+                .query()
+                .param("facetSets", list(sets))
+                .param("commits", list(commits))
+                .param("operations", list(operations))
+                .param("shard", BoltType::Map(shard.clone()));
+            transaction.run(cypher::SEAL, query).await?;
         }
-        let query = cypher::SEAL
-            .query()
-            .param("facetSets", sets)
-            .param("commits", commits)
-            .param("operations", list(operations))
-            .param("shard", BoltType::Map(shard));
-        transaction.run(cypher::SEAL, query).await
+        Ok(())
     }
 
     /// Tells the callers, in the order in which they were planned.

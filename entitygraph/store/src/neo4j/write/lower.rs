@@ -13,6 +13,7 @@ use super::{
 use crate::{
     keyed::space::Reach,
     neo4j::{
+        census::Census,
         facets::{FacetSets, SetNumber},
         number::{parent, rank, shown},
         row::{INNER, Properties, ROOT, Surroundings, ZONE, floats, kind_label},
@@ -43,7 +44,7 @@ pub struct Rows {
     /// Ids that never come back.
     pub entomb: Vec<BoltType>,
     /// The census of the world, if it differs.
-    pub census: Option<BoltType>,
+    pub census: Option<Census>,
     /// Nodes as they are now, for the cache.
     pub after: HashMap<EntityId, super::scene::Node>,
 }
@@ -54,14 +55,30 @@ pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets)
     let tally = Tally::of(scene, touched, facets);
     let spaces = Spaces::of(scene, touched);
     let mut lowering = Lowering { scene, tally, spaces, facets, rows: Rows::default() };
-    for id in touched {
-        lowering.entity(*id);
+    for id in parents_first(scene, touched) {
+        lowering.entity(id);
     }
     lowering.censuses();
     lowering.hosts(touched);
     lowering.links();
     lowering.nodes(touched);
     lowering.rows
+}
+
+/// In an order in which each entity is made after the one that it is put into: their rows may come in several messages.
+fn parents_first(scene: &Scene, touched: &HashSet<EntityId>) -> Vec<EntityId> {
+    let mut ordered = Vec::with_capacity(touched.len());
+    let mut done = HashSet::with_capacity(touched.len());
+    for id in touched {
+        let mut way = Vec::new();
+        let mut next = Some(*id);
+        while let Some(id) = next.filter(|id| touched.contains(id) && done.insert(*id)) {
+            way.push(id);
+            next = scene.world.get(id).and_then(|entity| entity.placement.parent);
+        }
+        ordered.extend(way.into_iter().rev());
+    }
+    ordered
 }
 
 /// What stands below something that came into another zone, and is in that zone now without a change of its own.
@@ -201,7 +218,7 @@ impl Lowering<'_> {
             }
             self.tally.censuses.insert(id, census);
         }
-        self.rows.census = self.tally.world.take().map(|census| bytes(census.encode()));
+        self.rows.census = self.tally.world.take();
     }
 
     fn hosts(&mut self, touched: &HashSet<EntityId>) {

@@ -9,7 +9,7 @@ use entitygraph_schema::{Entity, EntityId, LinkKind, Operation, PortName, Precon
 pub struct Needs {
     /// Entities with everything above them.
     pub entities: BTreeSet<EntityId>,
-    /// Ids of entities to be made, which may be buried.
+    /// Ids of entities to be made, which may be in use or buried.
     pub new: BTreeSet<EntityId>,
     /// Ports whose occupants matter.
     pub ports: HashSet<(EntityId, PortName)>,
@@ -58,7 +58,6 @@ impl Needs {
             }
             Operation::Create(new) => {
                 self.new.insert(new.id);
-                self.entities.insert(new.id);
                 if let Some(parent) = new.placement.parent {
                     self.entities.insert(parent);
                     new.placement.port.iter().for_each(|port| self.port(parent, port));

@@ -1,7 +1,7 @@
 //! The part of the world that a batch is planned on.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,7 +16,8 @@ use crate::{
     neo4j::{
         census::Census,
         client::Transaction,
-        number::{id, shown},
+        message::messages,
+        number::{id, rank, shown},
         shared::Shared,
         statement::{list, map},
         statements as cypher,
@@ -40,6 +41,11 @@ impl Node {
         self.entity.size_bytes() + self.census.sets().count() * 24 + 64
     }
 }
+
+/// Up to so many new ids are looked for one by one.
+const FEW: usize = 64;
+/// More buried ids than these among new ones are not read at once.
+const BURIED_MAX: usize = 1_024;
 
 /// Kind, lower end and higher end of a link.
 pub type LinkKey = (LinkKind, EntityId, EntityId);
@@ -72,6 +78,8 @@ pub struct ShardRow {
     pub idle: u64,
     /// Bytes of all commits before `first`, and of all commits.
     pub log: (u64, u64),
+    /// Names the batch that left it so; only trimming changes it without a new name.
+    pub mark: String,
 }
 
 /// See the module.
@@ -96,29 +104,58 @@ type LinkRow<'a> = (&'a str, i64, i64, f64, i64, i64);
 
 impl Scene {
     /// Takes the shard's lock and reads what is needed and not cached. `cached` holds nodes that are true for the cursor `known`;
-    /// when the shard is farther, others wrote, and all is read.
+    /// when the shard is farther, others wrote, and all is read. That many new ids are not in use is left to the constraint of the
+    /// database unless `careful`.
     pub async fn load(
         shared: &Shared,
         transaction: &mut Transaction<'_>,
         needs: &Needs,
         operations: &[&OperationId],
+        careful: bool,
         mut cached: impl FnMut(EntityId) -> Option<Node>,
         catalog: Arc<Catalog>,
     ) -> Result<Self> {
+        let mut scene = Self::new(catalog);
+        let missing: Vec<_> =
+            needs.entities.iter().copied().filter(|id| !scene.take_cached(*id, &mut cached)).collect();
+        let trusted = !careful && needs.new.len() > FEW;
+        scene.lock(shared, transaction, needs, operations, missing, trusted).await?;
+        if trusted && !scene.read_buried(shared, transaction, &needs.new).await? {
+            let again = Needs { new: needs.new.clone(), ..Needs::default() };
+            scene.lock(shared, transaction, &again, &[], Vec::new(), false).await?;
+        }
+        Ok(scene)
+    }
+
+    /// The same where all that is needed is cached and the shard is as it was; none if something has to be read.
+    pub fn cached(
+        shard: &ShardRow,
+        needs: &Needs,
+        operations: &[&OperationId],
+        mut cached: impl FnMut(EntityId) -> Option<Node>,
+        catalog: Arc<Catalog>,
+    ) -> Option<Self> {
+        let mut scene = Self::new(catalog);
+        scene.shard = shard.clone();
+        let known = operations.is_empty()
+            && needs.new.is_empty()
+            && needs.ports.is_empty()
+            && needs.links.is_empty()
+            && needs.around.is_empty()
+            && needs.entities.iter().all(|id| scene.take_cached(*id, &mut cached));
+        known.then_some(scene)
+    }
+
+    fn new(catalog: Arc<Catalog>) -> Self {
         let mut world = World::default();
         world.catalog = catalog;
-        let mut scene = Self {
+        Self {
             shard: ShardRow::default(),
             nodes: HashMap::new(),
             links: BTreeMap::new(),
             operations: HashMap::new(),
             world,
-        };
-        let missing: Vec<_> =
-            needs.entities.iter().copied().filter(|id| !scene.take_cached(*id, &mut cached)).collect();
-        let row = scene.lock(shared, transaction, needs, operations, &missing).await?;
-        scene.read_lists(shared, &row)?;
-        Ok(scene)
+        }
     }
 
     /// Takes an entity and everything above it from the cache; false if some of it is not there.
@@ -143,9 +180,12 @@ impl Scene {
         transaction: &mut Transaction<'_>,
         needs: &Needs,
         operations: &[&OperationId],
-        missing: &[EntityId],
-    ) -> Result<Row> {
-        let ids = |ids: &mut dyn Iterator<Item = EntityId>| list(ids.map(|id| shown(id).into()));
+        missing: Vec<EntityId>,
+        trusted: bool,
+    ) -> Result<()> {
+        let ids = |ids: &mut dyn Iterator<Item = EntityId>| {
+            ids.map(|id| shown(id).into()).collect::<Vec<BoltType>>()
+        };
         let ports = needs
             .ports
             .iter()
@@ -153,18 +193,54 @@ impl Scene {
         let pairs = needs.links.iter().map(|(kind, a, b)| {
             map([("kind", kind.as_str().into()), ("a", shown(*a).into()), ("b", shown(*b).into())])
         });
-        let query = cypher::LOCK
+        let lists = [
+            ids(&mut missing.into_iter()),
+            ids(&mut needs.new.iter().copied().filter(|_| !trusted)),
+            ports.collect(),
+            pairs.collect(),
+            ids(&mut needs.around.iter().copied()),
+            operations.iter().map(|id| BoltType::from(id.as_str())).collect(),
+        ];
+        for [ids, new, ports, pairs, around, operations] in messages(lists) {
+            let query = cypher::LOCK
+                .query()
+                .param("ids", list(ids))
+                .param("new", list(new))
+                .param("ports", list(ports))
+                .param("pairs", list(pairs))
+                .param("around", list(around))
+                .param("operations", list(operations));
+            let row = shared.single(transaction.ask(cypher::LOCK, query).await?)?;
+            self.read_shard(shared, &row)?;
+            self.read_lists(shared, &row)?;
+        }
+        Ok(())
+    }
+
+    /// Reads which of these ids are buried; false if there are too many around them.
+    async fn read_buried(
+        &mut self,
+        shared: &Shared,
+        transaction: &mut Transaction<'_>,
+        ids: &BTreeSet<EntityId>,
+    ) -> Result<bool> {
+        let (Some(low), Some(high)) = (ids.first(), ids.last()) else { return Ok(true) };
+        let query = cypher::BURIED
             .query()
-            .param("ids", ids(&mut missing.iter().copied()))
-            .param("new", ids(&mut needs.new.iter().copied()))
-            .param("ports", list(ports))
-            .param("pairs", list(pairs))
-            .param("around", ids(&mut needs.around.iter().copied()))
-            .param("operations", list(operations.iter().map(|id| BoltType::from(id.as_str()))));
-        let row = shared.single(transaction.ask(cypher::LOCK, query).await?)?;
+            .param("low", rank(*low))
+            .param("high", rank(*high))
+            .param("limit", i64::try_from(BURIED_MAX).unwrap_or(i64::MAX));
+        let row = shared.single(transaction.ask(cypher::BURIED, query).await?)?;
+        let buried: Vec<i64> = shared.column(&row, "buried")?;
+        let whole = buried.len() < BURIED_MAX;
+        self.world.buried.extend(buried.into_iter().filter_map(id));
+        Ok(whole)
+    }
+
+    fn read_shard(&mut self, shared: &Shared, row: &Row) -> Result<()> {
         let number =
-            |name| Ok::<_, Error>(shared.column::<Option<i64>>(&row, name)?.unwrap_or(0).cast_unsigned());
-        let census: Option<&[u8]> = shared.column(&row, "census")?;
+            |name| Ok::<_, Error>(shared.column::<Option<i64>>(row, name)?.unwrap_or(0).cast_unsigned());
+        let census: Option<&[u8]> = shared.column(row, "census")?;
         self.shard = ShardRow {
             cursor: number("cursor")?,
             lease: number("lease")?,
@@ -173,12 +249,13 @@ impl Scene {
             census: read_census(shared, census)?,
             idle: number("idle")?,
             log: (number("logStart")?, number("logEnd")?),
+            mark: shared.column::<Option<String>>(row, "mark")?.unwrap_or_default(),
         };
-        Ok(row)
+        Ok(())
     }
 
     fn read_lists(&mut self, shared: &Shared, row: &Row) -> Result<()> {
-        for list in ["entities", "occupants"] {
+        for list in ["entities", "taken", "occupants"] {
             self.read_nodes(shared, shared.column(row, list)?)?;
         }
         for list in ["pairs", "links"] {

@@ -13,13 +13,14 @@ use super::{
     batch::Batch,
     lower::{Rows, lower},
     needs::Needs,
-    scene::{Node, Scene, TooMany},
+    scene::{Node, Scene, ShardRow, TooMany},
 };
 use crate::{
     error::{Error, Outcome, Result},
-    keyed::write::cache::Cache,
+    keyed::{options::Retention, write::cache::Cache},
     neo4j::{
         client::{CommitError, Transaction},
+        fault::is_taken,
         shared::Shared,
         statements as cypher,
     },
@@ -35,13 +36,15 @@ const TRIM_STEP: u64 = 1_024;
 /// See the module.
 pub struct Writer {
     shared: Arc<Shared>,
-    /// Nodes that are true for the commit `known`.
+    /// Nodes that are true for `shard`.
     nodes: Cache<EntityId, Node>,
-    /// The last commit of this instance, if no other wrote since; then `nodes` are true.
-    known: Option<u64>,
+    /// How far the shard was after the last batch of this instance.
+    shard: Option<ShardRow>,
     /// Names this instance's batches.
     instance: String,
     batches: u64,
+    /// New ids were found to be in use: it is looked whose they are.
+    careful: bool,
     /// Tells that the last batch is complete.
     telling: Option<JoinHandle<()>>,
 }
@@ -59,7 +62,7 @@ impl Writer {
     pub fn new(shared: Arc<Shared>) -> Self {
         let nodes = Cache::new(shared.options.writer.cache_bytes);
         let instance = format!("{:016x}", entropy());
-        Self { shared, nodes, known: None, instance, batches: 0, telling: None }
+        Self { shared, nodes, shard: None, instance, batches: 0, careful: false, telling: None }
     }
 
     /// Serves requests until nobody can make one any more.
@@ -92,8 +95,11 @@ impl Writer {
     async fn turn(&mut self, requests: Vec<Request>) {
         let began = Instant::now();
         let mut pause = PAUSE;
+        self.careful = false;
         loop {
-            match self.write(&requests).await {
+            let written = self.write(&requests).await;
+            self.shared.release();
+            match written {
                 Ok(Ended::Done(batch)) => return batch.answer(requests),
                 Ok(Ended::TooMany) if requests.len() > 1 => {
                     // Whose it is shows when each is alone.
@@ -106,6 +112,10 @@ impl Writer {
                     let max = self.shared.options.writer.touched as u64;
                     let what = "entities and links around those that one transaction moves or buries (take them in parts)";
                     return refuse(requests, Refusal::TooMany { what, count: max + 1, max }.into());
+                }
+                Err(error) if is_taken(&error) && !self.careful => {
+                    self.forget();
+                    self.careful = true;
                 }
                 Err(error) => {
                     self.forget();
@@ -126,7 +136,7 @@ impl Writer {
     /// After a failure what is in the database counts.
     fn forget(&mut self) {
         self.nodes.clear();
-        self.known = None;
+        self.shard = None;
     }
 
     async fn write(&mut self, requests: &[Request]) -> Result<Ended> {
@@ -162,12 +172,15 @@ impl Writer {
             return Ok(Ended::Done(batch));
         }
         let mut rows = lower(&scene, &batch.touched, &mut shared.facets.write());
-        let written = self.commit(transaction, &batch, &scene, &mut rows).await;
+        self.batches += 1;
+        let mark = format!("{}-{}", self.instance, self.batches);
+        let shard = batch.shard(&shared, &scene, rows.census.take(), mark);
+        let written = self.commit(transaction, &batch, &scene, &mut rows, &shard).await;
         if let Err(error) = written {
             shared.facets.write().truncate(scene.shard.facet_sets);
             return Err(error);
         }
-        if let Err(error) = self.publish(&batch, &scene, rows).await {
+        if let Err(error) = self.publish(&batch, shard, rows).await {
             // It is durable: it must neither be written again nor be said to have failed. Whoever polls takes it over.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -188,18 +201,35 @@ impl Writer {
         let shared = self.shared.clone();
         let catalog = || shared.catalog.read().clone();
         let nodes = &mut self.nodes;
-        let scene =
-            Scene::load(&shared, transaction, needs, operations, |id| nodes.get(&id), catalog()).await?;
+        if let Some(shard) = &self.shard
+            && let Some(scene) = Scene::cached(shard, needs, operations, |id| nodes.get(&id), catalog())
+        {
+            let row = shared.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
+            if shared.column::<&str>(&row, "mark")? == shard.mark {
+                shared.hold();
+                return Ok(scene);
+            }
+        }
+        let scene = Scene::load(
+            &shared,
+            transaction,
+            needs,
+            operations,
+            self.careful,
+            |id| nodes.get(&id),
+            catalog(),
+        )
+        .await?;
         let cursor = scene.shard.cursor;
         if let Some(last) = scene.shard.facet_sets.checked_sub(1) {
             shared.know_sets([last]).await?;
         }
-        if self.known == Some(cursor) {
+        if self.shard.as_ref().is_some_and(|shard| shard.cursor == cursor) {
+            shared.hold();
             return Ok(scene);
         }
         // Others wrote: their commits come first, with what they published.
         self.forget();
-        self.known = Some(cursor);
         shared.completed(cursor);
         if shared.catch_up().await?.number() < cursor {
             let newest = shared.known();
@@ -207,7 +237,7 @@ impl Writer {
                 "its newest commit is {cursor}, and the change sequence ends at {newest}"
             )));
         }
-        Scene::load(&shared, transaction, needs, operations, |_| None, catalog()).await
+        Scene::load(&shared, transaction, needs, operations, self.careful, |_| None, catalog()).await
     }
 
     async fn commit(
@@ -216,10 +246,9 @@ impl Writer {
         batch: &Batch,
         scene: &Scene,
         rows: &mut Rows,
+        shard: &ShardRow,
     ) -> Result<()> {
         let shared = self.shared.clone();
-        self.batches += 1;
-        let mark = format!("{}-{}", self.instance, self.batches);
         let announce = async {
             if batch.commits.is_empty() {
                 return Ok(());
@@ -230,11 +259,11 @@ impl Writer {
                 .param("complete", scene.shard.cursor.cast_signed());
             shared.client.set(cypher::ANNOUNCE, query).await.map(drop)
         };
-        tokio::try_join!(announce, batch.write(&shared, &mut transaction, scene, rows, &mark))?;
+        tokio::try_join!(announce, batch.write(&shared, &mut transaction, scene, rows, shard))?;
         match transaction.commit().await {
             Ok(()) => Ok(()),
             Err(CommitError::Failed(error)) => Err(error),
-            Err(CommitError::Lost(error)) => self.resolve(scene.shard.cursor + 1, &mark, error).await,
+            Err(CommitError::Lost(error)) => self.resolve(scene.shard.cursor + 1, &shard.mark, error).await,
         }
     }
 
@@ -257,7 +286,7 @@ impl Writer {
     }
 
     /// Makes a written batch known.
-    async fn publish(&mut self, batch: &Batch, scene: &Scene, rows: Rows) -> Result<()> {
+    async fn publish(&mut self, batch: &Batch, shard: ShardRow, rows: Rows) -> Result<()> {
         for id in &batch.touched {
             if !rows.after.contains_key(id) {
                 self.nodes.remove(id);
@@ -267,15 +296,18 @@ impl Writer {
             let bytes = node.size_bytes();
             self.nodes.insert(id, node, bytes);
         }
-        self.known = Some(batch.newest());
+        let first = Cursor::from_number(shard.first);
+        self.shard = Some(shard);
         self.shared.completed(batch.newest());
-        self.shared.take_over_own(&batch.commits, Cursor::from_number(scene.shard.first)).await
+        self.shared.take_over_own(&batch.commits, first).await
     }
 
     /// Tells other instances that the last commit is complete, unless the next one is about to say so.
     fn tell_complete(&mut self, idle: bool) {
         let busy = self.telling.as_ref().is_some_and(|telling| !telling.is_finished());
-        let Some(known) = self.known.filter(|_| idle && !busy) else { return };
+        let Some(known) = self.shard.as_ref().map(|shard| shard.cursor).filter(|_| idle && !busy) else {
+            return;
+        };
         let shared = self.shared.clone();
         self.telling = Some(tokio::spawn(async move {
             let query = cypher::COMPLETE.query().param("complete", known.cast_signed());
@@ -290,13 +322,17 @@ impl Writer {
 
     /// Removes a step of what is beyond the retention.
     async fn trim(&mut self) {
-        let Some(known) = self.known else { return };
-        let keep = self.shared.options.retention.commits;
-        let oldest = self.shared.oldest().number();
-        if known.saturating_sub(oldest) <= keep + (keep / 4).min(TRIM_STEP) {
+        let Some(shard) = &self.shard else { return };
+        let Retention { commits: keep, bytes, .. } = self.shared.options.retention;
+        let count = (shard.cursor + 1).saturating_sub(shard.first);
+        let first = if count > keep + (keep / 4).min(TRIM_STEP) {
+            shard.cursor - keep + 1
+        } else if shard.log.1.saturating_sub(shard.log.0) > bytes && count > 1 {
+            shard.first + (count / 2).min(TRIM_STEP)
+        } else {
             return;
-        }
-        if let Err(error) = self.trim_to(known - keep + 1).await {
+        };
+        if let Err(error) = self.trim_to(first).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the change sequence could not be trimmed; trying again later"
@@ -304,12 +340,16 @@ impl Writer {
         }
     }
 
-    async fn trim_to(&self, first: u64) -> Result<()> {
+    async fn trim_to(&mut self, first: u64) -> Result<()> {
         let limit = i64::try_from(TRIM_STEP * 2).unwrap_or(i64::MAX);
         let query = cypher::TRIM.query().param("first", first.cast_signed()).param("limit", limit);
         let row = self.shared.single(self.shared.client.set(cypher::TRIM, query).await?)?;
         let first: i64 = self.shared.column(&row, "first")?;
         self.shared.trimmed(Cursor::from_number(first.cast_unsigned()));
+        if let Some(shard) = &mut self.shard {
+            shard.first = first.cast_unsigned();
+            shard.log.0 = self.shared.column::<i64>(&row, "logStart")?.cast_unsigned();
+        }
         let query = cypher::TRIM_IDLE.query().param("first", first).param("limit", limit);
         self.shared.client.set(cypher::TRIM_IDLE, query).await.map(drop)
     }
