@@ -10,7 +10,7 @@ use crate::pair::{Pair, Told, check_sequence, serve};
 /// The limits of [`serve`] and what comes on top: a batch under way, the retries, and asking what became of it.
 const LONGEST: Duration = Duration::from_secs(20);
 
-const FAULTS: [&str; 5] = ["cut", "half open", "answer cut off", "reset", "slow"];
+const FAULTS: [&str; 6] = ["cut", "half open", "answer cut off", "reset", "slow", "delayed"];
 
 fn break_it(proxy: &Proxy, fault: &str) -> Result<()> {
     match fault {
@@ -19,6 +19,7 @@ fn break_it(proxy: &Proxy, fault: &str) -> Result<()> {
         "answer cut off" => proxy.cut_after(Side::Server, fastrand::u64(0..1500)),
         "reset" => proxy.reset_after(Side::Server, fastrand::u64(0..1500)),
         "slow" => proxy.slow(2_000),
+        "delayed" => proxy.delay(Duration::from_millis(400)),
         other => bail!("no fault `{other}`"),
     }
 }
@@ -30,7 +31,7 @@ async fn behind_a_network_that_fails_each_write_has_one_effect_and_nothing_hangs
     let data = tempfile::tempdir()?;
     let service = serve(&proxy.bolt(), data.path())?;
     let mut pair = Pair::create(&service.base, 1).await?;
-    for round in 0..crate::times("NEO4J_FAULTS", 4) {
+    for round in 0..crate::times("NEO4J_FAULTS", 2) {
         for fault in FAULTS {
             pair.turn += 1;
             let asked = Instant::now();

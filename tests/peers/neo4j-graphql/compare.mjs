@@ -1,6 +1,6 @@
 // Compares EntityGraph with @neo4j/graphql on one Neo4j with one world; `run` starts it.
 //
-//   node compare.mjs ENTITYGRAPH NEO4J FOLDER [--quick]
+//   node compare.mjs ENTITYGRAPH NEO4J FOLDER [--quick] [--only QUESTION]
 //
 // ENTITYGRAPH and NEO4J are the programs, FOLDER is where the raw figures go.
 
@@ -16,8 +16,9 @@ import { table } from './report.mjs';
 import { startNeo4j, startOurs, startPeer, stopAll } from './servers.mjs';
 import { writeWorld } from './world.mjs';
 
-const [program, neo4jProgram, folder, flag] = process.argv.slice(2);
-const plan = flag === '--quick'
+const [program, neo4jProgram, folder, ...flags] = process.argv.slice(2);
+const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
+const plan = flags.includes('--quick')
   ? { systems: 3, rounds: 1, seconds: 1, warmSeconds: 1, checks: 5 }
   : { systems: 40, rounds: 3, seconds: 5, warmSeconds: 3, checks: 20 };
 const CONNECTIONS = 16;
@@ -46,7 +47,7 @@ try {
   Object.values(sides).forEach((side) => side.pause());
 
   const results = [];
-  for (const question of QUESTIONS) {
+  for (const question of QUESTIONS.filter(({ name }) => !only || name === only)) {
     const bodies = bodiesOf(question, places[question.places]);
     await check(question, bodies, sides);
     results.push({ question: question.name, ...(await measure(question, bodies, sides)) });
@@ -109,12 +110,12 @@ async function measure(question, bodies, sides) {
 
 async function load(side, file, seconds) {
   const script = fileURLToPath(new URL('load.lua', import.meta.url));
-  // A number for each request, also at a hundred thousand requests of 60 numbers each.
-  unique += 10_000_000;
   const { stdout, stderr } = await promisify(execFile)('wrk', [
     '--threads', '1', '--connections', CONNECTIONS, '--duration', `${seconds}s`, '--timeout', '10s',
     '--script', script, side.url, '--', file, unique,
   ].map(String));
+  // It took a number for each request, also at a hundred thousand requests of 60 numbers each.
+  unique += 10_000_000;
   const { requests, failed, p50_ms, p99_ms, seconds: took } = JSON.parse(stdout.trim().split('\n').at(-1));
   if (failed || !requests) throw new Error(`${side.name} failed ${failed} of ${requests} requests: ${stderr}`);
   return { perSecond: requests / took, p50_ms, p99_ms };

@@ -63,7 +63,7 @@ export class Database {
   /** A freighter as a tree. */
   async template() {
     const rows = await this.run(
-      'MATCH (s:ship)-[:INSTANCE_OF]->({name: "ship/freighter"}) WITH s LIMIT 1 MATCH (s)<-[:IN*0..]-(e)-[:IN]->(p) ' +
+      'MATCH (s:ship)-[:INSTANCE_OF]->({name: "ship/freighter"}) WITH s LIMIT 1 MATCH (s)<-[:IN*0..]-(e) MATCH (e)-[:IN]->(p) ' +
         'RETURN toString(e.id), toString(p.id), toString(s.id), e.name, e.kind, e.x, e.y, e.z',
     );
     const tree = (id) =>

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
-use entitygraph_schema::{Entity, Pose};
+use entitygraph_schema::{Entity, EntityId, Pose};
 
 use super::key;
 use crate::Graph;
@@ -141,6 +141,8 @@ impl EntityWriter {
                 Plain::Root => out.extend_from_slice(if entity.root { b"true" } else { b"false" }),
                 Plain::Parent(writer) => match entity.placement.parent {
                     None => out.extend_from_slice(b"null"),
+                    // An entity is never without its parent: the id is enough.
+                    Some(parent) if writer.asks_the_id_alone() => writer.write_id(parent, out),
                     Some(parent) => {
                         writer.write(&*graph.cached_entity(parent).ok_or(Missing)?, graph, out)?
                     }
@@ -149,6 +151,28 @@ impl EntityWriter {
         }
         out.push(b'}');
         Ok(())
+    }
+}
+
+impl EntityWriter {
+    fn asks_the_id_alone(&self) -> bool {
+        self.fields.iter().all(|(_, field)| matches!(field, Plain::Id | Plain::Typename))
+    }
+
+    /// Writes an entity of which only the id is asked.
+    fn write_id(&self, id: EntityId, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, (key, field)) in self.fields.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key);
+            match field {
+                Plain::Typename => out.extend_from_slice(b"\"Entity\""),
+                _ => quoted(id.get(), out),
+            }
+        }
+        out.push(b'}');
     }
 }
 
