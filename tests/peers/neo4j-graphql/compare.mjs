@@ -18,6 +18,9 @@ import { writeWorld } from './world.mjs';
 
 const [program, neo4jProgram, folder, ...flags] = process.argv.slice(2);
 const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
+if (only && !QUESTIONS.some(({ name }) => name === only)) {
+  throw new Error(`there is no question "${only}", but: ${QUESTIONS.map(({ name }) => name).join(', ')}`);
+}
 const plan = flags.includes('--quick')
   ? { systems: 3, rounds: 1, seconds: 1, warmSeconds: 1, checks: 5 }
   : { systems: 40, rounds: 3, seconds: 5, warmSeconds: 3, checks: 20 };

@@ -1,8 +1,8 @@
 //! Transactions: all or nothing, one after the other.
 
 use entitygraph_schema::{
-    Change, ContainerVersion, Cursor, Epoch, NewPose, Operation, Patch, Precondition, Refusal, Revision,
-    Transaction, Value,
+    Change, ContainerVersion, Cursor, EntityId, Epoch, NewPose, Operation, Patch, Precondition, Refusal,
+    Revision, Transaction, Value,
 };
 
 use super::build::*;
@@ -265,5 +265,29 @@ pub async fn what_left_its_parent_and_was_buried_with_it_is_told_before_it(store
         .map(|change| if let Change::Buried(last) = change { last.id.get() } else { 0 })
         .collect();
     assert_eq!(told, [5, 4, 2, 3]);
+    assert_eq!(Snapshot::replayed(&store).await, Snapshot::take(&store).await);
+}
+
+pub async fn among_many_new_entities_one_whose_id_was_used_is_refused(store: Shared) {
+    create(&store, [world_root(id(1)), thing(id(2), id(1)), thing(id(3), id(1)), thing(id(4), id(2))]).await;
+    apply(&store, [bury(id(3))]).await;
+    let many = |from: u64, one: EntityId, parent: EntityId| -> Vec<_> {
+        let new = (from..from + 100).map(id).chain([one]);
+        new.map(|new| Operation::Create(thing(new, parent))).collect()
+    };
+    let in_use = Refusal::EntityExists { entity: id(4) };
+    assert_eq!(refused(&store, many(100, id(4), id(1))).await, in_use);
+    assert_eq!(refused(&store, many(100, id(3), id(1))).await, Refusal::EntityBuried { entity: id(3) });
+    // Nor when what is made goes again with its parent, in the same transaction.
+    let made = vec![Operation::Create(thing(id(99), id(1)))];
+    let gone = [made, many(100, id(4), id(99)), vec![bury_all(id(99))]].concat();
+    assert_eq!(refused(&store, gone).await, in_use);
+    // What is asked beside it is done.
+    let (good, bad) = tokio::join!(
+        store.commit(Transaction::of(many(300, id(400), id(1)))),
+        store.commit(Transaction::of(many(500, id(4), id(1)))),
+    );
+    good.unwrap();
+    assert_eq!(denied(bad), in_use);
     assert_eq!(Snapshot::replayed(&store).await, Snapshot::take(&store).await);
 }

@@ -69,6 +69,7 @@ macro_rules! conformance {
                     each_transaction_that_changes_something_has_the_next_cursor,
                     a_transaction_that_changes_nothing_has_the_cursor_of_the_one_before,
                     a_refused_step_undoes_every_step_before_it,
+                    among_many_new_entities_one_whose_id_was_used_is_refused,
                     later_steps_see_what_earlier_ones_did,
                     preconditions_are_judged_before_the_first_step,
                     preconditions_about_existence_and_revision_are_kept,

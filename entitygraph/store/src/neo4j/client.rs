@@ -147,7 +147,7 @@ impl Patience {
     }
 }
 
-/// A transaction of the server; dropping it rolls it back.
+/// A transaction of the server. One that is dropped is rolled back when its connection is used again, and holds its locks until then.
 pub struct Transaction<'a> {
     txn: Txn,
     client: &'a Client,

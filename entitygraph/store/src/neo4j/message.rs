@@ -6,8 +6,9 @@
 
 use neo4rs::BoltType;
 
-/// Largest message: the driver's buffer is 8 KiB, and the statement's text and the message behind it need room too.
-const MESSAGE_BYTES: usize = 7 << 10;
+/// Largest list of rows: the driver's buffer is 8 KiB, and the statement's text, which has up to 1.5 KiB, and the message behind it
+/// need room too.
+const MESSAGE_BYTES: usize = 6 << 10;
 
 /// Rows that are larger together go as one message: by then the round trips take longer than the acknowledgement.
 const WHOLE_BYTES: usize = 512 << 10;

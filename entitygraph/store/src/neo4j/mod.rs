@@ -73,6 +73,7 @@ impl Neo4jStore {
     pub async fn open(address: Address, options: Neo4jOptions) -> Result<Self> {
         let client = Client::new(address, &options)?;
         open::open(&client, &options).await?;
+        open::warn_of_endless_transactions(&client).await;
         let (catalog, newest, first) = shared::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
         tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));

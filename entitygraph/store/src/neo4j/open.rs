@@ -29,6 +29,27 @@ pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
     }
 }
 
+/// Warns of a server that never gives up a transaction: a machine that vanishes while it writes would hold the shard's lock for ever.
+pub async fn warn_of_endless_transactions(client: &Client) {
+    let unlimited = |value: &str| value.trim_end_matches(char::is_alphabetic).parse() == Ok(0.0);
+    match client.ask(cypher::PATIENCE, cypher::PATIENCE.query()).await {
+        Ok(rows) => {
+            let value = rows.first().and_then(|row| row.get::<String>("value").ok());
+            if value.is_some_and(|value| unlimited(&value)) {
+                tracing::warn!(
+                    location = client.place.location,
+                    "the server never ends a transaction by itself: should a machine vanish while it writes, nobody can write; set \
+                     db.transaction.timeout=30s in its neo4j.conf"
+                );
+            }
+        }
+        // Not every account may ask.
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "settings of the server are not known")
+        }
+    }
+}
+
 /// The format of the store in the database; none for an empty one. Refuses a database that holds something else.
 pub async fn format(client: &Client) -> Result<Option<u32>> {
     let rows = client.ask(cypher::WHOSE, cypher::WHOSE.query()).await?;

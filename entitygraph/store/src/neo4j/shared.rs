@@ -50,8 +50,11 @@ pub struct Shared {
 enum Held {
     Never,
     Until(Instant),
-    Now,
+    Since(Instant),
 }
+
+/// A lock that is held for longer than this is not relied upon: its connection may be gone.
+const HELD_MAX: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Of a store whose catalog was read at a cursor.
@@ -132,13 +135,13 @@ impl Shared {
 
     /// Notes that this instance holds the shard's lock and knows every commit.
     pub fn hold(&self) {
-        *self.held.lock() = Held::Now;
+        *self.held.lock() = Held::Since(Instant::now());
     }
 
     /// Notes that it held the lock until now.
     pub fn release(&self) {
         let mut held = self.held.lock();
-        if *held == Held::Now {
+        if matches!(*held, Held::Since(_)) {
             *held = Held::Until(Instant::now());
         }
     }
@@ -148,7 +151,7 @@ impl Shared {
         match *self.held.lock() {
             Held::Never => false,
             Held::Until(when) => when.elapsed() < time,
-            Held::Now => true,
+            Held::Since(when) => when.elapsed() < HELD_MAX,
         }
     }
 

@@ -43,6 +43,12 @@ pub const SCHEMA: &[&str] = &[
     "CREATE INDEX link_to IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.to)",
 ];
 
+/// How long the server lets a transaction live. Not among the others: it has no plan.
+pub const PATIENCE: Statement = Statement {
+    doing: "asking how long a transaction may live",
+    text: "SHOW SETTINGS 'db.transaction.timeout' YIELD value RETURN value",
+};
+
 /// What each read begins with: how far commits have come.
 macro_rules! framed {
     ($($inner:tt)+) => {
@@ -137,7 +143,7 @@ statements! {
         "CALL { MATCH (e:Entity) WHERE e.rank >= $first AND e.rank <= $last RETURN max(e.rank) AS living } \
          CALL { MATCH (b:Buried) WHERE b.rank >= $first AND b.rank <= $last RETURN max(b.rank) AS dead } \
          RETURN living, dead";
-    /// New nodes, parents first or not.
+    /// New nodes, whose parents are in this message or an earlier one.
     CREATE: "creating entities",
         "UNWIND $rows AS row CREATE (e:Entity) SET e += row.properties SET e:$(row.labels) \
          WITH e, row \

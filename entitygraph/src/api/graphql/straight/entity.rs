@@ -112,6 +112,27 @@ impl EntityWriter {
         costs.sum()
     }
 
+    fn asks_the_id_alone(&self) -> bool {
+        self.fields.iter().all(|(_, field)| matches!(field, Plain::Id | Plain::Typename))
+    }
+
+    /// Writes an entity of which only the id is asked.
+    fn write_id(&self, id: EntityId, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, (key, field)) in self.fields.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key);
+            match field {
+                Plain::Typename => out.extend_from_slice(b"\"Entity\""),
+                // Nothing else is asked.
+                _ => quoted(id.get(), out),
+            }
+        }
+        out.push(b'}');
+    }
+
     /// Writes the entity as a JSON object. After an error `out` ends in the middle of it.
     pub fn write(&self, entity: &Entity, graph: &Graph, out: &mut Vec<u8>) -> Result<(), Missing> {
         out.push(b'{');
@@ -151,28 +172,6 @@ impl EntityWriter {
         }
         out.push(b'}');
         Ok(())
-    }
-}
-
-impl EntityWriter {
-    fn asks_the_id_alone(&self) -> bool {
-        self.fields.iter().all(|(_, field)| matches!(field, Plain::Id | Plain::Typename))
-    }
-
-    /// Writes an entity of which only the id is asked.
-    fn write_id(&self, id: EntityId, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (index, (key, field)) in self.fields.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(key);
-            match field {
-                Plain::Typename => out.extend_from_slice(b"\"Entity\""),
-                _ => quoted(id.get(), out),
-            }
-        }
-        out.push(b'}');
     }
 }
 

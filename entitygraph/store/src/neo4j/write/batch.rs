@@ -316,13 +316,16 @@ impl Batch {
         if after.census != scene.shard.census {
             put("census", bytes(after.census.encode()));
         }
-        for [sets, commits, operations] in messages([sets, commits, operations.collect()]) {
+        let messages = messages([sets, commits, operations.collect()]);
+        let last = messages.len() - 1;
+        for (place, [sets, commits, operations]) in messages.into_iter().enumerate() {
+            let shard = if place == last { std::mem::take(&mut shard) } else { BoltMap::default() };
             let query = cypher::SEAL
                 .query()
                 .param("facetSets", list(sets))
                 .param("commits", list(commits))
                 .param("operations", list(operations))
-                .param("shard", BoltType::Map(shard.clone()));
+                .param("shard", BoltType::Map(shard));
             transaction.run(cypher::SEAL, query).await?;
         }
         Ok(())

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use entitygraph_schema::{Entity, EntityId, LinkKind, Operation, PortName, Precondition, Transaction};
 
+/// Up to so many new ids are looked for one by one.
+const FEW: usize = 64;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Needs {
@@ -32,6 +35,12 @@ impl Needs {
     pub fn add(&mut self, transaction: &Transaction) {
         transaction.preconditions.iter().for_each(|expected| self.precondition(expected));
         transaction.operations.iter().for_each(|operation| self.operation(operation));
+    }
+
+    /// Whether it is left to the constraint of the database that the new ids are not in use: they are many, and nothing that is made
+    /// can be gone again in the same batch, which would leave no node for the constraint to see.
+    pub fn trusts_new_ids(&self) -> bool {
+        self.new.len() > FEW && self.buried.is_empty()
     }
 
     fn precondition(&mut self, expected: &Precondition) {

@@ -42,8 +42,6 @@ impl Node {
     }
 }
 
-/// Up to so many new ids are looked for one by one.
-const FEW: usize = 64;
 /// More buried ids than these among new ones are not read at once.
 const BURIED_MAX: usize = 1_024;
 
@@ -103,22 +101,20 @@ type NodeRow<'a> = (&'a [u8], Option<&'a [u8]>, Option<Vec<f64>>);
 type LinkRow<'a> = (&'a str, i64, i64, f64, i64, i64);
 
 impl Scene {
-    /// Takes the shard's lock and reads what is needed and not cached. `cached` holds nodes that are true for the cursor `known`;
-    /// when the shard is farther, others wrote, and all is read. That many new ids are not in use is left to the constraint of the
-    /// database unless `careful`.
+    /// Takes the shard's lock and reads what is needed and not cached. `cached` holds nodes that are true for the writer's shard; when
+    /// the shard is farther, others wrote, and all is read. Where new ids are `trusted`, only buried ones are looked for.
     pub async fn load(
         shared: &Shared,
         transaction: &mut Transaction<'_>,
         needs: &Needs,
         operations: &[&OperationId],
-        careful: bool,
+        trusted: bool,
         mut cached: impl FnMut(EntityId) -> Option<Node>,
         catalog: Arc<Catalog>,
     ) -> Result<Self> {
         let mut scene = Self::new(catalog);
         let missing: Vec<_> =
             needs.entities.iter().copied().filter(|id| !scene.take_cached(*id, &mut cached)).collect();
-        let trusted = !careful && needs.new.len() > FEW;
         scene.lock(shared, transaction, needs, operations, missing, trusted).await?;
         if trusted && !scene.read_buried(shared, transaction, &needs.new).await? {
             let again = Needs { new: needs.new.clone(), ..Needs::default() };

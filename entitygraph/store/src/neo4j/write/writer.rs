@@ -149,10 +149,12 @@ impl Writer {
                 operations.extend(&transaction.operation_id);
             }
         }
+        let trusted = !self.careful && needs.trusts_new_ids();
         let mut transaction = shared.client.begin().await?;
-        let mut scene = self.scene(&mut transaction, &needs, &operations).await?;
+        let mut scene = self.scene(&mut transaction, &needs, &operations, trusted).await?;
         let touched = shared.options.writer.touched;
         if let Err(TooMany) = scene.load_below(&shared, &mut transaction, &needs, touched).await? {
+            transaction.rollback().await;
             return Ok(Ended::TooMany);
         }
         scene.set_up();
@@ -175,7 +177,7 @@ impl Writer {
         self.batches += 1;
         let mark = format!("{}-{}", self.instance, self.batches);
         let shard = batch.shard(&shared, &scene, rows.census.take(), mark);
-        let written = self.commit(transaction, &batch, &scene, &mut rows, &shard).await;
+        let written = self.commit(transaction, &batch, &scene, &mut rows, &shard, trusted).await;
         if let Err(error) = written {
             shared.facets.write().truncate(scene.shard.facet_sets);
             return Err(error);
@@ -197,6 +199,7 @@ impl Writer {
         transaction: &mut Transaction<'_>,
         needs: &Needs,
         operations: &[&entitygraph_schema::OperationId],
+        trusted: bool,
     ) -> Result<Scene> {
         let shared = self.shared.clone();
         let catalog = || shared.catalog.read().clone();
@@ -205,21 +208,14 @@ impl Writer {
             && let Some(scene) = Scene::cached(shard, needs, operations, |id| nodes.get(&id), catalog())
         {
             let row = shared.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
-            if shared.column::<&str>(&row, "mark")? == shard.mark {
+            if shared.column::<Option<&str>>(&row, "mark")? == Some(&shard.mark) {
                 shared.hold();
                 return Ok(scene);
             }
         }
-        let scene = Scene::load(
-            &shared,
-            transaction,
-            needs,
-            operations,
-            self.careful,
-            |id| nodes.get(&id),
-            catalog(),
-        )
-        .await?;
+        let scene =
+            Scene::load(&shared, transaction, needs, operations, trusted, |id| nodes.get(&id), catalog())
+                .await?;
         let cursor = scene.shard.cursor;
         if let Some(last) = scene.shard.facet_sets.checked_sub(1) {
             shared.know_sets([last]).await?;
@@ -237,7 +233,7 @@ impl Writer {
                 "its newest commit is {cursor}, and the change sequence ends at {newest}"
             )));
         }
-        Scene::load(&shared, transaction, needs, operations, self.careful, |_| None, catalog()).await
+        Scene::load(&shared, transaction, needs, operations, trusted, |_| None, catalog()).await
     }
 
     async fn commit(
@@ -247,6 +243,7 @@ impl Writer {
         scene: &Scene,
         rows: &mut Rows,
         shard: &ShardRow,
+        trusted: bool,
     ) -> Result<()> {
         let shared = self.shared.clone();
         let announce = async {
@@ -259,7 +256,22 @@ impl Writer {
                 .param("complete", scene.shard.cursor.cast_signed());
             shared.client.set(cypher::ANNOUNCE, query).await.map(drop)
         };
-        tokio::try_join!(announce, batch.write(&shared, &mut transaction, scene, rows, shard))?;
+        // Neither is given up when the other fails: an announcement that arrives later could take back that of another instance.
+        let write = batch.write(&shared, &mut transaction, scene, rows, shard);
+        let written = if trusted {
+            // An id in use shows now; what is announced should come.
+            let written = write.await;
+            if written.is_ok() { announce.await } else { written }
+        } else {
+            let (announced, written) = tokio::join!(announce, write);
+            written.and(announced)
+        };
+        if let Err(error) = written {
+            transaction.rollback().await;
+            return Err(error);
+        }
+        // The lock ends with the commit, and others may write before its answer is here.
+        shared.release();
         match transaction.commit().await {
             Ok(()) => Ok(()),
             Err(CommitError::Failed(error)) => Err(error),
