@@ -46,7 +46,7 @@ impl Default for Config {
             data: "data".into(),
             listen: Listen::default(),
             // The engine tells of each table it opens; what an operator must know of it, the store says.
-            log: "info,fjall=warn,lsm_tree=warn".to_owned(),
+            log: "info,fjall=warn,lsm_tree=warn,neo4rs=warn".to_owned(),
             store: StoreConfig::default(),
             service: entitygraph::Config::default(),
         }

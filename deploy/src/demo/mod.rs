@@ -51,7 +51,8 @@ async fn load(store: Arc<dyn Store>) -> Result<String> {
 }
 
 fn say(config: &Config, app: &App, loaded: &str) {
-    let at = app.address;
+    let (at, url) = (app.address, config.store_url());
+    let place = if url.contains("://") { "database" } else { "folder" };
     println!(
         "
 EntityGraph demo: {loaded}; planets turn, ships fly from station to station and jump.
@@ -60,9 +61,9 @@ EntityGraph demo: {loaded}; planets turn, ships fly from station to station and 
          http://{at}/playground                          ask it, with ready examples
          http://{at}/playground?example=follow-a-ship    and follow it live
 
-  the world is kept in {}; remove that folder to begin again
+  the world is kept in {}; empty that {place} to begin again
   stop with Ctrl-C
 ",
-        config.store_url()
+        entitygraph_store::shown_url(&url)
     );
 }
