@@ -31,7 +31,7 @@ async fn behind_a_network_that_fails_each_write_has_one_effect_and_nothing_hangs
     let data = tempfile::tempdir()?;
     let service = serve(&proxy.bolt(), data.path())?;
     let mut pair = Pair::create(&service.base, 1).await?;
-    for round in 0..crate::times("NEO4J_FAULTS", 2) {
+    for round in 0..crate::times("NEO4J_FAULTS", 4) {
         for fault in FAULTS {
             pair.turn += 1;
             let asked = Instant::now();

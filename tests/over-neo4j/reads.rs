@@ -66,7 +66,7 @@ async fn a_client_that_carries_its_cursor_reads_its_own_writes_at_any_instance()
     let first = neo4j.cypher("MATCH (s:Shard) RETURN s.cursor AS cursor").await?[0]["cursor"].as_u64();
     let first = first.context("no cursor")?;
     let bases: Arc<Vec<String>> = Arc::new(instances.iter().map(|instance| instance.base.clone()).collect());
-    let operations = crate::times("NEO4J_READS", 4_000) / CLIENTS;
+    let operations = crate::times("NEO4J_READS", 10_000) / CLIENTS;
     let mut clients = Vec::new();
     for client in 0..CLIENTS {
         let bases = bases.clone();

@@ -20,7 +20,7 @@ async fn what_a_killed_instance_did_not_answer_is_asked_again_at_another_and_don
         pairs.push(Pair::create(&other.base, number).await?);
     }
     let (mut unanswered, mut replays) = (0, 0);
-    for round in 0..crate::times("NEO4J_RETRIES", 10) {
+    for round in 0..crate::times("NEO4J_RETRIES", 15) {
         let doomed = serve(&neo4j.bolt(), data.path())?;
         let mut asked = Vec::new();
         for mut pair in pairs.drain(..) {

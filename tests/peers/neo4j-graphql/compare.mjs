@@ -18,7 +18,7 @@ import { writeWorld } from './world.mjs';
 
 const [program, neo4jProgram, folder, ...flags] = process.argv.slice(2);
 const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
-if (only && !QUESTIONS.some(({ name }) => name === only)) {
+if (flags.includes('--only') && !QUESTIONS.some(({ name }) => name === only)) {
   throw new Error(`there is no question "${only}", but: ${QUESTIONS.map(({ name }) => name).join(', ')}`);
 }
 const plan = flags.includes('--quick')

@@ -76,7 +76,7 @@ pub struct ShardRow {
     pub idle: u64,
     /// Bytes of all commits before `first`, and of all commits.
     pub log: (u64, u64),
-    /// Names the batch that left it so; only trimming changes it without a new name.
+    /// Names the batch that left it so, empty before the first; only trimming changes it without a new name.
     pub mark: String,
 }
 
