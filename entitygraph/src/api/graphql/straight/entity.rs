@@ -118,29 +118,16 @@ impl EntityWriter {
 
     /// Writes an entity of which only the id is asked.
     fn write_id(&self, id: EntityId, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (index, (key, field)) in self.fields.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(key);
-            match field {
-                Plain::Typename => out.extend_from_slice(b"\"Entity\""),
-                // Nothing else is asked.
-                _ => quoted(id.get(), out),
-            }
-        }
-        out.push(b'}');
+        object(&self.fields, out, |field, out| match field {
+            Plain::Typename => out.extend_from_slice(b"\"Entity\""),
+            // Nothing else is asked.
+            _ => quoted(id.get(), out),
+        });
     }
 
     /// Writes the entity as a JSON object. After an error `out` ends in the middle of it.
     pub fn write(&self, entity: &Entity, graph: &Graph, out: &mut Vec<u8>) -> Result<(), Missing> {
-        out.push(b'{');
-        for (index, (key, field)) in self.fields.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(key);
+        try_object(&self.fields, out, |field, out| {
             match field {
                 Plain::Typename => out.extend_from_slice(b"\"Entity\""),
                 Plain::Epoch => quoted(entity.epoch.number(), out),
@@ -169,9 +156,8 @@ impl EntityWriter {
                     }
                 },
             }
-        }
-        out.push(b'}');
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -190,19 +176,38 @@ fn pose_parts(set: &SelectionSet) -> Option<Vec<(Box<[u8]>, PosePart)>> {
 }
 
 fn write_pose(parts: &[(Box<[u8]>, PosePart)], pose: &Pose, out: &mut Vec<u8>) {
+    object(parts, out, |part, out| match part {
+        PosePart::Typename => out.extend_from_slice(b"\"Pose\""),
+        PosePart::Position => list(pose.translation().to_array(), float, out),
+        PosePart::Rotation => list(pose.rotation().to_array(), float, out),
+    });
+}
+
+/// A JSON object of compiled fields, each written behind its key.
+fn object<T>(fields: &[(Box<[u8]>, T)], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+    let written = try_object(fields, out, |field, out| {
+        write(field, out);
+        Ok::<_, std::convert::Infallible>(())
+    });
+    let Ok(()) = written;
+}
+
+/// The same where a value may be missing; `out` ends in the middle of it then.
+pub(super) fn try_object<T, E>(
+    fields: &[(Box<[u8]>, T)],
+    out: &mut Vec<u8>,
+    write: impl Fn(&T, &mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
     out.push(b'{');
-    for (index, (key, part)) in parts.iter().enumerate() {
+    for (index, (key, field)) in fields.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         out.extend_from_slice(key);
-        match part {
-            PosePart::Typename => out.extend_from_slice(b"\"Pose\""),
-            PosePart::Position => list(pose.translation().to_array(), float, out),
-            PosePart::Rotation => list(pose.rotation().to_array(), float, out),
-        }
+        write(field, out)?;
     }
     out.push(b'}');
+    Ok(())
 }
 
 fn list<T>(items: impl IntoIterator<Item = T>, write: impl Fn(T, &mut Vec<u8>), out: &mut Vec<u8>) {

@@ -11,7 +11,7 @@ use async_graphql::{
 
 use super::{
     EntityWriter, Flat,
-    entity::{Missing, float, plain},
+    entity::{Missing, float, plain, try_object},
     key,
 };
 use crate::{
@@ -110,21 +110,15 @@ impl Row for Hit {
         });
         let parts: Vec<_> = parts.collect::<Option<_>>()?;
         array(rows, |row, out| {
-            out.push(b'{');
-            for (index, (key, part)) in parts.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(key);
+            try_object(&parts, out, |part, out| {
                 match part {
                     HitPart::Typename => out.extend_from_slice(b"\"Hit\""),
                     HitPart::Distance => float(row.distance, out),
                     HitPart::Radius => float(row.radius, out),
                     HitPart::Entity(writer) => writer.write(&row.entity.0, graph, out)?,
                 }
-            }
-            out.push(b'}');
-            Ok(())
+                Ok(())
+            })
         })
     }
 }
