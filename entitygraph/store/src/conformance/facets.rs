@@ -230,3 +230,24 @@ pub async fn facets_are_counted_by_name_too(store: Shared) {
     let asked: Vec<_> = (0..=PageRequest::MAX_FIRST).map(|number| label(&format!("l{number}"))).collect();
     assert_eq!(denied(store.counts_of(None, &asked).await).code(), "TOO_MANY");
 }
+
+pub async fn things_far_apart_below_many_nodes_are_all_found(store: Shared) {
+    let (boxes, first_item) = (2_200, 10_000);
+    create(&store, [world_root(id(1)), thing(id(2), id(1)), thing(id(3), id(1))]).await;
+    // Each box of the second room has something in it, every hundredth what is looked for.
+    create(&store, (100..100 + boxes).map(|number| thing(id(number), id(3)).of_kind("box"))).await;
+    let items = (100..100 + boxes).map(|number| {
+        let kind = if number % 100 == 0 { "needle" } else { "straw" };
+        thing(id(first_item + number), id(number)).of_kind(kind)
+    });
+    create(&store, items).await;
+    let needles: Vec<_> = (1..=boxes / 100).map(|number| id(first_item + number * 100)).collect();
+    let sought = [kind("needle")];
+    for below in [None, Some(1), Some(3)] {
+        assert_eq!(find(&store, below, &sought).await, needles);
+    }
+    let pages = walk(7, |page| store.find(Some(id(1)), &sought, page)).await;
+    let mut paged: Vec<_> = pages.into_iter().map(|(found, _)| found).collect();
+    paged.sort_unstable();
+    assert_eq!(paged, needles);
+}

@@ -166,6 +166,7 @@ macro_rules! conformance {
                 facets:
                     entities_are_found_below_a_node_and_in_the_whole_world,
                     what_has_several_of_the_facets_is_found_once,
+                    things_far_apart_below_many_nodes_are_all_found,
                     labels_are_found_once_set_and_not_once_cleared,
                     instances_are_found_by_container_and_own_values_by_component,
                     counts_are_sorted_and_leave_the_node_itself_out,

@@ -31,7 +31,6 @@ pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
 
 /// Warns of a server that never gives up a transaction: a machine that vanishes while it writes would hold the shard's lock for ever.
 pub async fn warn_of_endless_transactions(client: &Client) {
-    let unlimited = |value: &str| value.trim_end_matches(char::is_alphabetic).parse() == Ok(0.0);
     match client.ask(cypher::PATIENCE, cypher::PATIENCE.query()).await {
         Ok(rows) => {
             let value = rows.first().and_then(|row| row.get::<String>("value").ok());
@@ -48,6 +47,11 @@ pub async fn warn_of_endless_transactions(client: &Client) {
             tracing::debug!(error = &error as &dyn std::error::Error, "settings of the server are not known")
         }
     }
+}
+
+/// Whether a duration as Neo4j writes it, `0s` or `1m30s`, means none.
+fn unlimited(value: &str) -> bool {
+    value.trim_end_matches(char::is_alphabetic).parse() == Ok(0.0)
 }
 
 /// The format of the store in the database; none for an empty one. Refuses a database that holds something else.
@@ -83,4 +87,18 @@ async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
         .param("begin", options.begin.number().cast_signed())
         .param("lease", EntityId::FIRST_LEASED.get().cast_signed());
     client.set(cypher::BEGIN, begin).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_no_time_at_all_is_unlimited() {
+        for (value, expected) in
+            [("0s", true), ("0", true), ("0ms", true), ("30s", false), ("1m30s", false), ("10m", false)]
+        {
+            assert_eq!(unlimited(value), expected, "{value}");
+        }
+    }
 }

@@ -27,8 +27,11 @@ use crate::{
     },
 };
 
-/// Nodes that are asked about together, and nodes below one that are read together.
+/// Nodes that are asked about together.
 const TOGETHER: usize = 512;
+/// Nodes below those that are read together, and fewest below each one.
+const BELOW: usize = 2_048;
+const BELOW_EACH: usize = 16;
 
 /// See [`crate::Store::find`].
 pub struct Find {
@@ -188,12 +191,13 @@ impl Search<'_, '_> {
                 ]));
             }
         }
+        let together = (BELOW / inner.len().max(1)).max(BELOW_EACH);
         let query = cypher::SEARCH
             .query()
             .param("direct", list(direct))
             .param("inner", list(inner))
             .param("limit", self.limit)
-            .param("together", i64::try_from(TOGETHER).unwrap_or(i64::MAX));
+            .param("together", i64::try_from(together).unwrap_or(i64::MAX));
         let row = self.reading.ask(cypher::SEARCH, query).await?;
         let shared = self.reading.shared();
         let (direct, inner): Found<'_> = shared.column(&row, "answer")?;
@@ -205,7 +209,7 @@ impl Search<'_, '_> {
         }
         let numbers = below.iter().flat_map(|(_, _, census)| census.sets().map(|(set, _)| set));
         shared.know_sets(numbers.max()).await?;
-        Ok(self.put_in(entries, &direct, below))
+        Ok(self.put_in(entries, &direct, below, together))
     }
 
     /// The entries with what was found in the places of the nodes; both lists are in the order of the places.
@@ -214,6 +218,7 @@ impl Search<'_, '_> {
         entries: Vec<Entry>,
         direct: &[(i64, i64)],
         below: Vec<(i64, i64, Census)>,
+        together: usize,
     ) -> Vec<Entry> {
         let mut found = Vec::with_capacity(entries.len() + direct.len() + below.len());
         let (mut direct, mut below) = (direct.iter().peekable(), below.into_iter().peekable());
@@ -236,7 +241,7 @@ impl Search<'_, '_> {
                 }
             }
             // There may be more of them.
-            if let Some(next) = last.filter(|_| count == TOGETHER).and_then(|last: i64| last.checked_add(1)) {
+            if let Some(next) = last.filter(|_| count == together).and_then(|last: i64| last.checked_add(1)) {
                 found.push(Entry::Node(Node { stage: Stage::Inner(next), ..node }));
             }
         }
