@@ -82,7 +82,8 @@ impl Pair {
         [1, 2].map(|end| (self.number * 10 + end).to_string())
     }
 
-    fn operation(&self) -> String {
+    /// The operation id of this turn's transaction.
+    pub fn operation(&self) -> String {
         format!("{}-{}", self.number, self.turn)
     }
 
