@@ -60,6 +60,11 @@ impl Address {
         self.database.as_deref()
     }
 
+    /// Whether the driver asks a cluster who its leader is.
+    pub fn is_routed(&self) -> bool {
+        self.scheme.starts_with("neo4j")
+    }
+
     /// Settings of the driver. Where the URL has no account, `NEO4J_USERNAME` and `NEO4J_PASSWORD` of the options are taken.
     pub fn config(&self, options: &Neo4jOptions) -> neo4rs::Result<Config> {
         let (user, password) = if self.user.is_empty() {

@@ -5,6 +5,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -34,7 +35,7 @@ pub struct Client {
     graph: Graph,
     /// Where it is, for messages.
     pub place: Place,
-    address: Address,
+    address: Arc<Address>,
     retry: Duration,
     /// Longest time from asking for a connection to the end of the first answer over it.
     whole: Duration,
@@ -48,6 +49,14 @@ pub enum CommitError {
     Lost(Error),
 }
 
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Failed(error) | CommitError::Lost(error) => error,
+        }
+    }
+}
+
 impl Client {
     /// Makes ready; connects with the first request.
     pub fn new(address: Address, options: &Neo4jOptions) -> Result<Self> {
@@ -56,12 +65,16 @@ impl Client {
             .config(options)
             .and_then(Graph::connect)
             .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
-        Ok(Self { graph, place, address, retry: options.retry, whole: options.answer_timeout * 2 })
+        let (retry, whole) = (options.retry, options.answer_timeout * 2);
+        Ok(Self { graph, place, address: Arc::new(address), retry, whole })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
+    ///
+    /// In a cluster the leader answers as well: followers lag behind, and the frame of a read holds only where writes are seen at once.
     pub async fn ask(&self, statement: Statement, query: Query) -> Result<Vec<Row>> {
-        self.repeat(statement, Operation::Read, query).await
+        let operation = if self.address.is_routed() { Operation::Write } else { Operation::Read };
+        self.repeat(statement, operation, query).await
     }
 
     /// Runs a statement that may be run again at will.
@@ -106,12 +119,12 @@ impl Client {
     }
 
     /// Begins a transaction.
-    pub async fn begin(&self) -> Result<Transaction<'_>> {
+    pub async fn begin(&self) -> Result<Transaction> {
         const DOING: &str = "beginning a transaction";
         let mut patience = Patience::new(self.retry);
         loop {
             match self.bounded(self.start()).await {
-                Ok(txn) => return Ok(Transaction { txn, client: self }),
+                Ok(txn) => return Ok(Transaction { txn: Some(txn), address: self.address.clone() }),
                 Err(error) if patience.lasts(DOING, &error) => patience.wait().await,
                 Err(error) => return Err(self.fault(DOING, error)),
             }
@@ -147,23 +160,26 @@ impl Patience {
     }
 }
 
-/// A transaction of the server. One that is dropped is rolled back when its connection is used again, and holds its locks until then.
-pub struct Transaction<'a> {
-    txn: Txn,
-    client: &'a Client,
+/// A transaction of the server. One that is dropped before its end is rolled back by a task of its own, so that its locks do not
+/// outlive whoever gave it up.
+pub struct Transaction {
+    /// None once it has ended.
+    txn: Option<Txn>,
+    address: Arc<Address>,
 }
 
-impl Transaction<'_> {
+impl Transaction {
     /// Asks a statement; nothing is applied when it fails.
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
-        self.rows(query).await.map_err(|error| self.client.fault(statement.doing, error))
+        self.rows(query).await.map_err(|error| self.fault(statement.doing, error))
     }
 
     fn rows(&mut self, query: Query) -> Boxed<'_, Vec<Row>> {
         Box::pin(async move {
-            let mut stream = self.txn.execute(query).await?;
+            let txn = self.txn.as_mut().ok_or(neo4rs::Error::IncompleteBoltExchange)?;
+            let mut stream = txn.execute(query).await?;
             let mut rows = Vec::new();
-            while let Some(row) = stream.next(self.txn.handle()).await? {
+            while let Some(row) = stream.next(txn.handle()).await? {
                 rows.push(row);
             }
             Ok(rows)
@@ -175,7 +191,7 @@ impl Transaction<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        for [rows] in messages([rows]) {
+        for [rows] in messages(statement, [rows]) {
             self.run(statement, statement.query().param("rows", BoltType::List(BoltList { value: rows })))
                 .await?;
         }
@@ -184,31 +200,54 @@ impl Transaction<'_> {
 
     /// Runs a statement whose answer nobody needs.
     pub async fn run(&mut self, statement: Statement, query: Query) -> Result<()> {
-        let ran: Boxed<'_, _> = Box::pin(self.txn.run(query));
-        ran.await.map(drop).map_err(|error| self.client.fault(statement.doing, error))
+        let ran: Boxed<'_, _> = Box::pin(async {
+            let txn = self.txn.as_mut().ok_or(neo4rs::Error::IncompleteBoltExchange)?;
+            txn.run(query).await.map(drop)
+        });
+        ran.await.map_err(|error| self.fault(statement.doing, error))
     }
 
     /// Commits.
-    pub async fn commit(self) -> Result<(), CommitError> {
-        let Self { txn, client } = self;
+    pub async fn commit(mut self) -> Result<(), CommitError> {
+        let Some(txn) = self.txn.take() else { return Ok(()) };
         let committed: Boxed<'_, _> = Box::pin(txn.commit());
         match committed.await {
             Ok(_) => Ok(()),
             Err(error) if is_uncertain(&error) => {
-                Err(CommitError::Lost(fault(&client.address, "committing", Outcome::Unknown, error)))
+                Err(CommitError::Lost(fault(&self.address, "committing", Outcome::Unknown, error)))
             }
-            Err(error) => Err(CommitError::Failed(client.fault("committing", error))),
+            Err(error) => Err(CommitError::Failed(self.fault("committing", error))),
         }
     }
 
-    /// Gives it up.
-    pub async fn rollback(self) {
-        let given_up: Boxed<'_, ()> = Box::pin(self.txn.rollback());
-        if let Err(error) = given_up.await {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "a transaction was not rolled back in order"
-            );
+    /// Gives it up; its locks are free when this returns.
+    pub async fn rollback(mut self) {
+        if let Some(txn) = self.txn.take() {
+            roll_back(txn).await;
         }
+    }
+
+    fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
+        fault(&self.address, doing, Outcome::NotApplied, error)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(txn) = self.txn.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(roll_back(txn));
+        }
+    }
+}
+
+async fn roll_back(txn: Txn) {
+    let given_up: Boxed<'_, ()> = Box::pin(txn.rollback());
+    if let Err(error) = given_up.await {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "a transaction was not rolled back in order"
+        );
     }
 }

@@ -71,7 +71,7 @@ impl FacetSets {
     }
 
     /// The number of a set, given now if it is new.
-    pub fn number(&mut self, set: FacetSet) -> SetNumber {
+    fn number(&mut self, set: FacetSet) -> SetNumber {
         match self.numbers.get(&set) {
             Some(number) => *number,
             None => self.push(set),
@@ -83,15 +83,40 @@ impl FacetSets {
         self.sets.get(number as usize).map(|set| &**set)
     }
 
-    /// Those from a number on, for writing.
-    pub fn from(&self, number: SetNumber) -> impl Iterator<Item = (SetNumber, &FacetSet)> {
-        (number..).zip(self.sets.iter().skip(number as usize).map(|set| &**set))
+    /// Takes over the sets that were stored from a number on; some of them may have been read meanwhile.
+    pub fn learn(&mut self, from: SetNumber, sets: Self) {
+        for (number, set) in (from..).zip(sets.sets) {
+            if number == self.count() {
+                self.numbers.insert(set.clone(), number);
+                self.sets.push(set);
+            }
+        }
     }
 
-    /// Gives back the numbers from `count` on: they were never stored.
-    pub fn truncate(&mut self, count: SetNumber) {
-        for set in self.sets.drain((count as usize).min(self.sets.len())..) {
-            self.numbers.remove(&set);
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &FacetSet> {
+        self.sets.iter().map(|set| &**set)
+    }
+}
+
+/// Numbers for the sets of a batch. What is new is nobody's before the batch is committed: another instance may get there first.
+pub struct Numbering<'a> {
+    known: &'a FacetSets,
+    /// Sets that no number was known of; the first of them has the number after all that are known.
+    pub new: FacetSets,
+}
+
+impl<'a> Numbering<'a> {
+    /// With nothing new yet.
+    pub fn new(known: &'a FacetSets) -> Self {
+        Self { known, new: FacetSets::default() }
+    }
+
+    /// The number of a set.
+    pub fn number(&mut self, set: FacetSet) -> SetNumber {
+        match self.known.numbers.get(&set) {
+            Some(number) => *number,
+            None => self.known.count() + self.new.number(set),
         }
     }
 }
@@ -120,11 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn a_set_keeps_its_number_and_an_unstored_one_gives_it_back() {
+    fn a_set_keeps_its_number_and_a_new_one_is_known_when_it_is_stored() {
         let mut sets = FacetSets::default();
-        assert_eq!([sets.number(set("ship")), sets.number(set("zone")), sets.number(set("ship"))], [0, 1, 0]);
-        sets.truncate(1);
-        assert_eq!((sets.count(), sets.get(1)), (1, None));
-        assert_eq!(sets.number(set("crate")), 1);
+        assert_eq!([sets.push(set("ship")), sets.push(set("zone"))], [0, 1]);
+        let mut numbering = Numbering::new(&sets);
+        let numbers = ["crate", "ship", "star", "crate"].map(|kind| numbering.number(set(kind)));
+        assert_eq!(numbers, [2, 0, 3, 2]);
+        let new = numbering.new;
+        assert_eq!((sets.count(), sets.get(2)), (2, None));
+        // Somebody has read the first of them meanwhile.
+        sets.push(set("crate"));
+        sets.learn(2, new);
+        assert_eq!((sets.count(), sets.get(3)), (4, Some(&set("star"))));
     }
 }

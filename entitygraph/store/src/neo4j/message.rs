@@ -6,15 +6,19 @@
 
 use neo4rs::BoltType;
 
-/// Largest list of rows: the driver's buffer is 8 KiB, and the statement's text, which has up to 1.5 KiB, and the message behind it
-/// need room too.
-const MESSAGE_BYTES: usize = 6 << 10;
+use super::statement::Statement;
+
+/// The driver's buffer.
+const BUFFER_BYTES: usize = 8 << 10;
+/// What goes with a statement beside its text and rows: names of parameters, its database, and the message behind it.
+const FRAME_BYTES: usize = 448;
 
 /// Rows that are larger together go as one message: by then the round trips take longer than the acknowledgement.
 const WHOLE_BYTES: usize = 512 << 10;
 
-/// Deals lists of rows, in order, to messages. There is one at least; a row that is too large has its own.
-pub fn messages<const N: usize>(lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>; N]> {
+/// Deals lists of rows, in order, to messages of a statement. There is one at least; a row that is too large has its own.
+pub fn messages<const N: usize>(statement: Statement, lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>; N]> {
+    let most = rows_max_bytes(statement);
     if lists.iter().flatten().map(size_bytes).sum::<usize>() > WHOLE_BYTES {
         return vec![lists];
     }
@@ -24,7 +28,7 @@ pub fn messages<const N: usize>(lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>
     for (place, rows) in lists.into_iter().enumerate() {
         for row in rows {
             let size = size_bytes(&row);
-            if bytes > 0 && bytes + size > MESSAGE_BYTES {
+            if bytes > 0 && bytes + size > most {
                 messages.push(std::mem::replace(&mut message, [const { Vec::new() }; N]));
                 bytes = 0;
             }
@@ -34,6 +38,11 @@ pub fn messages<const N: usize>(lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>
     }
     messages.push(message);
     messages
+}
+
+/// Most bytes of rows that go with a statement in one message.
+pub fn rows_max_bytes(statement: Statement) -> usize {
+    BUFFER_BYTES.saturating_sub(statement.text.len() + FRAME_BYTES)
 }
 
 /// Bytes of a value in PackStream, at most.
@@ -59,6 +68,8 @@ mod tests {
     use super::*;
     use crate::neo4j::statement::{bytes, list, map};
 
+    const STATEMENT: Statement = Statement { doing: "testing", text: "UNWIND $rows AS row RETURN row" };
+
     fn rows(count: usize, size: usize) -> Vec<BoltType> {
         (0..count).map(|row| map([("row", (row as i64).into()), ("text", "x".repeat(size).into())])).collect()
     }
@@ -66,10 +77,10 @@ mod tests {
     #[test]
     fn rows_are_dealt_in_order_and_none_is_lost() {
         let (many, few) = (rows(60, 300), rows(3, 20));
-        let messages = messages([many.clone(), few.clone()]);
+        let messages = messages(STATEMENT, [many.clone(), few.clone()]);
         assert!(messages.len() > 2, "{}", messages.len());
         for message in &messages {
-            assert!(message.iter().flatten().map(size_bytes).sum::<usize>() <= MESSAGE_BYTES);
+            assert!(message.iter().flatten().map(size_bytes).sum::<usize>() <= rows_max_bytes(STATEMENT));
         }
         let dealt =
             |place: usize| messages.iter().flat_map(|message| message[place].clone()).collect::<Vec<_>>();
@@ -78,9 +89,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_goes_alone_and_very_much_goes_at_once() {
-        let large = list([bytes(vec![0; MESSAGE_BYTES * 2])]);
+        let large = list([bytes(vec![0; BUFFER_BYTES * 2])]);
         let small = list([bytes(vec![0; 9])]);
-        let sizes = |lists| messages::<1>(lists).iter().map(|[rows]| rows.len()).collect::<Vec<_>>();
+        let sizes =
+            |lists| messages::<1>(STATEMENT, lists).iter().map(|[rows]| rows.len()).collect::<Vec<_>>();
         assert_eq!(sizes([vec![small.clone(), large.clone(), small.clone(), small]]), [1, 1, 2]);
         assert_eq!(sizes([rows(2_000, 300)]), [2_000]);
         assert_eq!(sizes([vec![]]), [0]);

@@ -79,8 +79,8 @@ const CHECKS: &[(Statement, &str)] = &[
     (
         Statement {
             doing: "looking for gaps of the change sequence",
-            text: "MATCH (s:Shard {number: 0}) OPTIONAL MATCH (c:Commit) \
-                   WITH s, count(c) AS commits RETURN abs(s.cursor - s.first + 1 - commits) AS found",
+            text: "MATCH (s:Shard {number: 0}) MATCH (l:Log {number: 0}) OPTIONAL MATCH (c:Commit) \
+                   WITH s, l, sum(c.cursor - c.first + 1) AS commits RETURN abs(s.cursor - l.first + 1 - commits) AS found",
         },
         "commits are missing in the change sequence, or are there that should not be",
     ),

@@ -3,8 +3,8 @@
 //! What is in the database, how a write and a read go and what is guaranteed is told in `docs/neo4j.md`.
 //!
 //! Reading order: [`address`] and [`options`], [`client`] is the way to the server, [`statements`] all Cypher; [`row`] makes an entity
-//! a node, [`facets`], [`census`] and [`space`] are its indexes; [`shared`] follows the change sequence, [`mod@write`] writes it,
-//! [`moment`] lets reads see one moment, [`read`] are the questions.
+//! a node, [`facets`], [`census`] and [`space`] are its indexes; [`log`] is the change sequence, [`shared`] follows it, [`retention`]
+//! trims it, [`turn`] is the lock and [`mod@write`] what is done with it, [`moment`] lets reads see one moment, [`read`] are the questions.
 
 pub mod address;
 mod census;
@@ -12,6 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
+mod log;
 mod message;
 pub mod migrate;
 mod moment;
@@ -19,6 +20,7 @@ mod number;
 mod open;
 pub mod options;
 mod read;
+mod retention;
 mod row;
 mod shared;
 mod space;
@@ -26,6 +28,7 @@ mod statement;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod write;
 
 use std::{
@@ -77,6 +80,7 @@ impl Neo4jStore {
         let (catalog, newest, first) = shared::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
         tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));
+        tokio::spawn(retention::keep(Arc::downgrade(&shared)));
         Ok(Self { writer: write::Handle::start(shared.clone()), shared })
     }
 }
@@ -92,11 +96,11 @@ async fn follow(shared: Weak<Shared>, poll: Duration) {
             continue;
         }
         match shared.look().await {
-            Ok(()) if failing => {
+            Ok(_) if failing => {
                 failing = false;
                 tracing::info!("the database can be reached again, going on");
             }
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) if !failing => {
                 failing = true;
                 tracing::warn!(
@@ -121,7 +125,7 @@ impl Store for Neo4jStore {
     }
 
     async fn room(&self) -> Result<()> {
-        self.shared.look().await
+        self.shared.look().await.map(drop)
     }
 
     /// Neo4j does that by itself.

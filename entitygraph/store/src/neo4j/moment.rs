@@ -1,28 +1,28 @@
 //! Reads that see one moment, from a database that reads what is committed row by row.
 //!
-//! A statement that runs beside a commit may see half of it. So every read is framed: the statement notes how far commits were
-//! complete and had begun before it, and how far they had begun after it. No commit at all in between is the common case, and the
-//! answer is true. Otherwise each commit in doubt is waited for in the change sequence, and what it touched is compared with what the
-//! answer is about. If it touched that, the read is made again, and after some tries under the shard's lock, which no commit
-//! passes.
+//! A statement that runs beside a commit may see half of it. So every read is framed: the statement notes before it how far commits
+//! were complete, and after it which one could have begun by then. When that is none the answer is true: the common case. Otherwise
+//! the batch that begins with that commit is waited for in the change sequence, or the word that there is none, and what the commits
+//! in doubt touched is compared with what the answer is about. If they touched that, the read is made again, and after some tries
+//! under the shard's lock, which no commit passes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use entitygraph_schema::{Cursor, Refusal, query::At};
 use neo4rs::{Query, Row};
 
-use super::{
-    client::Transaction, concern::Concern, shared::Shared, statement::Statement, statements as cypher,
-};
+use super::{concern::Concern, shared::Shared, statement::Statement, turn::Turn};
 use crate::error::{Error, Result};
 
 /// Reads beside commits before one takes the lock.
 const TRIES: usize = 6;
 
-/// How long a commit that has begun is waited for: longer than any takes whose writer is alive.
+/// How long a batch that may have begun is waited for, before it is waited for at the lock.
 const WAIT: Duration = Duration::from_millis(500);
-const STEP: Duration = Duration::from_millis(1);
+
+/// How often the database is asked for it: this instance's own batches are heard of at once.
+const STEP: Duration = Duration::from_millis(4);
 
 /// An answer, or why the question is refused, and what either is about.
 pub type Judged<T> = (Concern, std::result::Result<T, Refusal>);
@@ -51,10 +51,10 @@ enum Settled {
 pub struct Reading<'a> {
     shared: &'a Shared,
     /// With the lock, when it is held.
-    locked: Option<Transaction<'a>>,
+    locked: Option<Turn>,
     /// All commits up to this one were complete before the first statement.
     complete: u64,
-    /// No commit after this one had begun before the last statement ended.
+    /// The last statement ended before a commit behind the batch of this one could have begun.
     begun: u64,
     asked: bool,
 }
@@ -72,7 +72,7 @@ impl<'a> Reading<'a> {
     /// Asks a framed statement.
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Row> {
         let rows = match &mut self.locked {
-            Some(transaction) => transaction.ask(statement, query).await?,
+            Some(turn) => turn.transaction.ask(statement, query).await?,
             None => self.shared.client.ask(statement, query).await?,
         };
         let row = self.shared.single(rows)?;
@@ -87,31 +87,42 @@ impl<'a> Reading<'a> {
 
     /// Whether an answer about something is true for one moment.
     async fn settle(&self, concern: &Concern) -> Result<Settled> {
-        let moment = Cursor::from_number(self.begun.max(self.complete));
-        if moment > self.shared.known() && !self.wait_for(moment).await? {
-            return Ok(Settled::Unknown);
-        }
+        let complete = Cursor::from_number(self.complete);
+        let Some(moment) = self.moment().await? else { return Ok(Settled::Unknown) };
         if self.begun <= self.complete {
-            return Ok(Settled::At(moment));
+            return Ok(Settled::At(complete));
         }
-        let Some(commits) = self.shared.recent(Cursor::from_number(self.complete)) else {
-            return Ok(Settled::Unknown);
-        };
+        let Some(commits) = self.shared.recent(complete) else { return Ok(Settled::Unknown) };
         let mut doubtful = commits.iter().take_while(|commit| commit.cursor <= moment);
         let touched = doubtful.any(|commit| concern.is_touched_by(commit));
         Ok(if touched { Settled::Touched } else { Settled::At(moment) })
     }
 
-    /// Waits until a commit is known; false if it does not come, because its writer gave up or died.
-    async fn wait_for(&self, cursor: Cursor) -> Result<bool> {
-        let began = tokio::time::Instant::now();
-        while self.shared.catch_up().await? < cursor {
-            if began.elapsed() > WAIT {
-                return Ok(false);
+    /// A moment at which every commit is known that can have been seen, none if one does not come, because its writer is slow, gave up
+    /// or died.
+    async fn moment(&self) -> Result<Option<Cursor>> {
+        let shared = self.shared;
+        let (complete, begun) = (Cursor::from_number(self.complete), Cursor::from_number(self.begun));
+        let mut newest = shared.newest.subscribe();
+        let known = |newest: &Cursor| *newest >= complete.max(begun);
+        let until = Instant::now() + WAIT;
+        loop {
+            if let Ok(known) = tokio::time::timeout(STEP, newest.wait_for(known)).await {
+                // The store itself holds the sender.
+                return Ok(Some(known.map_or_else(|_| shared.known(), |known| *known)));
             }
-            tokio::time::sleep(STEP).await;
+            if Instant::now() > until {
+                return Ok(None);
+            }
+            // One asks for all who wait.
+            let Ok(_looking) = shared.looking.try_lock() else { continue };
+            let under_way = shared.look().await?;
+            let known = shared.known();
+            // Under the lock it was seen that the batch had not begun: all before it is complete.
+            if under_way < self.begun && known >= complete && known.next() >= begun {
+                return Ok(Some(known));
+            }
         }
-        Ok(true)
     }
 }
 
@@ -133,26 +144,22 @@ impl Shared {
                 Settled::Unknown => break,
             }
         }
-        let mut reading = Reading::new(self);
-        let (cursor, transaction) = self.locked().await?;
-        reading.locked = Some(transaction);
-        let (_, answer) = question.ask(&mut reading).await?;
-        if let Some(transaction) = reading.locked {
-            transaction.rollback().await;
-        }
-        self.catch_up().await?;
-        Ok(At { cursor, value: answer? })
+        self.under_the_lock(question).await
     }
 
-    /// Takes the shard's lock: all commits up to the one returned are complete, and the gate says so again if a writer died
-    /// after it announced one.
-    async fn locked(&self) -> Result<(Cursor, Transaction<'_>)> {
-        let mut transaction = self.client.begin().await?;
-        let row = self.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
-        let cursor = self.column::<i64>(&row, "cursor")?;
-        self.completed(cursor.cast_unsigned());
-        let announce = cypher::ANNOUNCE.query().param("begun", cursor).param("complete", cursor);
-        self.client.set(cypher::ANNOUNCE, announce).await?;
-        Ok((Cursor::from_number(cursor.cast_unsigned()), transaction))
+    /// Reads with the shard's lock: all commits are complete. The gate says so again, should a writer have died after it announced one.
+    async fn under_the_lock<Q: Question>(&self, question: Q) -> Result<At<Q::Answer>> {
+        let _one = self.locking.lock().await;
+        let turn = Turn::take(self).await?;
+        let cursor = turn.cursor;
+        self.completed(cursor);
+        let mut reading = Reading::new(self);
+        reading.locked = Some(turn);
+        let (_, answer) = question.ask(&mut reading).await?;
+        if let Some(turn) = reading.locked {
+            turn.settle().await;
+        }
+        self.catch_up().await?;
+        Ok(At { cursor: Cursor::from_number(cursor), value: answer? })
     }
 }

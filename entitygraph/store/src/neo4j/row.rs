@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Labels that mean something to the store; a kind of the same name gets an underscore behind.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "Entity",
     "Zone",
     "Root",
@@ -25,6 +25,7 @@ const RESERVED: [&str; 13] = [
     "FacetSet",
     "Shard",
     "Gate",
+    "Log",
 ];
 
 /// The label of a host of a zone.

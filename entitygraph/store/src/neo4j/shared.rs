@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::{
     client::Client,
     facets::{FacetSet, FacetSets, SetNumber},
+    log::{Logged, Stretch},
     options::Neo4jOptions,
     statements as cypher,
 };
@@ -43,6 +44,10 @@ pub struct Shared {
     held: Mutex<Held>,
     /// Held while commits are taken over, so that it is done in order. Before the locks above, never the other way round.
     following: tokio::sync::Mutex<()>,
+    /// Held by the one who looks for new commits, while others wait for what comes of it.
+    pub looking: tokio::sync::Mutex<()>,
+    /// Held by the one reader that takes the shard's lock: more of them would take the connections that its holder needs.
+    pub locking: tokio::sync::Mutex<()>,
 }
 
 /// When this instance held the shard's lock.
@@ -74,7 +79,9 @@ impl Shared {
             recent: RwLock::new(recent),
             complete: AtomicU64::new(0),
             held: Mutex::new(Held::Never),
-            following: tokio::sync::Mutex::new(()),
+            following: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            locking: tokio::sync::Mutex::default(),
             options,
         }
     }
@@ -111,15 +118,15 @@ impl Shared {
         rows.into_iter().next().ok_or_else(missing)
     }
 
-    /// Takes over commits that this instance wrote itself; `bytes` are those of their records.
-    pub async fn take_over_own(&self, commits: &[(Arc<Commit>, usize)], first: Cursor) -> Result<()> {
+    /// Takes over commits that this instance wrote itself.
+    pub async fn take_over_own(&self, commits: &[Logged]) -> Result<()> {
         let _in_order = self.following.lock().await;
         // The feed may have been faster.
         let known = self.known();
         let new = commits.iter().filter(|(commit, _)| commit.cursor > known);
         match new.clone().next() {
             None => return Ok(()),
-            Some((next, _)) if next.cursor == known.next() => self.publish(new.cloned(), first),
+            Some((next, _)) if next.cursor == known.next() => self.publish(new.cloned(), None),
             // Others committed in between: all of it is read in order.
             Some(_) => self.read_on().await?,
         }
@@ -155,61 +162,38 @@ impl Shared {
         }
     }
 
-    /// Looks whether others committed, and takes that over.
-    pub async fn look(&self) -> Result<()> {
+    /// Looks whether others committed, and takes that over. Returns the first commit that may have been under way.
+    pub async fn look(&self) -> Result<u64> {
         let row = self.single(self.client.ask(cypher::NEWEST, cypher::NEWEST.query()).await?)?;
-        self.completed(self.column::<i64>(&row, "complete")?.cast_unsigned());
-        if self.column::<i64>(&row, "cursor")?.cast_unsigned() > self.known().number() {
+        let number = |name| self.column::<i64>(&row, name).map(i64::cast_unsigned);
+        self.completed(number("complete")?);
+        if number("cursor")? > self.known().number() {
             self.catch_up().await?;
         }
-        Ok(())
+        number("begun")
     }
 
+    /// Batches are taken over as a whole: who knows the first commit of one knows the last.
     async fn read_on(&self) -> Result<()> {
-        const BATCH: usize = 1_024;
+        let mut read = Vec::new();
         loop {
-            let after = self.known();
-            let (_, first, commits) = self.commits(after, BATCH).await?;
-            if after.next() < first {
+            let after = read.last().map_or_else(|| self.known(), |(commit, _): &Logged| commit.cursor);
+            let stretch = self.stretch(after, usize::MAX).await?;
+            if after.next() < stretch.first {
                 // What is missing was trimmed: the catalog is read anew, and so must be everything else.
                 return self.begin_again().await;
             }
-            if commits.is_empty() {
+            if stretch.commits.is_empty() {
                 return Ok(());
             }
-            self.publish(commits.into_iter(), first);
+            let whole = if stretch.whole > 0 { read.len() + stretch.whole } else { 0 };
+            read.extend(stretch.commits);
+            self.publish(read.drain(..whole), Some(stretch.first));
         }
     }
 
-    /// Commits from the database, with the newest cursor and the first one kept; each with the bytes of its record.
-    pub async fn commits(
-        &self,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<(Cursor, Cursor, Vec<(Arc<Commit>, usize)>)> {
-        let query = cypher::COMMITS
-            .query()
-            .param("after", after.number().cast_signed())
-            .param("limit", i64::try_from(limit).unwrap_or(i64::MAX));
-        let row = self.single(self.client.ask(cypher::COMMITS, query).await?)?;
-        let rows: Vec<(i64, &[u8])> = self.column(&row, "answer")?;
-        let newest: i64 = self.column(&row, "cursor")?;
-        let mut commits = Vec::with_capacity(rows.len());
-        let mut next = Cursor::from_number(after.number().saturating_add(1));
-        for (cursor, record) in rows {
-            // A commit that is being applied may show before its shard does: only what follows without a gap counts.
-            if cursor != next.number().cast_signed() || cursor > newest {
-                break;
-            }
-            commits.push((Arc::new(self.decode::<Commit>("a commit", record)?), record.len()));
-            next = Cursor::from_number(next.number().saturating_add(1));
-        }
-        let first: i64 = self.column(&row, "first")?;
-        let cursor = |number: i64| Cursor::from_number(number.cast_unsigned());
-        Ok((cursor(newest), cursor(first), commits))
-    }
-
-    fn publish(&self, commits: impl Iterator<Item = (Arc<Commit>, usize)>, first: Cursor) {
+    /// `first` is the first commit that is kept, where that was read.
+    fn publish(&self, commits: impl Iterator<Item = Logged>, first: Option<Cursor>) {
         let mut newest = self.known();
         // Until all is told, so that nobody has a commit that is newer than the newest.
         let mut recent = self.recent.write();
@@ -218,8 +202,10 @@ impl Shared {
             newest = commit.cursor;
             recent.push(commit, bytes);
         }
-        let oldest = before(first).max(recent.oldest());
-        recent.set_oldest(oldest);
+        if let Some(first) = first {
+            let oldest = before(first).max(recent.oldest());
+            recent.set_oldest(oldest);
+        }
         self.newest.send_replace(newest);
     }
 
@@ -251,7 +237,9 @@ impl Shared {
 
     /// The change sequence now begins with this commit.
     pub fn trimmed(&self, first: Cursor) {
-        self.recent.write().set_oldest(before(first));
+        let mut recent = self.recent.write();
+        let oldest = before(first).max(recent.oldest());
+        recent.set_oldest(oldest);
     }
 
     /// Commits after a cursor, from memory if they are there.
@@ -259,11 +247,12 @@ impl Shared {
         if let Some(feed) = self.recent.read().after(after, limit) {
             return Ok(feed);
         }
-        let (newest, first, commits) = self.commits(after, limit).await?;
+        let Stretch { newest, first, mut commits, .. } = self.stretch(after, limit).await?;
         let oldest = before(first);
         if after < oldest || after > newest {
             return Ok(Feed::Resync { oldest, newest });
         }
+        commits.truncate(limit);
         Ok(Feed::Commits(commits.into_iter().map(|(commit, _)| commit).collect()))
     }
 

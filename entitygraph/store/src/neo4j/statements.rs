@@ -26,6 +26,7 @@ pub const SCHEMA: &[&str] = &[
     "CREATE CONSTRAINT operation_id IF NOT EXISTS FOR (o:Operation) REQUIRE o.id IS UNIQUE",
     "CREATE CONSTRAINT shard_number IF NOT EXISTS FOR (s:Shard) REQUIRE s.number IS UNIQUE",
     "CREATE CONSTRAINT gate_number IF NOT EXISTS FOR (g:Gate) REQUIRE g.number IS UNIQUE",
+    "CREATE CONSTRAINT log_number IF NOT EXISTS FOR (l:Log) REQUIRE l.number IS UNIQUE",
     "CREATE INDEX entity_rank IF NOT EXISTS FOR (e:Entity) ON (e.rank)",
     "CREATE INDEX entity_children IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.ordinal, e.rank)",
     "CREATE INDEX entity_children_by_name IF NOT EXISTS FOR (e:Entity) ON (e.parent, e.folded, e.rank)",
@@ -37,7 +38,8 @@ pub const SCHEMA: &[&str] = &[
     "CREATE INDEX host_cell IF NOT EXISTS FOR (e:Zone) ON (e.hostZone, e.hostCell, e.rank)",
     "CREATE INDEX inner_children IF NOT EXISTS FOR (e:Inner) ON (e.parent, e.rank)",
     "CREATE INDEX buried_rank IF NOT EXISTS FOR (b:Buried) ON (b.rank)",
-    "CREATE INDEX operation_cursor IF NOT EXISTS FOR (o:Operation) ON (o.idle)",
+    "CREATE INDEX operation_cursor IF NOT EXISTS FOR (o:Operation) ON (o.cursor)",
+    "CREATE INDEX operation_idle IF NOT EXISTS FOR (o:Operation) ON (o.idle)",
     "CREATE INDEX link_low IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.low)",
     "CREATE INDEX link_from IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.from)",
     "CREATE INDEX link_to IF NOT EXISTS FOR ()-[l:LINKED]-() ON (l.to)",
@@ -81,32 +83,34 @@ statements! {
     READY: "waiting for indexes", "CALL db.awaitIndexes(300)";
     /// Begins a store.
     BEGIN: "beginning the store",
-        "MERGE (s:Shard {number: 0}) ON CREATE SET s.format = $format, s.cursor = $begin, s.first = $begin + 1, \
-         s.lease = $lease, s.facetSets = 0, s.idle = 0, s.logStart = 0, s.logEnd = 0 \
+        "MERGE (s:Shard {number: 0}) ON CREATE SET s.format = $format, s.cursor = $begin, \
+         s.lease = $lease, s.facetSets = 0, s.idle = 0, s.logEnd = 0 \
          MERGE (g:Gate {number: 0}) ON CREATE SET g.begun = $begin, g.ended = $begin, g.complete = $begin \
+         MERGE (l:Log {number: 0}) ON CREATE SET l.first = $begin + 1, l.start = 0, l.idle = 0 \
          RETURN s.cursor AS cursor";
     /// What there is beside entities.
     CATALOG: "reading the catalog",
         "CALL { MATCH (c:Component) RETURN collect(c.record) AS components } \
          CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } \
-         MATCH (s:Shard {number: 0}) RETURN components, containers, s.cursor AS cursor, s.first AS first";
+         MATCH (l:Log {number: 0}) RETURN components, containers, l.first AS first";
     /// Sets of facets from a number on.
     FACET_SETS: "reading the sets of facets",
         "MATCH (f:FacetSet) WHERE f.number >= $from WITH f ORDER BY f.number RETURN collect(f.facets) AS answer";
     /// The newest cursor.
     NEWEST: "looking for new commits",
-        "MATCH (s:Shard {number: 0}) MATCH (g:Gate {number: 0}) \
-         RETURN s.cursor AS cursor, s.first AS first, g.begun AS begun, g.complete AS complete";
-    /// Commits in order.
+        "MATCH (s:Shard {number: 0}) MATCH (g:Gate {number: 0}) MATCH (l:Log {number: 0}) \
+         RETURN s.cursor AS cursor, l.first AS first, g.begun AS begun, g.complete AS complete";
+    /// Pages of commits in order, no more than some bytes behind the first one.
     COMMITS: "reading the change sequence",
-        "MATCH (s:Shard {number: 0}) WITH s.cursor AS cursor, s.first AS first \
-         CALL { MATCH (c:Commit) WHERE c.cursor > $after WITH c ORDER BY c.cursor LIMIT $limit \
-         RETURN collect([c.cursor, c.record]) AS answer } RETURN cursor, first, answer";
+        "MATCH (s:Shard {number: 0}) MATCH (l:Log {number: 0}) WITH s.cursor AS cursor, l.first AS first \
+         CALL { MATCH (c:Commit) WHERE c.cursor > $after WITH c ORDER BY c.cursor LIMIT $limit WITH collect(c) AS pages \
+         UNWIND [c IN pages WHERE c.end - head(pages).end <= $bytes] AS c \
+         RETURN collect([c.first, c.cursor, c.until, c.records]) AS answer } RETURN cursor, first, answer";
     /// Takes the shard's lock; every write begins with it, so writes have one order. Reads what the batch names on the way.
     LOCK: "taking the shard's lock and reading what is to be changed",
-        "MATCH (s:Shard {number: 0}) SET s.lock = true \
-         WITH s.cursor AS cursor, s.lease AS lease, s.first AS first, s.facetSets AS facetSets, s.census AS census, \
-         s.idle AS idle, s.logStart AS logStart, s.logEnd AS logEnd, s.mark AS mark \
+        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
+         WITH g.begun AS begun, s.cursor AS cursor, s.lease AS lease, s.facetSets AS facetSets, s.census AS census, \
+         s.idle AS idle, s.logEnd AS logEnd, s.mark AS mark \
          CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})-[:IN*0..]->(a) WITH DISTINCT a \
          RETURN collect([a.record, a.census, a.reach]) AS entities } \
          CALL { UNWIND $new AS id MATCH (e:Entity {id: id}) \
@@ -120,7 +124,7 @@ statements! {
          RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
          CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
          RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
-         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations";
+         RETURN begun, cursor, lease, facetSets, census, idle, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations";
     /// Buried ids of a range, if they are few.
     BURIED: "looking for buried ids",
         "MATCH (b:Buried) WHERE b.rank >= $low AND b.rank <= $high WITH b LIMIT $limit RETURN collect(b.id) AS buried";
@@ -133,7 +137,8 @@ statements! {
          RETURN entities, links";
     /// Takes the lock alone.
     HOLD: "taking the shard's lock",
-        "MATCH (s:Shard {number: 0}) SET s.lock = true RETURN s.cursor AS cursor, s.mark AS mark";
+        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
+         RETURN s.cursor AS cursor, s.mark AS mark, g.begun AS begun";
     /// What became of a batch whose commit was not answered: with the lock, so that it has ended either way.
     FATE: "asking what became of a commit",
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s OPTIONAL MATCH (c:Commit {cursor: $cursor}) \
@@ -187,29 +192,47 @@ statements! {
         "CALL { UNWIND $components AS row MERGE (c:Component {id: row.id}) SET c += row } \
          CALL { UNWIND $containers AS row MERGE (c:Container {id: row.id}) SET c += row } \
          RETURN 1 AS done";
-    /// What each batch ends with: new sets of facets, commits, outcomes, and how far the shard is.
+    /// What each batch ends with: new sets of facets, commits, outcomes, what is announced, and how far the shard is.
     SEAL: "writing the change sequence",
         "CALL { UNWIND $facetSets AS row CREATE (f:FacetSet) SET f = row } \
          CALL { UNWIND $commits AS row CREATE (c:Commit) SET c = row } \
          CALL { UNWIND $operations AS row CREATE (o:Operation) SET o = row } \
-         MATCH (s:Shard {number: 0}) SET s += $shard";
-    /// Commits are about to become visible.
+         CALL { UNWIND $gates AS row MATCH (g:Gate {number: 0}) SET g += row } \
+         CALL { UNWIND $shards AS row MATCH (s:Shard {number: 0}) SET s += row } \
+         RETURN 1 AS done";
+    /// The commits from one on may become visible any moment. Never takes back what was announced: a copy that comes late does nothing.
     ANNOUNCE: "announcing commits",
-        "MATCH (g:Gate {number: 0}) SET g.begun = $begun, g.ended = $begun, g.complete = $complete";
-    /// Commits are visible as a whole.
-    COMPLETE: "telling that commits are complete",
-        "MATCH (g:Gate {number: 0}) WHERE g.complete < $complete SET g.complete = $complete";
-    /// What is before the retention.
+        "MATCH (g:Gate {number: 0}) SET g.lock = true WITH g WHERE g.begun < $begun \
+         SET g.begun = $begun, g.ended = $begun, \
+         g.complete = CASE WHEN g.complete < $complete THEN $complete ELSE g.complete END";
+    /// All commits are visible as a whole, and none is under way: true while the shard is locked and has gone no farther.
+    SETTLE: "telling that commits are complete",
+        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s WHERE s.cursor = $cursor \
+         MATCH (g:Gate {number: 0}) SET g.begun = $cursor, g.ended = $cursor, g.complete = $cursor";
+    /// How much of the change sequence there is.
+    LENGTH: "measuring the change sequence",
+        "MATCH (s:Shard {number: 0}) MATCH (l:Log {number: 0}) \
+         RETURN s.cursor AS cursor, s.logEnd AS end, s.idle AS idle, l.first AS first, l.start AS start, l.idle AS idleGone";
+    /// Pages that are before the retention; the newest one stays.
     TRIM: "trimming the change sequence",
-        "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s \
-         CALL (s) { MATCH (c:Commit) WHERE c.cursor < $first WITH c ORDER BY c.cursor LIMIT $limit \
+        "MATCH (l:Log {number: 0}) SET l.lock = true WITH l MATCH (s:Shard {number: 0}) WITH l, s.cursor AS newest \
+         CALL (newest) { MATCH (c:Commit) WHERE c.cursor < newest WITH c ORDER BY c.cursor LIMIT $limit \
+         WITH c WHERE c.cursor < $first OR c.end <= $end \
          WITH collect(c) AS gone, max(c.cursor) AS last, max(c.end) AS end \
-         CALL (gone) { UNWIND gone AS c OPTIONAL MATCH (o:Operation {id: c.operation}) DELETE o, c } \
-         RETURN last, end } \
-         SET s.first = coalesce(last + 1, s.first), s.logStart = coalesce(end, s.logStart) RETURN s.first AS first, s.logStart AS logStart";
-    /// Outcomes of operations that changed nothing and are before the retention.
-    TRIM_IDLE: "trimming outcomes of operations",
-        "MATCH (o:Operation) WHERE o.idle < $first WITH o ORDER BY o.idle LIMIT $limit DELETE o";
+         CALL (gone) { UNWIND gone AS c DELETE c } RETURN last, end } \
+         SET l.first = coalesce(last + 1, l.first), l.start = coalesce(end, l.start) RETURN l.first AS first, l.start AS start";
+    /// Outcomes of operations whose commits are before the retention.
+    TRIM_OPERATIONS: "trimming outcomes of operations",
+        "MATCH (l:Log {number: 0}) SET l.lock = true WITH l \
+         CALL (l) { MATCH (o:Operation) WHERE o.cursor < l.first WITH o ORDER BY o.cursor LIMIT $limit \
+         WITH collect(o) AS gone, count(o.idle) AS idle CALL (gone) { UNWIND gone AS o DELETE o } RETURN size(gone) AS count, idle } \
+         SET l.idle = l.idle + idle RETURN count";
+    /// The oldest outcomes of operations that changed nothing.
+    TRIM_IDLE: "trimming outcomes of operations that changed nothing",
+        "MATCH (l:Log {number: 0}) SET l.lock = true WITH l \
+         CALL (l) { MATCH (o:Operation) WHERE o.idle >= 0 WITH o ORDER BY o.idle LIMIT $limit \
+         WITH collect(o) AS gone CALL (gone) { UNWIND gone AS o DELETE o } RETURN size(gone) AS count } \
+         SET l.idle = l.idle + count RETURN count";
 
     /// Entities by id.
     ENTITIES: "reading entities",

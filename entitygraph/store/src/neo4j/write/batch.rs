@@ -3,27 +3,26 @@
 use std::{collections::HashSet, sync::Arc};
 
 use entitygraph_schema::{
-    Change, Commit, Cursor, EntityId, IdRange, OperationId, Receipt, Refusal, Transaction as Body,
+    Change, Commit, Cursor, EntityId, IdRange, Receipt, Refusal, Transaction as Body,
     codec::{self, fingerprint},
 };
-use neo4rs::{BoltMap, BoltString, BoltType};
+use neo4rs::BoltType;
 
 use super::{
     Request,
     lower::Rows,
     scene::{Scene, ShardRow},
+    seal::{Outcome, Seal},
 };
 use crate::{
     error::{Error, Result},
     memory::apply,
     neo4j::{
-        census::Census,
         client::Transaction,
-        facets::SetNumber,
-        message::messages,
+        log::{Logged, pages},
         number::{of_rank, rank, shown},
         shared::Shared,
-        statement::{Statement, bytes, list, map, null},
+        statement::{Statement, bytes, list, map},
         statements as cypher,
     },
 };
@@ -37,19 +36,10 @@ enum Planned {
     Lease(Result<IdRange>),
 }
 
-/// An outcome of an operation id.
-struct Outcome {
-    id: OperationId,
-    fingerprint: [u8; 32],
-    cursor: u64,
-    /// Whether it changed nothing, so that it has no commit of its own.
-    idle: bool,
-}
-
 /// See the module.
 pub struct Batch {
-    /// Commits with the bytes of their records.
-    pub commits: Vec<(Arc<Commit>, usize)>,
+    /// What became of it in the change sequence.
+    pub commits: Vec<Logged>,
     records: Vec<Vec<u8>>,
     /// Entities that may differ from before.
     pub touched: HashSet<EntityId>,
@@ -128,7 +118,7 @@ impl Batch {
     pub async fn lease(
         &mut self,
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         scene: &Scene,
         count: u64,
     ) -> Result<()> {
@@ -147,7 +137,7 @@ impl Batch {
     async fn free_range(
         &self,
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         mut first: u64,
         count: u64,
     ) -> Result<IdRange> {
@@ -183,31 +173,29 @@ impl Batch {
         self.newest
     }
 
-    /// How far the shard is after it; `census` is that of the world, if it differs. `mark` names the batch, so that it is known again
-    /// when the answer to the commit is lost.
-    pub fn shard(&self, shared: &Shared, scene: &Scene, census: Option<Census>, mark: String) -> ShardRow {
+    /// How far the shard is after it; `mark` names the batch, so that it is known again when the answer to the commit is lost.
+    pub fn shard(&self, scene: &Scene, rows: &mut Rows, mark: String) -> ShardRow {
         let before = &scene.shard;
         let bytes = self.records.iter().map(|record| record.len() as u64).sum::<u64>();
         ShardRow {
             cursor: self.newest,
             lease: self.lease.unwrap_or(before.lease),
-            first: before.first,
-            facet_sets: shared.facets.read().count(),
-            census: census.unwrap_or_else(|| before.census.clone()),
+            facet_sets: before.facet_sets + rows.sets.count(),
+            census: rows.census.take().unwrap_or_else(|| before.census.clone()),
             idle: before.idle + self.outcomes.iter().filter(|outcome| outcome.idle).count() as u64,
-            log: (before.log.0, before.log.1 + bytes),
+            log_end: before.log_end + bytes,
             mark,
+            begun: before.begun,
         }
     }
 
     /// Writes everything; the transaction is still to be committed.
     pub async fn write(
-        &self,
-        shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        &mut self,
+        transaction: &mut Transaction,
         scene: &Scene,
         rows: &mut Rows,
-        shard: &ShardRow,
+        seal: Seal<'_>,
     ) -> Result<()> {
         if self.published {
             self.publish(transaction, scene).await?;
@@ -230,10 +218,12 @@ impl Batch {
         for (statement, rows) in lists {
             transaction.run_rows(statement, rows).await?;
         }
-        self.seal(shared, transaction, scene, shard).await
+        let records = std::mem::take(&mut self.records);
+        let pages = pages(&self.commits, records);
+        seal.write(transaction, &self.outcomes, pages, &rows.sets).await
     }
 
-    async fn publish(&self, transaction: &mut Transaction<'_>, scene: &Scene) -> Result<()> {
+    async fn publish(&self, transaction: &mut Transaction, scene: &Scene) -> Result<()> {
         let (mut components, mut containers) = (Vec::new(), Vec::new());
         for change in self.commits.iter().flat_map(|(commit, _)| &commit.changes) {
             match change {
@@ -265,70 +255,6 @@ impl Batch {
             .param("components", list(components))
             .param("containers", list(containers));
         transaction.run(cypher::PUBLISH, query).await
-    }
-
-    async fn seal(
-        &self,
-        shared: &Shared,
-        transaction: &mut Transaction<'_>,
-        scene: &Scene,
-        after: &ShardRow,
-    ) -> Result<()> {
-        let mut end = scene.shard.log.1;
-        let commits = self.commits.iter().zip(&self.records).map(|((commit, _), record)| {
-            end += record.len() as u64;
-            map([
-                ("cursor", commit.cursor.number().cast_signed().into()),
-                ("record", bytes(record.clone())),
-                ("operation", commit.operation_id.as_ref().map_or_else(null, |id| id.as_str().into())),
-                ("end", end.cast_signed().into()),
-                ("mark", after.mark.as_str().into()),
-            ])
-        });
-        let commits = commits.collect::<Vec<_>>();
-        let operations = self.outcomes.iter().map(|outcome| {
-            let cursor = outcome.cursor.cast_signed();
-            map([
-                ("id", outcome.id.as_str().into()),
-                ("fingerprint", bytes(outcome.fingerprint.to_vec())),
-                ("cursor", cursor.into()),
-                ("idle", if outcome.idle { cursor.into() } else { null() }),
-            ])
-        });
-        let sets = {
-            let facets = shared.facets.read();
-            let words = |(number, set): (SetNumber, &crate::neo4j::facets::FacetSet)| {
-                map([
-                    ("number", i64::from(number).into()),
-                    ("facets", list(set.words().into_iter().map(BoltType::from))),
-                ])
-            };
-            facets.from(scene.shard.facet_sets).map(words).collect()
-        };
-        let mut shard = BoltMap::default();
-        let mut put = |name: &str, value: BoltType| shard.put(BoltString::from(name), value);
-        put("cursor", after.cursor.cast_signed().into());
-        put("facetSets", i64::from(after.facet_sets).into());
-        put("idle", after.idle.cast_signed().into());
-        put("logEnd", after.log.1.cast_signed().into());
-        put("lease", after.lease.cast_signed().into());
-        put("mark", after.mark.as_str().into());
-        if after.census != scene.shard.census {
-            put("census", bytes(after.census.encode()));
-        }
-        let messages = messages([sets, commits, operations.collect()]);
-        let last = messages.len() - 1;
-        for (place, [sets, commits, operations]) in messages.into_iter().enumerate() {
-            let shard = if place == last { std::mem::take(&mut shard) } else { BoltMap::default() };
-            let query = cypher::SEAL
-                .query()
-                .param("facetSets", list(sets))
-                .param("commits", list(commits))
-                .param("operations", list(operations))
-                .param("shard", BoltType::Map(shard));
-            transaction.run(cypher::SEAL, query).await?;
-        }
-        Ok(())
     }
 
     /// Tells the callers, in the order in which they were planned.

@@ -14,7 +14,7 @@ use crate::{
     keyed::space::Reach,
     neo4j::{
         census::Census,
-        facets::{FacetSets, SetNumber},
+        facets::{FacetSets, Numbering, SetNumber},
         number::{parent, rank, shown},
         row::{INNER, Properties, ROOT, Surroundings, ZONE, floats, kind_label},
         space::Place,
@@ -45,14 +45,17 @@ pub struct Rows {
     pub entomb: Vec<BoltType>,
     /// The census of the world, if it differs.
     pub census: Option<Census>,
+    /// Sets of facets that are new.
+    pub sets: FacetSets,
     /// Nodes as they are now, for the cache.
     pub after: HashMap<EntityId, super::scene::Node>,
 }
 
 /// Works out the rows of everything that was touched.
-pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets) -> Rows {
+pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &FacetSets) -> Rows {
     let touched = &touched.union(&carried(scene, touched)).copied().collect();
-    let tally = Tally::of(scene, touched, facets);
+    let mut facets = Numbering::new(facets);
+    let tally = Tally::of(scene, touched, &mut facets);
     let spaces = Spaces::of(scene, touched);
     let mut lowering = Lowering { scene, tally, spaces, facets, rows: Rows::default() };
     for id in parents_first(scene, touched) {
@@ -62,7 +65,7 @@ pub fn lower(scene: &Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets)
     lowering.hosts(touched);
     lowering.links();
     lowering.nodes(touched);
-    lowering.rows
+    Rows { sets: lowering.facets.new, ..lowering.rows }
 }
 
 /// In an order in which each entity is made after the one that it is put into: their rows may come in several messages.
@@ -101,7 +104,7 @@ struct Lowering<'a> {
     scene: &'a Scene,
     tally: Tally<'a>,
     spaces: Spaces<'a>,
-    facets: &'a mut FacetSets,
+    facets: Numbering<'a>,
     rows: Rows,
 }
 
@@ -254,12 +257,11 @@ impl Lowering<'_> {
 
     fn links(&mut self) {
         let world = &self.scene.world;
-        for (key, before) in &self.scene.links {
+        for key in self.scene.links.keys() {
             let (kind, a, b) = key;
             let lives = world.get(*a).is_some() && world.get(*b).is_some();
             // What was read of a link's far end may be nothing but its id: it lives as long as the link does.
             if !world.links.contains_key(key) && (lives || !self.is_buried(*a) && !self.is_buried(*b)) {
-                let _ = before;
                 self.rows.unlink.push(map([
                     ("kind", kind.as_str().into()),
                     ("a", shown(*a).into()),

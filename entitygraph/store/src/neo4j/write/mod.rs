@@ -8,6 +8,7 @@ mod batch;
 mod lower;
 mod needs;
 mod scene;
+mod seal;
 mod spatial;
 mod tally;
 mod writer;

@@ -66,18 +66,18 @@ pub struct ShardRow {
     pub cursor: u64,
     /// The next id to lease, 0 when none is left.
     pub lease: u64,
-    /// The first commit that is kept.
-    pub first: u64,
     /// Sets of facets.
     pub facet_sets: u32,
     /// What is in the world.
     pub census: Census,
     /// Outcomes on record of operations that changed nothing.
     pub idle: u64,
-    /// Bytes of all commits before `first`, and of all commits.
-    pub log: (u64, u64),
-    /// Names the batch that left it so, empty before the first; only trimming changes it without a new name.
+    /// Bytes of all commits, also of those that are trimmed.
+    pub log_end: u64,
+    /// Names the batch that left it so, empty before the first.
     pub mark: String,
+    /// The commit that readers take for possibly begun.
+    pub begun: u64,
 }
 
 /// See the module.
@@ -105,7 +105,7 @@ impl Scene {
     /// the shard is farther, others wrote, and all is read. Where new ids are `trusted`, only buried ones are looked for.
     pub async fn load(
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         needs: &Needs,
         operations: &[&OperationId],
         trusted: bool,
@@ -123,18 +123,17 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The same where all that is needed is cached and the shard is as it was; none if something has to be read.
+    /// The same where all that is needed is cached and the shard is as it was; none if something has to be read. That operation ids are
+    /// new is left to the constraint of the database.
     pub fn cached(
         shard: &ShardRow,
         needs: &Needs,
-        operations: &[&OperationId],
         mut cached: impl FnMut(EntityId) -> Option<Node>,
         catalog: Arc<Catalog>,
     ) -> Option<Self> {
         let mut scene = Self::new(catalog);
         scene.shard = shard.clone();
-        let known = operations.is_empty()
-            && needs.new.is_empty()
+        let known = needs.new.is_empty()
             && needs.ports.is_empty()
             && needs.links.is_empty()
             && needs.around.is_empty()
@@ -173,7 +172,7 @@ impl Scene {
     async fn lock(
         &mut self,
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         needs: &Needs,
         operations: &[&OperationId],
         missing: Vec<EntityId>,
@@ -197,7 +196,7 @@ impl Scene {
             ids(&mut needs.around.iter().copied()),
             operations.iter().map(|id| BoltType::from(id.as_str())).collect(),
         ];
-        for [ids, new, ports, pairs, around, operations] in messages(lists) {
+        for [ids, new, ports, pairs, around, operations] in messages(cypher::LOCK, lists) {
             let query = cypher::LOCK
                 .query()
                 .param("ids", list(ids))
@@ -217,7 +216,7 @@ impl Scene {
     async fn read_buried(
         &mut self,
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         ids: &BTreeSet<EntityId>,
     ) -> Result<bool> {
         let (Some(low), Some(high)) = (ids.first(), ids.last()) else { return Ok(true) };
@@ -240,12 +239,12 @@ impl Scene {
         self.shard = ShardRow {
             cursor: number("cursor")?,
             lease: number("lease")?,
-            first: number("first")?,
             facet_sets: u32::try_from(number("facetSets")?).unwrap_or(u32::MAX),
             census: read_census(shared, census)?,
             idle: number("idle")?,
-            log: (number("logStart")?, number("logEnd")?),
+            log_end: number("logEnd")?,
             mark: shared.column::<Option<String>>(row, "mark")?.unwrap_or_default(),
+            begun: number("begun")?,
         };
         Ok(())
     }
@@ -274,7 +273,7 @@ impl Scene {
     pub async fn load_below(
         &mut self,
         shared: &Shared,
-        transaction: &mut Transaction<'_>,
+        transaction: &mut Transaction,
         needs: &Needs,
         allowed: usize,
     ) -> Result<std::result::Result<(), TooMany>> {

@@ -11,7 +11,7 @@ use entitygraph_schema::EntityId;
 use super::scene::Scene;
 use crate::neo4j::{
     census::{Census, Member, Sign},
-    facets::{FacetSet, FacetSets, SetNumber},
+    facets::{FacetSet, Numbering, SetNumber},
 };
 
 /// Where an entity hangs while the batch is worked out.
@@ -39,7 +39,7 @@ pub struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     /// Works out the censuses around what was touched.
-    pub fn of(scene: &'a Scene, touched: &HashSet<EntityId>, facets: &mut FacetSets) -> Self {
+    pub fn of(scene: &'a Scene, touched: &HashSet<EntityId>, facets: &mut Numbering<'_>) -> Self {
         let mut tally = Self {
             scene,
             above: HashMap::new(),

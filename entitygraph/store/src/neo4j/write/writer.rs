@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entitygraph_schema::{Cursor, EntityId, Refusal};
+use entitygraph_schema::{EntityId, OperationId, Refusal};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
@@ -14,15 +14,17 @@ use super::{
     lower::{Rows, lower},
     needs::Needs,
     scene::{Node, Scene, ShardRow, TooMany},
+    seal::Seal,
 };
 use crate::{
     error::{Error, Outcome, Result},
-    keyed::{options::Retention, write::cache::Cache},
+    keyed::write::cache::Cache,
     neo4j::{
         client::{CommitError, Transaction},
         fault::is_taken,
         shared::Shared,
         statements as cypher,
+        turn::Turn,
     },
 };
 
@@ -30,8 +32,11 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// Commits trimmed in one step.
-const TRIM_STEP: u64 = 1_024;
+/// Batches that follow each other within this time are a run: while one commits, the next is announced and its turn taken.
+const RUN: Duration = Duration::from_millis(4);
+
+/// A batch that touches more is no part of a run: it takes too long for readers to wait until it is done.
+const SMALL: usize = 256;
 
 /// See the module.
 pub struct Writer {
@@ -43,10 +48,16 @@ pub struct Writer {
     /// Names this instance's batches.
     instance: String,
     batches: u64,
-    /// New ids were found to be in use: it is looked whose they are.
+    /// Ids were found to be in use: it is looked whose they are.
     careful: bool,
-    /// Tells that the last batch is complete.
-    telling: Option<JoinHandle<()>>,
+    /// The last batch came within a run.
+    running: bool,
+    /// The turn of the next batch, taken ahead in a run.
+    ahead: Option<JoinHandle<Result<Turn>>>,
+    /// Readers were not told yet that all commits are complete.
+    unsettled: bool,
+    /// Tells them.
+    settling: Option<JoinHandle<()>>,
 }
 
 /// How a try to write a batch ended.
@@ -62,12 +73,23 @@ impl Writer {
     pub fn new(shared: Arc<Shared>) -> Self {
         let nodes = Cache::new(shared.options.writer.cache_bytes);
         let instance = format!("{:016x}", entropy());
-        Self { shared, nodes, shard: None, instance, batches: 0, careful: false, telling: None }
+        Self {
+            shared,
+            nodes,
+            shard: None,
+            instance,
+            batches: 0,
+            careful: false,
+            running: false,
+            ahead: None,
+            unsettled: false,
+            settling: None,
+        }
     }
 
     /// Serves requests until nobody can make one any more.
     pub async fn run(mut self, mut waits: mpsc::Receiver<Request>) {
-        while let Some(first) = waits.recv().await {
+        while let Some(first) = self.next(&mut waits).await {
             // Those that come at the same moment join.
             tokio::task::yield_now().await;
             let options = &self.shared.options.writer;
@@ -82,13 +104,46 @@ impl Writer {
             requests.retain(|request| !request.is_abandoned());
             if !requests.is_empty() {
                 self.turn(requests).await;
-                self.tell_complete(waits.is_empty());
-                self.trim().await;
             }
         }
-        if let Some(telling) = self.telling.take() {
-            let _ = telling.await;
+        self.settle();
+        if let Some(settling) = self.settling.take() {
+            let _ = settling.await;
         }
+    }
+
+    /// The next request. When none comes for a moment a run is over.
+    async fn next(&mut self, waits: &mut mpsc::Receiver<Request>) -> Option<Request> {
+        if self.unsettled {
+            self.running = true;
+            if let Ok(next) = tokio::time::timeout(RUN, waits.recv()).await {
+                return next;
+            }
+            self.settle();
+        }
+        self.running = false;
+        waits.recv().await
+    }
+
+    /// Tells readers, beside whatever comes next, that all commits are complete and none is under way.
+    fn settle(&mut self) {
+        let (shared, ahead) = (self.shared.clone(), self.ahead.take());
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        self.settling = Some(tokio::spawn(async move {
+            let turn = match ahead {
+                Some(ahead) => ahead.await.unwrap_or(Err(Error::Stopped)),
+                None => Turn::take(&shared).await,
+            };
+            match turn {
+                Ok(turn) => turn.settle().await,
+                Err(error) => tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "readers were not told that commits are complete"
+                ),
+            }
+        }));
     }
 
     /// Writes requests and tells their callers.
@@ -137,6 +192,7 @@ impl Writer {
     fn forget(&mut self) {
         self.nodes.clear();
         self.shard = None;
+        self.ahead = None;
     }
 
     async fn write(&mut self, requests: &[Request]) -> Result<Ended> {
@@ -150,8 +206,7 @@ impl Writer {
             }
         }
         let trusted = !self.careful && needs.trusts_new_ids();
-        let mut transaction = shared.client.begin().await?;
-        let mut scene = self.scene(&mut transaction, &needs, &operations, trusted).await?;
+        let (mut transaction, mut scene) = self.scene(&needs, &operations, trusted).await?;
         let touched = shared.options.writer.touched;
         if let Err(TooMany) = scene.load_below(&shared, &mut transaction, &needs, touched).await? {
             transaction.rollback().await;
@@ -173,16 +228,13 @@ impl Writer {
             transaction.rollback().await;
             return Ok(Ended::Done(batch));
         }
-        let mut rows = lower(&scene, &batch.touched, &mut shared.facets.write());
+        let mut rows = lower(&scene, &batch.touched, &shared.facets.read());
         self.batches += 1;
         let mark = format!("{}-{}", self.instance, self.batches);
-        let shard = batch.shard(&shared, &scene, rows.census.take(), mark);
-        let written = self.commit(transaction, &batch, &scene, &mut rows, &shard, trusted).await;
-        if let Err(error) = written {
-            shared.facets.write().truncate(scene.shard.facet_sets);
-            return Err(error);
-        }
-        if let Err(error) = self.publish(&batch, shard, rows).await {
+        let shard = batch.shard(&scene, &mut rows, mark);
+        self.unsettled |= !batch.commits.is_empty();
+        self.commit(transaction, &mut batch, &scene, &mut rows, &shard).await?;
+        if let Err(error) = self.publish(&batch, &scene, shard, rows).await {
             // It is durable: it must neither be written again nor be said to have failed. Whoever polls takes it over.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -196,23 +248,50 @@ impl Writer {
     /// Takes the lock and reads what is needed.
     async fn scene(
         &mut self,
-        transaction: &mut Transaction<'_>,
         needs: &Needs,
-        operations: &[&entitygraph_schema::OperationId],
+        operations: &[&OperationId],
+        trusted: bool,
+    ) -> Result<(Transaction, Scene)> {
+        let shared = self.shared.clone();
+        let cached = match &self.shard {
+            Some(shard) if !self.careful => {
+                Scene::cached(shard, needs, |id| self.nodes.get(&id), shared.catalog.read().clone())
+            }
+            _ => None,
+        };
+        let ahead = match self.ahead.take() {
+            // One that failed is tried again by whoever needs it.
+            Some(ahead) => ahead.await.ok().and_then(Result::ok),
+            None => None,
+        };
+        let turn = match (ahead, &cached) {
+            (None, Some(_)) => Some(Turn::take(&shared).await?),
+            (ahead, _) => ahead,
+        };
+        let mut transaction = match (turn, cached) {
+            (Some(turn), Some(mut scene)) if turn.mark == scene.shard.mark => {
+                scene.shard.begun = turn.begun;
+                shared.hold();
+                return Ok((turn.transaction, scene));
+            }
+            (Some(turn), _) => turn.transaction,
+            (None, _) => shared.client.begin().await?,
+        };
+        let scene = self.load(&mut transaction, needs, operations, trusted).await?;
+        Ok((transaction, scene))
+    }
+
+    /// Takes the lock, if it is not held, and reads what is needed from the database.
+    async fn load(
+        &mut self,
+        transaction: &mut Transaction,
+        needs: &Needs,
+        operations: &[&OperationId],
         trusted: bool,
     ) -> Result<Scene> {
         let shared = self.shared.clone();
         let catalog = || shared.catalog.read().clone();
         let nodes = &mut self.nodes;
-        if let Some(shard) = &self.shard
-            && let Some(scene) = Scene::cached(shard, needs, operations, |id| nodes.get(&id), catalog())
-        {
-            let row = shared.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
-            if shared.column::<Option<&str>>(&row, "mark")? == Some(&shard.mark) {
-                shared.hold();
-                return Ok(scene);
-            }
-        }
         let scene =
             Scene::load(&shared, transaction, needs, operations, trusted, |id| nodes.get(&id), catalog())
                 .await?;
@@ -238,44 +317,69 @@ impl Writer {
 
     async fn commit(
         &mut self,
-        mut transaction: Transaction<'_>,
-        batch: &Batch,
+        mut transaction: Transaction,
+        batch: &mut Batch,
         scene: &Scene,
         rows: &mut Rows,
         shard: &ShardRow,
-        trusted: bool,
     ) -> Result<()> {
         let shared = self.shared.clone();
-        let announce = async {
-            if batch.commits.is_empty() {
-                return Ok(());
-            }
-            let query = cypher::ANNOUNCE
-                .query()
-                .param("begun", batch.newest().cast_signed())
-                .param("complete", scene.shard.cursor.cast_signed());
-            shared.client.set(cypher::ANNOUNCE, query).await.map(drop)
-        };
-        // Neither is given up when the other fails: an announcement that arrives later could take back that of another instance.
-        let write = batch.write(&shared, &mut transaction, scene, rows, shard);
-        let written = if trusted {
-            // An id in use shows now; what is announced should come.
-            let written = write.await;
-            if written.is_ok() { announce.await } else { written }
-        } else {
-            let (announced, written) = tokio::join!(announce, write);
-            written.and(announced)
-        };
-        if let Err(error) = written {
+        let newest = batch.newest();
+        let expects_more = self.running && !batch.commits.is_empty() && batch.touched.len() <= SMALL;
+        let seal = Seal { before: &scene.shard, after: shard, expects_more };
+        if let Err(error) = self.write_announced(&mut transaction, batch, scene, rows, seal).await {
             transaction.rollback().await;
             return Err(error);
         }
         // The lock ends with the commit, and others may write before its answer is here.
         shared.release();
         match transaction.commit().await {
-            Ok(()) => Ok(()),
-            Err(CommitError::Failed(error)) => Err(error),
-            Err(CommitError::Lost(error)) => self.resolve(scene.shard.cursor + 1, &shard.mark, error).await,
+            Ok(()) => {}
+            Err(CommitError::Failed(error)) => return Err(error),
+            Err(CommitError::Lost(error)) => self.resolve(newest, &shard.mark, error).await?,
+        }
+        if expects_more {
+            let shared = self.shared.clone();
+            self.ahead = Some(tokio::spawn(async move { Turn::take(&shared).await }));
+        }
+        Ok(())
+    }
+
+    /// Writes a batch and announces it to readers, if that was not done with the one before.
+    async fn write_announced(
+        &self,
+        transaction: &mut Transaction,
+        batch: &mut Batch,
+        scene: &Scene,
+        rows: &mut Rows,
+        seal: Seal<'_>,
+    ) -> Result<()> {
+        let first = scene.shard.cursor + 1;
+        let announced = batch.commits.is_empty() || scene.shard.begun >= first;
+        let (expects_more, takes_long) = (seal.expects_more, batch.touched.len() > SMALL);
+        let announce = async {
+            if announced {
+                return Ok(());
+            }
+            let query = cypher::ANNOUNCE
+                .query()
+                .param("begun", first.cast_signed())
+                .param("complete", scene.shard.cursor.cast_signed());
+            self.shared.client.set(cypher::ANNOUNCE, query).await.map(drop)
+        };
+        let write = batch.write(transaction, scene, rows, seal);
+        if takes_long {
+            // Readers wait from the announcement on.
+            write.await?;
+            announce.await
+        } else if expects_more {
+            // Both write to the gate, which the transaction then holds until its end.
+            announce.await?;
+            write.await
+        } else {
+            // Neither is given up when the other fails.
+            let (announced, written) = tokio::join!(announce, write);
+            written.and(announced)
         }
     }
 
@@ -298,7 +402,7 @@ impl Writer {
     }
 
     /// Makes a written batch known.
-    async fn publish(&mut self, batch: &Batch, shard: ShardRow, rows: Rows) -> Result<()> {
+    async fn publish(&mut self, batch: &Batch, scene: &Scene, shard: ShardRow, rows: Rows) -> Result<()> {
         for id in &batch.touched {
             if !rows.after.contains_key(id) {
                 self.nodes.remove(id);
@@ -308,62 +412,10 @@ impl Writer {
             let bytes = node.size_bytes();
             self.nodes.insert(id, node, bytes);
         }
-        let first = Cursor::from_number(shard.first);
+        self.shared.facets.write().learn(scene.shard.facet_sets, rows.sets);
+        self.shared.completed(shard.cursor);
         self.shard = Some(shard);
-        self.shared.completed(batch.newest());
-        self.shared.take_over_own(&batch.commits, first).await
-    }
-
-    /// Tells other instances that the last commit is complete, unless the next one is about to say so.
-    fn tell_complete(&mut self, idle: bool) {
-        let busy = self.telling.as_ref().is_some_and(|telling| !telling.is_finished());
-        let Some(known) = self.shard.as_ref().map(|shard| shard.cursor).filter(|_| idle && !busy) else {
-            return;
-        };
-        let shared = self.shared.clone();
-        self.telling = Some(tokio::spawn(async move {
-            let query = cypher::COMPLETE.query().param("complete", known.cast_signed());
-            if let Err(error) = shared.client.set(cypher::COMPLETE, query).await {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "readers were not told that a commit is complete"
-                );
-            }
-        }));
-    }
-
-    /// Removes a step of what is beyond the retention.
-    async fn trim(&mut self) {
-        let Some(shard) = &self.shard else { return };
-        let Retention { commits: keep, bytes, .. } = self.shared.options.retention;
-        let count = (shard.cursor + 1).saturating_sub(shard.first);
-        let first = if count > keep + (keep / 4).min(TRIM_STEP) {
-            shard.cursor - keep + 1
-        } else if shard.log.1.saturating_sub(shard.log.0) > bytes && count > 1 {
-            shard.first + (count / 2).min(TRIM_STEP)
-        } else {
-            return;
-        };
-        if let Err(error) = self.trim_to(first).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the change sequence could not be trimmed; trying again later"
-            );
-        }
-    }
-
-    async fn trim_to(&mut self, first: u64) -> Result<()> {
-        let limit = i64::try_from(TRIM_STEP * 2).unwrap_or(i64::MAX);
-        let query = cypher::TRIM.query().param("first", first.cast_signed()).param("limit", limit);
-        let row = self.shared.single(self.shared.client.set(cypher::TRIM, query).await?)?;
-        let first: i64 = self.shared.column(&row, "first")?;
-        self.shared.trimmed(Cursor::from_number(first.cast_unsigned()));
-        if let Some(shard) = &mut self.shard {
-            shard.first = first.cast_unsigned();
-            shard.log.0 = self.shared.column::<i64>(&row, "logStart")?.cast_unsigned();
-        }
-        let query = cypher::TRIM_IDLE.query().param("first", first).param("limit", limit);
-        self.shared.client.set(cypher::TRIM_IDLE, query).await.map(drop)
+        self.shared.take_over_own(&batch.commits).await
     }
 }
 
