@@ -74,6 +74,7 @@ impl App {
         let address = listener.local_addr()?;
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry)?;
+        store.collectors().into_iter().try_for_each(|figures| registry.register(figures))?;
         let stop = CancellationToken::new();
         // Not a child of `stop`: requests that are being finished still need it.
         let follow = CancellationToken::new();

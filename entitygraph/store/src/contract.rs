@@ -8,6 +8,7 @@ use entitygraph_schema::{
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
+use prometheus::core::Collector;
 use tokio::sync::watch;
 
 use crate::error::Result;
@@ -94,6 +95,11 @@ pub trait Store: Send + Sync + 'static {
     /// system: after a bulk load. Takes seconds per gigabyte; reads and writes go on, and a store that is never asked
     /// answers the same, only slower. Cancelling it does not end it.
     async fn compact(&self) -> Result<()>;
+
+    /// What a backend itself can tell whoever watches it, beside what the service measures of each store. Default nothing.
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        Vec::new()
+    }
 
     /// Leases ids that nobody else is given, now or after a restart. `count` is from 1 to 2^32. None of them is or was an
     /// entity's: ids that callers brought are stepped over.

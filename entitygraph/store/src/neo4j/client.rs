@@ -14,6 +14,7 @@ use neo4rs::{BoltList, BoltType, Graph, Operation, Query, Row, Txn};
 use super::{
     address::Address,
     fault::{fault, is_transient, is_uncertain},
+    figures::Figures,
     message::messages,
     options::Neo4jOptions,
     statement::Statement,
@@ -37,6 +38,8 @@ pub struct Client {
     pub place: Place,
     address: Arc<Address>,
     retry: Duration,
+    /// What it does, for whoever watches.
+    pub figures: Figures,
     /// Longest time from asking for a connection to the end of the first answer over it.
     whole: Duration,
 }
@@ -66,7 +69,7 @@ impl Client {
             .and_then(Graph::connect)
             .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
         let (retry, whole) = (options.retry, options.answer_timeout * 2);
-        Ok(Self { graph, place, address: Arc::new(address), retry, whole })
+        Ok(Self { graph, place, address: Arc::new(address), retry, figures: Figures::default(), whole })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
@@ -83,11 +86,18 @@ impl Client {
     }
 
     async fn repeat(&self, statement: Statement, operation: Operation, query: Query) -> Result<Vec<Row>> {
+        let began = Instant::now();
         let mut patience = Patience::new(self.retry);
         loop {
             match self.bounded(self.rows(operation, query.clone())).await {
-                Ok(rows) => return Ok(rows),
-                Err(error) if patience.lasts(statement.doing, &error) => patience.wait().await,
+                Ok(rows) => {
+                    self.figures.answered(statement, began.elapsed());
+                    return Ok(rows);
+                }
+                Err(error) if patience.lasts(statement.doing, &error) => {
+                    self.figures.retries.inc();
+                    patience.wait().await;
+                }
                 Err(error) => return Err(self.fault(statement.doing, error)),
             }
         }
@@ -124,8 +134,14 @@ impl Client {
         let mut patience = Patience::new(self.retry);
         loop {
             match self.bounded(self.start()).await {
-                Ok(txn) => return Ok(Transaction { txn: Some(txn), address: self.address.clone() }),
-                Err(error) if patience.lasts(DOING, &error) => patience.wait().await,
+                Ok(txn) => {
+                    let (address, figures) = (self.address.clone(), self.figures.clone());
+                    return Ok(Transaction { txn: Some(txn), address, figures });
+                }
+                Err(error) if patience.lasts(DOING, &error) => {
+                    self.figures.retries.inc();
+                    patience.wait().await;
+                }
                 Err(error) => return Err(self.fault(DOING, error)),
             }
         }
@@ -166,12 +182,16 @@ pub struct Transaction {
     /// None once it has ended.
     txn: Option<Txn>,
     address: Arc<Address>,
+    figures: Figures,
 }
 
 impl Transaction {
     /// Asks a statement; nothing is applied when it fails.
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
-        self.rows(query).await.map_err(|error| self.fault(statement.doing, error))
+        let began = Instant::now();
+        let rows = self.rows(query).await.map_err(|error| self.fault(statement.doing, error))?;
+        self.figures.answered(statement, began.elapsed());
+        Ok(rows)
     }
 
     fn rows(&mut self, query: Query) -> Boxed<'_, Vec<Row>> {
@@ -204,7 +224,10 @@ impl Transaction {
             let txn = self.txn.as_mut().ok_or(neo4rs::Error::IncompleteBoltExchange)?;
             txn.run(query).await.map(drop)
         });
-        ran.await.map_err(|error| self.fault(statement.doing, error))
+        let began = Instant::now();
+        ran.await.map_err(|error| self.fault(statement.doing, error))?;
+        self.figures.answered(statement, began.elapsed());
+        Ok(())
     }
 
     /// Commits.
@@ -214,6 +237,7 @@ impl Transaction {
         match committed.await {
             Ok(_) => Ok(()),
             Err(error) if is_uncertain(&error) => {
+                self.figures.commits_lost.inc();
                 Err(CommitError::Lost(fault(&self.address, "committing", Outcome::Unknown, error)))
             }
             Err(error) => Err(CommitError::Failed(self.fault("committing", error))),

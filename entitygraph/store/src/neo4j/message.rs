@@ -68,7 +68,8 @@ mod tests {
     use super::*;
     use crate::neo4j::statement::{bytes, list, map};
 
-    const STATEMENT: Statement = Statement { doing: "testing", text: "UNWIND $rows AS row RETURN row" };
+    const STATEMENT: Statement =
+        Statement { name: "TEST", doing: "testing", text: "UNWIND $rows AS row RETURN row" };
 
     fn rows(count: usize, size: usize) -> Vec<BoltType> {
         (0..count).map(|row| map([("row", (row as i64).into()), ("text", "x".repeat(size).into())])).collect()

@@ -46,6 +46,7 @@ impl Migration {
 const CHECKS: &[(Statement, &str)] = &[
     (
         Statement {
+            name: "CHECK",
             doing: "looking for entities without their one parent",
             text: "MATCH (e:Entity) OPTIONAL MATCH (e)-[:IN]->(p:Entity) WITH e, collect(p.id) AS parents \
                    WHERE parents <> CASE e.parent WHEN 0 THEN [] ELSE [e.parent] END \
@@ -55,6 +56,7 @@ const CHECKS: &[(Statement, &str)] = &[
     ),
     (
         Statement {
+            name: "CHECK",
             doing: "looking for labels of what has something below it",
             text: "MATCH (e:Entity) WHERE (e:Inner) <> EXISTS { (e)<-[:IN]-() } OR (e:Inner) <> (e.census IS NOT NULL) \
                    RETURN count(e) AS found",
@@ -63,6 +65,7 @@ const CHECKS: &[(Statement, &str)] = &[
     ),
     (
         Statement {
+            name: "CHECK",
             doing: "looking for links whose zones are none",
             text: "MATCH ()-[l:LINKED]->() WHERE NOT EXISTS { (:Zone {id: l.from}) } OR NOT EXISTS { (:Zone {id: l.to}) } \
                    RETURN count(l) AS found",
@@ -71,6 +74,7 @@ const CHECKS: &[(Statement, &str)] = &[
     ),
     (
         Statement {
+            name: "CHECK",
             doing: "looking for entities that are buried",
             text: "MATCH (e:Entity) WHERE EXISTS { (:Buried {id: e.id}) } RETURN count(e) AS found",
         },
@@ -78,6 +82,7 @@ const CHECKS: &[(Statement, &str)] = &[
     ),
     (
         Statement {
+            name: "CHECK",
             doing: "looking for gaps of the change sequence",
             text: "MATCH (s:Shard {number: 0}) MATCH (l:Log {number: 0}) OPTIONAL MATCH (c:Commit) \
                    WITH s, l, sum(c.cursor - c.first + 1) AS commits RETURN abs(s.cursor - l.first + 1 - commits) AS found",
@@ -87,6 +92,7 @@ const CHECKS: &[(Statement, &str)] = &[
 ];
 
 const INDEXES: Statement = Statement {
+    name: "INDEXES",
     doing: "looking for constraints and indexes",
     text: "SHOW INDEXES YIELD name, state RETURN collect([name, state]) AS found",
 };

@@ -12,6 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
+mod figures;
 mod log;
 mod message;
 pub mod migrate;
@@ -42,6 +43,7 @@ use entitygraph_schema::{
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
+use prometheus::core::Collector;
 use tokio::sync::watch;
 
 use self::{
@@ -131,6 +133,10 @@ impl Store for Neo4jStore {
     /// Neo4j does that by itself.
     async fn compact(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![Box::new(self.shared.client.figures.clone())]
     }
 
     async fn lease_ids(&self, count: u64) -> Result<IdRange> {

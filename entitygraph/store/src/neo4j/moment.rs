@@ -139,7 +139,7 @@ impl Shared {
             };
             match reading.settle(&concern).await? {
                 Settled::At(cursor) => return Ok(At { cursor, value: answer? }),
-                Settled::Touched => {}
+                Settled::Touched => self.client.figures.reads_repeated.inc(),
                 // Nobody may be about to commit it, and nothing would come of waiting again.
                 Settled::Unknown => break,
             }
@@ -150,6 +150,7 @@ impl Shared {
     /// Reads with the shard's lock: all commits are complete. The gate says so again, should a writer have died after it announced one.
     async fn under_the_lock<Q: Question>(&self, question: Q) -> Result<At<Q::Answer>> {
         let _one = self.locking.lock().await;
+        self.client.figures.reads_locked.inc();
         let turn = Turn::take(self).await?;
         let cursor = turn.cursor;
         self.completed(cursor);

@@ -76,7 +76,7 @@ pub async fn format(client: &Client) -> Result<Option<u32>> {
 
 /// Makes constraints and indexes, then the nodes that a store begins with. Two instances may do so at once.
 async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
-    const INDEX: Statement = Statement { doing: "making an index", text: "" };
+    const INDEX: Statement = Statement { name: "INDEX", doing: "making an index", text: "" };
     for statement in SCHEMA {
         client.set(INDEX, Query::new((*statement).to_owned())).await?;
     }

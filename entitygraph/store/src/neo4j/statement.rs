@@ -8,6 +8,8 @@ use neo4rs::{BoltList, BoltMap, BoltString, BoltType, Query};
 /// A constant text of Cypher.
 #[derive(Debug, Clone, Copy)]
 pub struct Statement {
+    /// What metrics call it.
+    pub name: &'static str,
     /// What it does, for messages: "reading the children".
     pub doing: &'static str,
     /// Cypher.

@@ -6,7 +6,7 @@ use super::statement::Statement;
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident: $doing:literal, $text:expr;)*) => {
-        $($(#[$doc])* pub const $name: Statement = Statement { doing: $doing, text: $text };)*
+        $($(#[$doc])* pub const $name: Statement = Statement { name: stringify!($name), doing: $doing, text: $text };)*
 
         /// All of them, for the test of their plans.
         #[cfg(test)]
@@ -47,6 +47,7 @@ pub const SCHEMA: &[&str] = &[
 
 /// How long the server lets a transaction live. Not among the others: it has no plan.
 pub const PATIENCE: Statement = Statement {
+    name: "PATIENCE",
     doing: "asking how long a transaction may live",
     text: "SHOW SETTINGS 'db.transaction.timeout' YIELD value RETURN value",
 };

@@ -14,7 +14,8 @@ use crate::{Error, Store, conformance::build::Shared};
 /// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
 type Lease = MutexGuard<'static, Option<Server>>;
 
-const EMPTY: Statement = Statement { doing: "emptying the database", text: "MATCH (n) DETACH DELETE n" };
+const EMPTY: Statement =
+    Statement { name: "EMPTY", doing: "emptying the database", text: "MATCH (n) DETACH DELETE n" };
 
 async fn server() -> Lease {
     static SERVER: Mutex<Option<Server>> = Mutex::const_new(None);

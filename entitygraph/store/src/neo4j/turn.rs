@@ -1,5 +1,7 @@
 //! A turn at the shard: a transaction that holds its lock.
 
+use std::time::Instant;
+
 use super::{client::Transaction, shared::Shared, statements as cypher};
 use crate::error::{Error, Result};
 
@@ -18,8 +20,10 @@ pub struct Turn {
 impl Turn {
     /// Waits for the lock.
     pub async fn take(shared: &Shared) -> Result<Self> {
+        let began = Instant::now();
         let mut transaction = shared.client.begin().await?;
         let row = shared.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
+        shared.client.figures.lock_wait_seconds.observe(began.elapsed().as_secs_f64());
         Ok(Self {
             cursor: shared.column::<i64>(&row, "cursor")?.cast_unsigned(),
             mark: shared.column::<Option<String>>(&row, "mark")?.unwrap_or_default(),

@@ -338,8 +338,9 @@ impl Writer {
             Err(CommitError::Failed(error)) => return Err(error),
             Err(CommitError::Lost(error)) => self.resolve(newest, &shard.mark, error).await?,
         }
+        shared.client.figures.batches.inc();
+        shared.client.figures.batch_commits.inc_by(batch.commits.len() as u64);
         if expects_more {
-            let shared = self.shared.clone();
             self.ahead = Some(tokio::spawn(async move { Turn::take(&shared).await }));
         }
         Ok(())
