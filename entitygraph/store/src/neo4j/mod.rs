@@ -12,6 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
+mod link_row;
 mod message;
 pub mod migrate;
 mod moment;

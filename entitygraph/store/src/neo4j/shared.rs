@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::{
+    census::Census,
     client::Client,
     facets::{FacetSet, FacetSets, SetNumber},
     options::Neo4jOptions,
@@ -103,6 +104,12 @@ impl Shared {
     /// Decodes a stored record.
     pub fn decode<T: Form>(&self, what: &str, bytes: &[u8]) -> Result<T> {
         self.client.place.decode(what, bytes)
+    }
+
+    /// Decodes a census; one of nothing is not stored.
+    pub fn census(&self, bytes: Option<&[u8]>) -> Result<Census> {
+        let Some(bytes) = bytes else { return Ok(Census::default()) };
+        Census::decode(bytes).ok_or_else(|| self.client.place.corrupt("a census does not decode"))
     }
 
     /// The one row that a statement answers with.

@@ -2,7 +2,7 @@
 //!
 //! A test asks the server for the plan of each: none may scan what an index can find.
 
-use super::statement::Statement;
+use super::{link_row::link_row, statement::Statement};
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident: $doing:literal, $text:expr;)*) => {
@@ -103,7 +103,7 @@ statements! {
          CALL { MATCH (c:Commit) WHERE c.cursor > $after WITH c ORDER BY c.cursor LIMIT $limit \
          RETURN collect([c.cursor, c.record]) AS answer } RETURN cursor, first, answer";
     /// Takes the shard's lock; every write begins with it, so writes have one order. Reads what the batch names on the way.
-    LOCK: "taking the shard's lock and reading what is to be changed",
+    LOCK: "taking the shard's lock and reading what is to be changed", concat!(
         "MATCH (s:Shard {number: 0}) SET s.lock = true \
          WITH s.cursor AS cursor, s.lease AS lease, s.first AS first, s.facetSets AS facetSets, s.census AS census, \
          s.idle AS idle, s.logStart AS logStart, s.logEnd AS logEnd, s.mark AS mark \
@@ -115,22 +115,22 @@ statements! {
          CALL { UNWIND $ports AS p MATCH (e:Entity {parent: p.parent, port: p.port}) \
          RETURN collect([e.record, e.census, e.reach]) AS occupants } \
          CALL { UNWIND $pairs AS p MATCH (:Entity {id: p.a})-[l:LINKED {kind: p.kind}]->(:Entity {id: p.b}) \
-         RETURN collect([l.kind, p.a, p.b, l.cost, l.from, l.to]) AS pairs } \
+         RETURN collect(", link_row!(), ") AS pairs } \
          CALL { UNWIND $around AS id MATCH (e:Entity {id: id})-[l:LINKED]-() WITH DISTINCT l \
-         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
+         RETURN collect(", link_row!(), ") AS links } \
          CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
          RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
-         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations";
+         RETURN cursor, lease, first, facetSets, census, idle, logStart, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations");
     /// Buried ids of a range, if they are few.
     BURIED: "looking for buried ids",
         "MATCH (b:Buried) WHERE b.rank >= $low AND b.rank <= $high WITH b LIMIT $limit RETURN collect(b.id) AS buried";
     /// What is below something that moves or dies, with its links.
-    BELOW: "reading what is below what moves or dies",
+    BELOW: "reading what is below what moves or dies", concat!(
         "CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d) WITH DISTINCT d LIMIT $limit \
          RETURN collect([d.record, d.census, d.reach]) AS entities } \
          CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d)-[l:LINKED]-() WITH DISTINCT l LIMIT $limit \
-         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
-         RETURN entities, links";
+         RETURN collect(", link_row!(), ") AS links } \
+         RETURN entities, links");
     /// Takes the lock alone.
     HOLD: "taking the shard's lock",
         "MATCH (s:Shard {number: 0}) SET s.lock = true RETURN s.cursor AS cursor, s.mark AS mark";
