@@ -46,7 +46,7 @@ use self::{
     address::Address,
     client::Client,
     options::Neo4jOptions,
-    read::{counts, find, links, lists, places, records, subtree},
+    read::{counts, find, links, lists, places, records, route, subtree},
     shared::Shared,
 };
 use crate::{
@@ -245,6 +245,6 @@ impl Store for Neo4jStore {
     }
 
     async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>> {
-        self.shared.at_one_moment(links::Routing { from, to, kind }).await
+        self.shared.at_one_moment(route::Routing { from, to, kind }).await
     }
 }

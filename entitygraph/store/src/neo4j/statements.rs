@@ -280,33 +280,47 @@ statements! {
             UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix AND e.rank IS NOT NULL \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS answer");
-    /// Entities by id, from one on.
+    /// Entities by id, from one on, up to so many rows and about so many bytes; and whether there are more.
     RECORDS: "listing entities",
         framed!("MATCH (e:Entity) WHERE e.rank > $rank WITH e ORDER BY e.rank LIMIT $limit \
-            RETURN collect([e.rank, e.record]) AS answer");
+            WITH collect(e) AS found, collect(size(e.record)) AS sizes \
+            WITH found, reduce(page = [0, 0], size IN sizes | \
+            CASE WHEN page[1] < $bytes THEN [page[0] + 1, page[1] + size] ELSE page END)[0] AS rows \
+            RETURN [size(found) > rows, [e IN found[..rows] | [e.rank, e.record]]] AS answer");
     /// Buried ids, from one on.
     TOMBS: "listing buried ids",
         framed!("MATCH (b:Buried) WHERE b.rank > $rank WITH b ORDER BY b.rank LIMIT $limit \
             RETURN collect(b.rank) AS answer");
     /// Links by lower end, kind and higher end, from one on.
     ALL_LINKS: "listing links",
-        framed!("CALL { MATCH (a)-[l:LINKED]->(b) WHERE l.low = $low AND (l.kind > $kind OR l.kind = $kind AND b.rank > $high) \
-            RETURN l, a, b UNION ALL MATCH (a)-[l:LINKED]->(b) WHERE l.low > $low RETURN l, a, b ORDER BY l.low LIMIT $limit } \
-            WITH l, a, b ORDER BY l.low, l.kind, b.rank LIMIT $limit \
-            RETURN collect([l.kind, a.id, b.id, l.cost, l.from, l.to]) AS answer");
-    /// Links with an end at an entity.
+        framed!("CALL { MATCH ()-[l:LINKED]->(b) WHERE l.low = $low AND (l.kind > $kind OR l.kind = $kind AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.low, l.kind, high LIMIT $limit \
+            UNION ALL MATCH ()-[l:LINKED]->(b) WHERE l.low > $low \
+            RETURN l, b.rank AS high ORDER BY l.low, l.kind, high LIMIT $limit } \
+            WITH l, high ORDER BY l.low, l.kind, high LIMIT $limit \
+            RETURN collect(", link_row!(), ") AS answer");
+    /// An entity, and links with an end at it behind one.
     LINKS: "reading links",
         framed!("OPTIONAL MATCH (e:Entity {id: $id}) \
-            CALL (e) { MATCH (e)-[l:LINKED]-(o) RETURN l, o.rank AS other } \
-            WITH e, l, other WHERE l.kind > $kind OR (l.kind = $kind AND other > $rank) \
-            WITH e, l ORDER BY l.kind, other LIMIT $limit \
-            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
-    /// Links with an end in one of some zones.
+            CALL (e) { MATCH (e)-[l:LINKED]-(o) WHERE l.kind > $kind OR l.kind = $kind AND o.rank > $rank \
+            WITH l, o.rank AS other ORDER BY l.kind, other LIMIT $limit RETURN collect(", link_row!(), ") AS rows } \
+            RETURN [e IS NOT NULL, rows] AS answer");
+    /// A zone, and links with an end in it behind one.
     ZONE_LINKS: "reading the links of a zone",
-        framed!("CALL { UNWIND $zones AS zone MATCH ()-[l:LINKED {from: zone}]->() RETURN l \
-            UNION UNWIND $zones AS zone MATCH ()-[l:LINKED {to: zone}]->() RETURN l } \
-            WITH DISTINCT l WHERE $only IS NULL OR l.kind = $only \
-            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
+        framed!("OPTIONAL MATCH (z:Entity {id: $zone}) CALL { \
+            CALL { MATCH ()-[l:LINKED {from: $zone}]->(b) \
+            WHERE l.kind > $kind OR l.kind = $kind AND (l.low > $low OR l.low = $low AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.kind, l.low, high LIMIT $limit \
+            UNION MATCH ()-[l:LINKED {to: $zone}]->(b) \
+            WHERE l.kind > $kind OR l.kind = $kind AND (l.low > $low OR l.low = $low AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.kind, l.low, high LIMIT $limit } \
+            WITH l, high ORDER BY l.kind, l.low, high LIMIT $limit RETURN collect(", link_row!(), ") AS rows } \
+            RETURN [z IS NOT NULL, coalesce(z:Zone, false), rows] AS answer");
+    /// Links of a kind with an end in one of some zones, in no order.
+    PASSAGES: "reading the links around a route",
+        framed!("CALL { UNWIND $zones AS zone MATCH ()-[l:LINKED {from: zone}]->() WHERE l.kind = $kind RETURN l \
+            UNION UNWIND $zones AS zone MATCH ()-[l:LINKED {to: zone}]->() WHERE l.kind = $kind RETURN l } \
+            WITH l LIMIT $limit RETURN collect(", link_row!(), ") AS answer");
     /// The zones around a zone, with the first rows of what stands in each.
     AROUND: "reading what is around a point",
         framed!("MATCH (z:Entity {id: $zone})-[:IN*0..]->(a) \
