@@ -192,6 +192,7 @@ macro_rules! conformance {
                     positions_on_every_border_are_found_like_any_others,
                     questions_about_places_that_make_no_sense_are_refused,
                     a_question_that_finds_too_much_is_refused,
+                    any_number_of_things_at_one_point_is_found,
                     zones_at_a_point_go_inwards_through_the_smallest;
                 links:
                     a_link_is_the_same_from_both_ends,

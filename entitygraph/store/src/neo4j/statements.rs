@@ -330,13 +330,18 @@ statements! {
             WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
             RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS hosts } \
             RETURN collect([a.record, placed, hosts]) AS answer");
-    /// Rows of what stands in a zone from a cell on.
+    /// Rows of what stands in a zone from a row on.
     PLACED: "reading what stands in a zone",
-        framed!("MATCH (e:Entity) WHERE e.zone = $zone AND e.cell >= $from AND e.cell < $to AND e.rank IS NOT NULL \
-            WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
-    /// Rows of the zones in a zone from a cell on.
+        framed!("CALL { MATCH (e:Entity) WHERE e.zone = $zone AND e.cell = $cell AND e.rank >= $rank \
+            RETURN e ORDER BY e.zone, e.cell, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.zone = $zone AND e.cell > $cell AND e.cell < $to AND e.rank IS NOT NULL \
+            RETURN e ORDER BY e.zone, e.cell, e.rank LIMIT $limit } \
+            WITH e LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
+    /// Rows of the zones in a zone from a row on.
     HOSTS: "reading the zones in a zone",
-        framed!("MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell >= $from AND h.rank IS NOT NULL \
-            WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
-            RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
+        framed!("CALL { MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell = $cell AND h.rank >= $rank \
+            RETURN h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
+            UNION ALL MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell > $cell AND h.rank IS NOT NULL \
+            RETURN h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit } \
+            WITH h LIMIT $limit RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
 }
