@@ -60,13 +60,14 @@ macro_rules! framed {
     };
 }
 
-/// A subtree of an extent, whole if it is small.
+/// How many entities a subtree of an extent has, up to a limit, and their records if they are fewer.
 macro_rules! subtree {
     ($pattern:literal) => {
         framed!(concat!(
             "MATCH (r:Entity {id: $id}) MATCH ",
             $pattern,
-            " WITH d LIMIT $limit RETURN collect(d.record) AS answer"
+            " WITH d LIMIT $limit WITH collect(d) AS found \
+             RETURN [size(found), CASE WHEN size(found) < $limit THEN [d IN found | d.record] ELSE [] END] AS answer"
         ))
     };
 }
