@@ -77,6 +77,7 @@ impl Neo4jStore {
         open::warn_of_endless_transactions(&client).await;
         let (catalog, newest, first) = shared::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
+        shared.catch_up().await?;
         tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));
         Ok(Self { writer: write::Handle::start(shared.clone()), shared })
     }

@@ -89,8 +89,7 @@ statements! {
     /// What there is beside entities.
     CATALOG: "reading the catalog",
         "CALL { MATCH (c:Component) RETURN collect(c.record) AS components } \
-         CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } \
-         MATCH (s:Shard {number: 0}) RETURN components, containers, s.cursor AS cursor, s.first AS first";
+         CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } RETURN components, containers";
     /// Sets of facets from a number on.
     FACET_SETS: "reading the sets of facets",
         "MATCH (f:FacetSet) WHERE f.number >= $from WITH f ORDER BY f.number RETURN collect(f.facets) AS answer";

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement};
 use crate::{Error, Store, conformance::build::Shared};
 
+mod begin;
 mod reads;
 
 /// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
