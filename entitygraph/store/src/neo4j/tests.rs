@@ -9,7 +9,9 @@ use super::{Neo4jStore, address::Address, client::Client, options::Neo4jOptions,
 use crate::{Error, Store, conformance::build::Shared};
 
 mod begin;
+mod plans;
 mod reads;
+mod retention;
 
 /// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
 type Lease = MutexGuard<'static, Option<Server>>;
