@@ -183,7 +183,9 @@ impl Walk<'_, '_> {
             _ => None,
         });
         let next = next.filter(|id| self.inner.contains(id) && !self.levels.contains_key(id));
-        nodes.extend(next.take(TOGETHER.min(self.limit)).map(|id| (id, i64::MIN, i64::MIN)));
+        // A quarter as many as rows are wanted: nodes with something below have some children each.
+        let most = self.limit.div_ceil(4).min(TOGETHER);
+        nodes.extend(next.take(most).map(|id| (id, i64::MIN, i64::MIN)));
         let asked = list(nodes.iter().map(|(id, ordinal, rank)| {
             map([("id", shown(*id).into()), ("ordinal", (*ordinal).into()), ("rank", (*rank).into())])
         }));
