@@ -194,3 +194,22 @@ pub async fn there_may_be_no_route_or_no_need_of_one(store: Shared) {
         assert_eq!(refusal, Refusal::UnknownEntity { entity: id(99) });
     }
 }
+
+pub async fn a_route_leads_past_zones_with_very_many_links(store: Shared) {
+    create(&store, [world_root(id(1))]).await;
+    let systems =
+        [10, 20, 30, 40, 50].map(|system| zone(id(system), id(1), 1e9, at(system as f64, 0.0, 0.0)));
+    create(&store, systems).await;
+    // 18 gates in each of two systems, each linked to each; one gate in the others.
+    let gates = |system: u64| system * 10..system * 10 + 18;
+    let inside = |system: u64| gates(system).map(move |gate| thing(id(gate), id(system)));
+    create(&store, inside(20).chain(inside(30))).await;
+    create(&store, [10, 40, 50].map(|system| thing(id(system * 10), id(system)))).await;
+    let many = gates(20).flat_map(|a| gates(30).map(move |b| jump(id(a), id(b), 1.0)));
+    apply(&store, many.collect::<Vec<_>>()).await;
+    apply(&store, [(100, 200), (100, 500), (300, 400)].map(|(a, b)| jump(id(a), id(b), 1.0))).await;
+    let found = route(&store, 10, 40).await.unwrap();
+    let zones: Vec<_> = found.hops.iter().map(|hop| hop.zone.get()).collect();
+    assert_eq!((found.cost, zones), (3.0, vec![20, 30, 40]));
+    assert_eq!(zone_links(&store, 20).await.len(), 18 * 18 + 1);
+}

@@ -192,6 +192,7 @@ macro_rules! conformance {
                     positions_on_every_border_are_found_like_any_others,
                     questions_about_places_that_make_no_sense_are_refused,
                     a_question_that_finds_too_much_is_refused,
+                    any_number_of_things_at_one_point_is_found,
                     zones_at_a_point_go_inwards_through_the_smallest;
                 links:
                     a_link_is_the_same_from_both_ends,
@@ -203,7 +204,8 @@ macro_rules! conformance {
                     a_zone_has_the_links_with_an_end_in_it,
                     links_follow_their_ends_into_other_zones,
                     the_route_is_the_cheapest_not_the_shortest,
-                    there_may_be_no_route_or_no_need_of_one;
+                    there_may_be_no_route_or_no_need_of_one,
+                    a_route_leads_past_zones_with_very_many_links;
                 pages:
                     a_list_is_the_same_in_pages_of_any_size,
                     a_list_goes_on_after_any_of_its_rows,
@@ -230,6 +232,8 @@ macro_rules! conformance {
                     a_follower_keeps_up_with_writers_and_misses_nothing;
                 moving:
                     everything_is_listed_once_and_in_order,
+                    links_are_listed_in_order_whatever_order_they_were_made_in,
+                    a_list_of_large_records_is_the_same_in_pages_of_any_size,
                     what_moves_and_changes_is_listed_once_all_the_same,
                     an_adopted_entity_is_what_it_was_elsewhere,
                     an_adopted_entity_is_told_with_the_revision_it_came_with,

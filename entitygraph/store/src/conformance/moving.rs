@@ -66,6 +66,50 @@ pub async fn everything_is_listed_once_and_in_order(store: Shared) {
     assert_eq!(refusal, Refusal::BadPageCursor);
 }
 
+pub async fn links_are_listed_in_order_whatever_order_they_were_made_in(store: Shared) {
+    create(&store, [world_root(id(1))]).await;
+    create(&store, [6, 7, 8, 9, 900].map(|number| thing(id(number), id(1)))).await;
+    let link = |kind, a, b| Link { kind: text(kind), a: id(a), b: id(b), cost: 1.0 };
+    let of_one_end = [("air", 8), ("air", 900), ("jump", 8), ("jump", 900), ("road", 8), ("road", 9)]
+        .map(|(kind, b)| link(kind, 7, b));
+    let listed: Vec<_> =
+        std::iter::once(link("road", 6, 9)).chain(of_one_end).chain([link("air", 8, 9)]).collect();
+    for link in listed.iter().rev() {
+        apply(&store, [Operation::Link(link.clone())]).await;
+    }
+    let expected: Vec<_> = listed.into_iter().map(Record::Link).collect();
+    for first in 1..=3 {
+        assert_eq!(all(&store, RecordSort::Link, first).await, expected, "in pages of {first}");
+    }
+}
+
+pub async fn a_list_of_large_records_is_the_same_in_pages_of_any_size(store: Shared) {
+    let large = Value::Bytes(vec![7; Value::MAX_BYTES].into());
+    let names: Vec<_> = (0..15).map(|number| format!("part{number}")).collect();
+    let values: Vec<_> = names.iter().map(|name| (name.as_str(), large.clone())).collect();
+    let defaults: Vec<_> =
+        names.iter().map(|name| (name.as_str(), Value::Bytes(Vec::new().into()))).collect();
+    let cargo = publish_component(&store, component("cargo", &defaults)).await;
+    create(&store, [world_root(id(1))]).await;
+    for number in 2..=20 {
+        create(&store, [thing(id(number), id(1)).with(&cargo, &values)]).await;
+    }
+    let mut seen = Vec::new();
+    let mut page = PageRequest::first(20);
+    loop {
+        let answer = store.records(RecordSort::Entity, page.clone()).await.unwrap().value;
+        assert!(!answer.rows.is_empty(), "an empty page is no way on");
+        let records: Vec<_> = answer.rows.into_iter().map(|(record, _)| record).collect();
+        seen.extend(entities(&records));
+        if !answer.more {
+            break;
+        }
+        page.after = answer.end;
+    }
+    assert_eq!(seen, (1..=20).map(id).collect::<Vec<_>>());
+    assert_eq!(get(&store, id(20)).await.components, values_of(&cargo, &values));
+}
+
 pub async fn what_moves_and_changes_is_listed_once_all_the_same(store: Shared) {
     create(&store, [world_root(id(1))]).await;
     create(&store, (2..=61).map(|number| thing(id(number), id(1)))).await;

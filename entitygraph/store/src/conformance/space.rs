@@ -220,6 +220,19 @@ pub async fn a_question_that_finds_too_much_is_refused(store: Shared) {
     );
 }
 
+pub async fn any_number_of_things_at_one_point_is_found(store: Shared) {
+    create(&store, [world_root(id(1))]).await;
+    // All in one cell of any index, as things and as zones.
+    let numbers = 2..5_002;
+    create(&store, numbers.clone().map(|number| zone(id(number), id(1), 10.0, at(7.0, 7.0, 7.0)))).await;
+    let last = id(numbers.end - 1);
+    apply(&store, [Operation::Change(last, resized(5.0))]).await;
+    create(&store, [thing(id(9_000), last).at(at(0.0, 0.0, 0.0))]).await;
+    let expected: Vec<_> = numbers.chain([9_000]).map(id).collect();
+    assert_eq!(found(&store, around(1, [7.0; 3], 0.5)).await, expected);
+    assert_eq!(zones(&store, 1, [7.0; 3]).await, [1, last.get()]);
+}
+
 pub async fn zones_at_a_point_go_inwards_through_the_smallest(store: Shared) {
     create(
         &store,

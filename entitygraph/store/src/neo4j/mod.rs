@@ -13,6 +13,7 @@ mod concern;
 mod facets;
 mod fault;
 mod figures;
+mod link_row;
 mod log;
 mod message;
 pub mod migrate;
@@ -50,7 +51,7 @@ use self::{
     address::Address,
     client::Client,
     options::Neo4jOptions,
-    read::{counts, find, links, lists, places, records, subtree},
+    read::{counts, find, links, lists, places, records, route, subtree},
     shared::Shared,
 };
 use crate::{
@@ -81,6 +82,7 @@ impl Neo4jStore {
         open::warn_of_endless_transactions(&client).await;
         let (catalog, newest, first) = shared::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
+        shared.catch_up().await?;
         tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));
         tokio::spawn(retention::keep(Arc::downgrade(&shared)));
         Ok(Self { writer: write::Handle::start(shared.clone()), shared })
@@ -254,6 +256,6 @@ impl Store for Neo4jStore {
     }
 
     async fn route(&self, from: EntityId, to: EntityId, kind: &LinkKind) -> Result<At<Option<Route>>> {
-        self.shared.at_one_moment(links::Routing { from, to, kind }).await
+        self.shared.at_one_moment(route::Routing { from, to, kind }).await
     }
 }

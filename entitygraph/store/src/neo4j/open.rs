@@ -56,21 +56,26 @@ fn unlimited(value: &str) -> bool {
 
 /// The format of the store in the database; none for an empty one. Refuses a database that holds something else.
 pub async fn format(client: &Client) -> Result<Option<u32>> {
-    let rows = client.ask(cypher::WHOSE, cypher::WHOSE.query()).await?;
-    let Some(row) = rows.into_iter().next() else { return Ok(None) };
-    let unread = |error: neo4rs::DeError| client.place.corrupt(format!("its format: {error}"));
-    if let Some(format) = row.get::<Option<i64>>("format").map_err(unread)? {
-        return Ok(Some(u32::try_from(format).unwrap_or(u32::MAX)));
-    }
-    let found: Vec<Vec<String>> = row.get("found").map_err(unread)?;
-    match found.first() {
-        None => Ok(None),
-        Some(labels) => Err(Error::Foreign {
-            location: client.place.location.clone(),
-            found: format!(
-                "there are nodes of others in the database, such as one with the labels {labels:?}"
-            ),
-        }),
+    let mut again = true;
+    loop {
+        let rows = client.ask(cypher::WHOSE, cypher::WHOSE.query()).await?;
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let unread = |error: neo4rs::DeError| client.place.corrupt(format!("its format: {error}"));
+        if let Some(format) = row.get::<Option<i64>>("format").map_err(unread)? {
+            return Ok(Some(u32::try_from(format).unwrap_or(u32::MAX)));
+        }
+        let found: Vec<Vec<String>> = row.get("found").map_err(unread)?;
+        let Some(labels) = found.first() else { return Ok(None) };
+        // Begun by another instance after the statement had looked for its node Shard: that is there now.
+        let begun = labels.iter().any(|label| label == "Shard" || label == "Gate");
+        if !std::mem::take(&mut again) || !begun {
+            return Err(Error::Foreign {
+                location: client.place.location.clone(),
+                found: format!(
+                    "there are nodes of others in the database, such as one with the labels {labels:?}"
+                ),
+            });
+        }
     }
 }
 
@@ -78,7 +83,10 @@ pub async fn format(client: &Client) -> Result<Option<u32>> {
 async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
     const INDEX: Statement = Statement { name: "INDEX", doing: "making an index", text: "" };
     for statement in SCHEMA {
-        client.set(INDEX, Query::new((*statement).to_owned())).await?;
+        match client.set(INDEX, Query::new((*statement).to_owned())).await {
+            Err(error) if !is_there(&error) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
     }
     client.set(cypher::READY, cypher::READY.query()).await?;
     let begin = cypher::BEGIN
@@ -87,6 +95,14 @@ async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
         .param("begin", options.begin.number().cast_signed())
         .param("lease", EntityId::FIRST_LEASED.get().cast_signed());
     client.set(cypher::BEGIN, begin).await.map(drop)
+}
+
+/// Whether a constraint or an index was not made because it is there: `IF NOT EXISTS` does not see one that another instance is about
+/// to make.
+fn is_there(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    matches!(source, Some(neo4rs::Error::Neo4j(said))
+        if said.code() == "Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists")
 }
 
 #[cfg(test)]

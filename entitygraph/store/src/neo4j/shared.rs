@@ -12,17 +12,14 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::{
+    census::Census,
     client::Client,
     facets::{FacetSet, FacetSets, SetNumber},
     log::{Logged, Stretch},
     options::Neo4jOptions,
     statements as cypher,
 };
-use crate::{
-    contract::Feed,
-    error::{Error, Result},
-    keyed::recent::Recent,
-};
+use crate::{contract::Feed, error::Result, keyed::recent::Recent};
 
 /// See the module.
 pub struct Shared {
@@ -112,6 +109,12 @@ impl Shared {
         self.client.place.decode(what, bytes)
     }
 
+    /// Decodes a census; one of nothing is not stored.
+    pub fn census(&self, bytes: Option<&[u8]>) -> Result<Census> {
+        let Some(bytes) = bytes else { return Ok(Census::default()) };
+        Census::decode(bytes).ok_or_else(|| self.client.place.corrupt("a census does not decode"))
+    }
+
     /// The one row that a statement answers with.
     pub fn single(&self, rows: Vec<Row>) -> Result<Row> {
         let missing = || self.client.place.corrupt("the nodes Shard and Gate of the store are missing");
@@ -181,14 +184,22 @@ impl Shared {
             let stretch = self.stretch(after, usize::MAX).await?;
             if after.next() < stretch.first {
                 // What is missing was trimmed: the catalog is read anew, and so must be everything else.
-                return self.begin_again().await;
+                read.clear();
+                self.begin_again().await?;
+                continue;
             }
-            if stretch.commits.is_empty() {
+            let (none, whole) = (stretch.commits.is_empty(), stretch.whole);
+            if whole > 0 {
+                let whole = read.len() + whole;
+                read.extend(stretch.commits);
+                self.publish(read.drain(..whole), Some(stretch.first));
+            } else {
+                read.extend(stretch.commits);
+            }
+            // What came since is for the next time: others may write without a pause.
+            if none || read.is_empty() && self.known() >= stretch.newest {
                 return Ok(());
             }
-            let whole = if stretch.whole > 0 { read.len() + stretch.whole } else { 0 };
-            read.extend(stretch.commits);
-            self.publish(read.drain(..whole), Some(stretch.first));
         }
     }
 
@@ -293,34 +304,26 @@ fn before(first: Cursor) -> Cursor {
     Cursor::from_number(first.number().saturating_sub(1))
 }
 
-/// The catalog, the newest cursor that it may be read before, and the first commit kept.
+/// The catalog, a cursor before which all of it was published, and the first commit kept. What was published after that cursor may be
+/// in the catalog or not, or of it a part: who goes on from the cursor publishes it again, which changes nothing.
 pub async fn read_catalog(client: &Client) -> Result<(Catalog, Cursor, Cursor)> {
     let corrupt = |error: neo4rs::DeError| client.place.corrupt(format!("the catalog: {error}"));
-    loop {
-        let newest = async || {
-            let rows = client.ask(cypher::NEWEST, cypher::NEWEST.query()).await?;
-            let row = rows.into_iter().next().ok_or_else(|| client.place.corrupt("it has no node Shard"))?;
-            Ok::<_, Error>((
-                row.get::<i64>("cursor").map_err(corrupt)?,
-                row.get::<i64>("begun").map_err(corrupt)?,
-            ))
-        };
-        let before = newest().await?;
-        let rows = client.ask(cypher::CATALOG, cypher::CATALOG.query()).await?;
-        let row = rows.into_iter().next().ok_or_else(|| client.place.corrupt("it has no node Shard"))?;
-        // Published meanwhile: what was read may be of no one moment.
-        if newest().await? != before {
-            continue;
-        }
-        let mut catalog = Catalog::default();
-        for record in row.get::<Vec<&[u8]>>("components").map_err(corrupt)? {
-            catalog.registry.insert(Arc::new(client.place.decode("a component type", record)?));
-        }
-        for record in row.get::<Vec<&[u8]>>("containers").map_err(corrupt)? {
-            catalog.insert(Arc::new(client.place.decode("a container", record)?));
-        }
-        let first = row.get::<i64>("first").map_err(corrupt)?;
-        let cursor = |number: i64| Cursor::from_number(number.cast_unsigned());
-        return Ok((catalog, cursor(before.0), cursor(first)));
+    let single = |rows: Vec<Row>| {
+        rows.into_iter().next().ok_or_else(|| client.place.corrupt("the nodes Shard and Gate are missing"))
+    };
+    let row = single(client.ask(cypher::NEWEST, cypher::NEWEST.query()).await?)?;
+    let complete = row.get::<i64>("complete").map_err(corrupt)?;
+    let first = row.get::<i64>("first").map_err(corrupt)?;
+    // What was trimmed was complete, whether the gate says so yet or not.
+    let newest = complete.max(first.saturating_sub(1));
+    let row = single(client.ask(cypher::CATALOG, cypher::CATALOG.query()).await?)?;
+    let mut catalog = Catalog::default();
+    for record in row.get::<Vec<&[u8]>>("components").map_err(corrupt)? {
+        catalog.registry.insert(Arc::new(client.place.decode("a component type", record)?));
     }
+    for record in row.get::<Vec<&[u8]>>("containers").map_err(corrupt)? {
+        catalog.insert(Arc::new(client.place.decode("a container", record)?));
+    }
+    let cursor = |number: i64| Cursor::from_number(number.cast_unsigned());
+    Ok((catalog, cursor(newest), cursor(first)))
 }

@@ -103,11 +103,14 @@ impl List {
         EntityId::new(u64::from_be_bytes(self.0.get(1..HEAD)?.try_into().ok()?))
     }
 
-    /// Where the texts of its cells begin, and where they have ended.
-    pub fn cells(&self) -> (String, String) {
-        let from = digits(self.0.get(HEAD..).unwrap_or_default());
-        let to = format!("{from}~");
-        (from, to)
+    /// Before its first row.
+    pub fn start(&self) -> Start {
+        Start { cell: digits(self.0.get(HEAD..).unwrap_or_default()), id: 0 }
+    }
+
+    /// Where the texts of its cells have ended.
+    pub fn end_of_cells(&self) -> String {
+        format!("{}~", self.start().cell)
     }
 
     fn key(&self, cell: &str, id: u64) -> Option<Vec<u8>> {
@@ -115,9 +118,25 @@ impl List {
         Some([&self.0[..HEAD], &cell, &id.to_be_bytes()].concat())
     }
 
+    /// The place that a key, or the beginning of one, or what follows one, is at.
+    fn place_of(&self, key: &[u8]) -> Start {
+        let cell = key.get(HEAD..key.len().min(key_bytes(self) - ID)).unwrap_or_default();
+        let id = key.get(key_bytes(self) - ID..key_bytes(self)).and_then(|id| id.try_into().ok());
+        Start { cell: digits(cell), id: id.map_or(0, u64::from_be_bytes) }
+    }
+
     fn end(&self) -> Vec<u8> {
         [&self.0[..], &[u8::MAX]].concat()
     }
+}
+
+/// A place in a list: the rows of a cell from an id on, and those of the cells behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The cell.
+    pub cell: String,
+    /// The first id; 0 is before all.
+    pub id: u64,
 }
 
 /// What has to be fetched for an answer to go on.
@@ -125,8 +144,8 @@ impl List {
 pub struct Missing {
     /// Rows of this list.
     pub list: List,
-    /// From this cell on.
-    pub from: String,
+    /// From here on.
+    pub from: Start,
 }
 
 /// Rows that were fetched.
@@ -156,15 +175,15 @@ impl Fetched {
         self.outers.insert(zone, outer);
     }
 
-    /// Adds rows of a list in order, which begin at a cell: id and value of each. With `more` there are others behind the last one.
+    /// Adds rows of a list in order, from a place on: cell, id and value of each. With `more` there are others behind the last one.
     pub fn put_rows(
         &mut self,
         list: &List,
-        from: &str,
+        from: &Start,
         rows: impl IntoIterator<Item = (String, u64, Vec<u8>)>,
         more: bool,
     ) -> Option<()> {
-        let begin = if from == list.cells().0 { list.0.clone() } else { list.key(from, 0)? };
+        let begin = if *from == list.start() { list.0.clone() } else { list.key(&from.cell, from.id)? };
         let mut end = list.end();
         let mut last = None;
         for (cell, id, value) in rows {
@@ -203,9 +222,8 @@ impl Rows for Fetched {
         let mut at = from.to_vec();
         while at.as_slice() < to && at < list.end() {
             let Some(whole_to) = self.whole_to(&list, &at) else {
-                // A scan may begin within a cell: the cell is fetched from its first row on.
-                let cell = at.get(HEAD..at.len().min(key_bytes(&list) - ID)).unwrap_or_default();
-                return Err(self.miss(Missing { list, from: digits(cell) }));
+                let from = list.place_of(&at);
+                return Err(self.miss(Missing { list, from }));
             };
             let end = whole_to.as_slice().min(to);
             for (key, value) in
@@ -272,14 +290,30 @@ mod tests {
         for list in [List::placed(id(9), 1), List::hosts(id(9))] {
             let mut fetched = Fetched::new(String::new());
             let Err(Missing { from, .. }) = scan(&fetched, &list.0, &list) else { panic!("not missing") };
-            assert_eq!(from, list.cells().0);
+            assert_eq!(from, list.start());
             fetched.put_rows(&list, &from, [row(&list, 1, 5), row(&list, 2, 6)], true).unwrap();
             let Err(Missing { from, .. }) = scan(&fetched, &list.0, &list) else { panic!("not missing") };
-            assert_eq!(from, cell(&key(&list, 2, 6)));
+            assert_eq!(from, Start { cell: cell(&key(&list, 2, 6)), id: 6 });
             fetched.put_rows(&list, &from, [row(&list, 2, 6), row(&list, 2, 7)], false).unwrap();
             assert_eq!(scan(&fetched, &list.0, &list), Ok(vec![1, 2, 2]));
             assert_eq!(scan(&fetched, &key(&list, 2, 7), &list), Ok(vec![2]));
             assert_eq!(list.zone(), Some(id(9)));
         }
+    }
+
+    #[test]
+    fn a_cell_with_more_rows_than_are_fetched_at_once_comes_to_an_end() {
+        let list = List::placed(id(9), 0);
+        let all: Vec<_> = (1..=10).map(|id| row(&list, 3, id)).collect();
+        let mut fetched = Fetched::new(String::new());
+        for _ in 0..9 {
+            let Err(Missing { from, .. }) = scan(&fetched, &list.0, &list) else { break };
+            let behind =
+                all.iter().filter(|(cell, id, _)| *cell > from.cell || *cell == from.cell && *id >= from.id);
+            let rows: Vec<_> = behind.take(3).cloned().collect();
+            let more = rows.len() == 3;
+            fetched.put_rows(&list, &from, rows, more).unwrap();
+        }
+        assert_eq!(scan(&fetched, &list.0, &list), Ok(vec![3; 10]));
     }
 }

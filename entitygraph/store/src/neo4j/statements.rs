@@ -2,7 +2,7 @@
 //!
 //! A test asks the server for the plan of each: none may scan what an index can find.
 
-use super::statement::Statement;
+use super::{link_row::link_row, statement::Statement};
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident: $doing:literal, $text:expr;)*) => {
@@ -63,13 +63,14 @@ macro_rules! framed {
     };
 }
 
-/// A subtree of an extent, whole if it is small.
+/// How many entities a subtree of an extent has, up to a limit, and their records if they are fewer.
 macro_rules! subtree {
     ($pattern:literal) => {
         framed!(concat!(
             "MATCH (r:Entity {id: $id}) MATCH ",
             $pattern,
-            " WITH d LIMIT $limit RETURN collect(d.record) AS answer"
+            " WITH d LIMIT $limit WITH collect(d) AS found \
+             RETURN [size(found), CASE WHEN size(found) < $limit THEN [d IN found | d.record] ELSE [] END] AS answer"
         ))
     };
 }
@@ -92,8 +93,7 @@ statements! {
     /// What there is beside entities.
     CATALOG: "reading the catalog",
         "CALL { MATCH (c:Component) RETURN collect(c.record) AS components } \
-         CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } \
-         MATCH (l:Log {number: 0}) RETURN components, containers, l.first AS first";
+         CALL { MATCH (c:Container) RETURN collect(c.record) AS containers } RETURN components, containers";
     /// Sets of facets from a number on.
     FACET_SETS: "reading the sets of facets",
         "MATCH (f:FacetSet) WHERE f.number >= $from WITH f ORDER BY f.number RETURN collect(f.facets) AS answer";
@@ -108,7 +108,7 @@ statements! {
          UNWIND [c IN pages WHERE c.end - head(pages).end <= $bytes] AS c \
          RETURN collect([c.first, c.cursor, c.until, c.records]) AS answer } RETURN cursor, first, answer";
     /// Takes the shard's lock; every write begins with it, so writes have one order. Reads what the batch names on the way.
-    LOCK: "taking the shard's lock and reading what is to be changed",
+    LOCK: "taking the shard's lock and reading what is to be changed", concat!(
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
          WITH g.begun AS begun, s.cursor AS cursor, s.lease AS lease, s.facetSets AS facetSets, s.census AS census, \
          s.idle AS idle, s.logEnd AS logEnd, s.mark AS mark \
@@ -120,22 +120,22 @@ statements! {
          CALL { UNWIND $ports AS p MATCH (e:Entity {parent: p.parent, port: p.port}) \
          RETURN collect([e.record, e.census, e.reach]) AS occupants } \
          CALL { UNWIND $pairs AS p MATCH (:Entity {id: p.a})-[l:LINKED {kind: p.kind}]->(:Entity {id: p.b}) \
-         RETURN collect([l.kind, p.a, p.b, l.cost, l.from, l.to]) AS pairs } \
+         RETURN collect(", link_row!(), ") AS pairs } \
          CALL { UNWIND $around AS id MATCH (e:Entity {id: id})-[l:LINKED]-() WITH DISTINCT l \
-         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
+         RETURN collect(", link_row!(), ") AS links } \
          CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
          RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
-         RETURN begun, cursor, lease, facetSets, census, idle, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations";
+         RETURN begun, cursor, lease, facetSets, census, idle, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations");
     /// Buried ids of a range, if they are few.
     BURIED: "looking for buried ids",
         "MATCH (b:Buried) WHERE b.rank >= $low AND b.rank <= $high WITH b LIMIT $limit RETURN collect(b.id) AS buried";
     /// What is below something that moves or dies, with its links.
-    BELOW: "reading what is below what moves or dies",
+    BELOW: "reading what is below what moves or dies", concat!(
         "CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d) WITH DISTINCT d LIMIT $limit \
          RETURN collect([d.record, d.census, d.reach]) AS entities } \
          CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})<-[:IN*1..]-(d)-[l:LINKED]-() WITH DISTINCT l LIMIT $limit \
-         RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS links } \
-         RETURN entities, links";
+         RETURN collect(", link_row!(), ") AS links } \
+         RETURN entities, links");
     /// Takes the lock alone.
     HOLD: "taking the shard's lock",
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
@@ -304,33 +304,47 @@ statements! {
             UNION ALL MATCH (e:Entity) WHERE e.folded > $folded AND e.folded STARTS WITH $prefix AND e.rank IS NOT NULL \
             RETURN e.folded AS place, e.rank AS rank ORDER BY e.folded, e.rank LIMIT $limit } \
             WITH place, rank LIMIT $limit RETURN collect([place, rank]) AS answer");
-    /// Entities by id, from one on.
+    /// Entities by id, from one on, up to so many rows and about so many bytes; and whether there are more.
     RECORDS: "listing entities",
         framed!("MATCH (e:Entity) WHERE e.rank > $rank WITH e ORDER BY e.rank LIMIT $limit \
-            RETURN collect([e.rank, e.record]) AS answer");
+            WITH collect(e) AS found, collect(size(e.record)) AS sizes \
+            WITH found, reduce(page = [0, 0], size IN sizes | \
+            CASE WHEN page[1] < $bytes THEN [page[0] + 1, page[1] + size] ELSE page END)[0] AS rows \
+            RETURN [size(found) > rows, [e IN found[..rows] | [e.rank, e.record]]] AS answer");
     /// Buried ids, from one on.
     TOMBS: "listing buried ids",
         framed!("MATCH (b:Buried) WHERE b.rank > $rank WITH b ORDER BY b.rank LIMIT $limit \
             RETURN collect(b.rank) AS answer");
     /// Links by lower end, kind and higher end, from one on.
     ALL_LINKS: "listing links",
-        framed!("CALL { MATCH (a)-[l:LINKED]->(b) WHERE l.low = $low AND (l.kind > $kind OR l.kind = $kind AND b.rank > $high) \
-            RETURN l, a, b UNION ALL MATCH (a)-[l:LINKED]->(b) WHERE l.low > $low RETURN l, a, b ORDER BY l.low LIMIT $limit } \
-            WITH l, a, b ORDER BY l.low, l.kind, b.rank LIMIT $limit \
-            RETURN collect([l.kind, a.id, b.id, l.cost, l.from, l.to]) AS answer");
-    /// Links with an end at an entity.
+        framed!("CALL { MATCH ()-[l:LINKED]->(b) WHERE l.low = $low AND (l.kind > $kind OR l.kind = $kind AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.low, l.kind, high LIMIT $limit \
+            UNION ALL MATCH ()-[l:LINKED]->(b) WHERE l.low > $low \
+            RETURN l, b.rank AS high ORDER BY l.low, l.kind, high LIMIT $limit } \
+            WITH l, high ORDER BY l.low, l.kind, high LIMIT $limit \
+            RETURN collect(", link_row!(), ") AS answer");
+    /// An entity, and links with an end at it behind one.
     LINKS: "reading links",
         framed!("OPTIONAL MATCH (e:Entity {id: $id}) \
-            CALL (e) { MATCH (e)-[l:LINKED]-(o) RETURN l, o.rank AS other } \
-            WITH e, l, other WHERE l.kind > $kind OR (l.kind = $kind AND other > $rank) \
-            WITH e, l ORDER BY l.kind, other LIMIT $limit \
-            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
-    /// Links with an end in one of some zones.
+            CALL (e) { MATCH (e)-[l:LINKED]-(o) WHERE l.kind > $kind OR l.kind = $kind AND o.rank > $rank \
+            WITH l, o.rank AS other ORDER BY l.kind, other LIMIT $limit RETURN collect(", link_row!(), ") AS rows } \
+            RETURN [e IS NOT NULL, rows] AS answer");
+    /// A zone, and links with an end in it behind one.
     ZONE_LINKS: "reading the links of a zone",
-        framed!("CALL { UNWIND $zones AS zone MATCH ()-[l:LINKED {from: zone}]->() RETURN l \
-            UNION UNWIND $zones AS zone MATCH ()-[l:LINKED {to: zone}]->() RETURN l } \
-            WITH DISTINCT l WHERE $only IS NULL OR l.kind = $only \
-            RETURN collect([l.kind, startNode(l).id, endNode(l).id, l.cost, l.from, l.to]) AS answer");
+        framed!("OPTIONAL MATCH (z:Entity {id: $zone}) CALL { \
+            CALL { MATCH ()-[l:LINKED {from: $zone}]->(b) \
+            WHERE l.kind > $kind OR l.kind = $kind AND (l.low > $low OR l.low = $low AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.kind, l.low, high LIMIT $limit \
+            UNION MATCH ()-[l:LINKED {to: $zone}]->(b) \
+            WHERE l.kind > $kind OR l.kind = $kind AND (l.low > $low OR l.low = $low AND b.rank > $high) \
+            RETURN l, b.rank AS high ORDER BY l.kind, l.low, high LIMIT $limit } \
+            WITH l, high ORDER BY l.kind, l.low, high LIMIT $limit RETURN collect(", link_row!(), ") AS rows } \
+            RETURN [z IS NOT NULL, coalesce(z:Zone, false), rows] AS answer");
+    /// Links of a kind with an end in one of some zones, in no order.
+    PASSAGES: "reading the links around a route",
+        framed!("CALL { UNWIND $zones AS zone MATCH ()-[l:LINKED {from: zone}]->() WHERE l.kind = $kind RETURN l \
+            UNION UNWIND $zones AS zone MATCH ()-[l:LINKED {to: zone}]->() WHERE l.kind = $kind RETURN l } \
+            WITH l LIMIT $limit RETURN collect(", link_row!(), ") AS answer");
     /// The zones around a zone, with the first rows of what stands in each.
     AROUND: "reading what is around a point",
         framed!("MATCH (z:Entity {id: $zone})-[:IN*0..]->(a) \
@@ -340,13 +354,18 @@ statements! {
             WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
             RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS hosts } \
             RETURN collect([a.record, placed, hosts]) AS answer");
-    /// Rows of what stands in a zone from a cell on.
+    /// Rows of what stands in a zone from a row on.
     PLACED: "reading what stands in a zone",
-        framed!("MATCH (e:Entity) WHERE e.zone = $zone AND e.cell >= $from AND e.cell < $to AND e.rank IS NOT NULL \
-            WITH e ORDER BY e.zone, e.cell, e.rank LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
-    /// Rows of the zones in a zone from a cell on.
+        framed!("CALL { MATCH (e:Entity) WHERE e.zone = $zone AND e.cell = $cell AND e.rank >= $rank \
+            RETURN e ORDER BY e.zone, e.cell, e.rank LIMIT $limit \
+            UNION ALL MATCH (e:Entity) WHERE e.zone = $zone AND e.cell > $cell AND e.cell < $to AND e.rank IS NOT NULL \
+            RETURN e ORDER BY e.zone, e.cell, e.rank LIMIT $limit } \
+            WITH e LIMIT $limit RETURN collect([e.cell, e.rank, e.x, e.y, e.z, e.radius]) AS answer");
+    /// Rows of the zones in a zone from a row on.
     HOSTS: "reading the zones in a zone",
-        framed!("MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell >= $from AND h.rank IS NOT NULL \
-            WITH h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
-            RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
+        framed!("CALL { MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell = $cell AND h.rank >= $rank \
+            RETURN h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit \
+            UNION ALL MATCH (h:Zone) WHERE h.hostZone = $zone AND h.hostCell > $cell AND h.rank IS NOT NULL \
+            RETURN h ORDER BY h.hostZone, h.hostCell, h.rank LIMIT $limit } \
+            WITH h LIMIT $limit RETURN collect([h.hostCell, h.rank, h.seat, h.reach, h.bounds]) AS answer");
 }

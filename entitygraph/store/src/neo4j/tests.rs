@@ -5,11 +5,13 @@ use std::sync::Arc;
 use entitygraph_test_neo4j::{Options, Server};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{
-    Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement,
-    statements::ALL,
-};
+use super::{Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement};
 use crate::{Error, Store, conformance::build::Shared};
+
+mod begin;
+mod plans;
+mod reads;
+mod retention;
 
 /// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
 type Lease = MutexGuard<'static, Option<Server>>;
@@ -44,20 +46,6 @@ crate::conformance!(suite, async || {
     let store: Shared = Arc::new(open(&lease).await.unwrap());
     (store, lease)
 });
-
-#[tokio::test]
-async fn no_statement_scans_what_an_index_finds() {
-    let lease = server().await;
-    open(&lease).await.unwrap();
-    // What is there is few and all of it is read, or one of it is enough.
-    let may_scan = ["WHOSE", "CATALOG"];
-    for (name, statement) in ALL {
-        let plan = lease.as_ref().unwrap().operators(statement.text).await.unwrap();
-        let scans: Vec<_> = plan.iter().filter(|(operator, _)| operator.ends_with("Scan")).collect();
-        let wrong = scans.iter().any(|(operator, _)| !operator.contains("Index"));
-        assert_eq!(wrong, may_scan.contains(name), "{name}: {scans:?}");
-    }
-}
 
 #[tokio::test]
 async fn a_database_of_others_is_refused_and_stays_as_it_is() {

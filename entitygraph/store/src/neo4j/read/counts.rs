@@ -38,9 +38,7 @@ pub async fn census(
     if let Some(entity) = below.filter(|_| !known) {
         return Ok(Err(Refusal::UnknownEntity { entity }));
     }
-    let Some(bytes) = bytes else { return Ok(Ok(Census::default())) };
-    let census =
-        Census::decode(bytes).ok_or_else(|| shared.client.place.corrupt("a census does not decode"))?;
+    let census = shared.census(bytes)?;
     shared.know_sets(census.sets().map(|(set, _)| set)).await?;
     Ok(Ok(census))
 }

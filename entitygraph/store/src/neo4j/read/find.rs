@@ -203,9 +203,7 @@ impl Search<'_, '_> {
         let (direct, inner): Found<'_> = shared.column(&row, "answer")?;
         let mut below = Vec::with_capacity(inner.len());
         for (place, rank, census) in inner {
-            let census = Census::decode(census)
-                .ok_or_else(|| shared.client.place.corrupt("a census does not decode"))?;
-            below.push((place, rank, census));
+            below.push((place, rank, shared.census(Some(census))?));
         }
         let numbers = below.iter().flat_map(|(_, _, census)| census.sets().map(|(set, _)| set));
         shared.know_sets(numbers.max()).await?;

@@ -53,7 +53,7 @@ pub async fn by_id(reading: &mut Reading<'_>, ids: &[EntityId]) -> Result<HashMa
 }
 
 /// The entities whose records are an answer.
-pub fn records(shared: &Shared, row: &Row) -> Result<Vec<Arc<Entity>>> {
+fn records(shared: &Shared, row: &Row) -> Result<Vec<Arc<Entity>>> {
     let records: Vec<&[u8]> = shared.column(row, "answer")?;
     records.into_iter().map(|record| Ok(Arc::new(shared.decode("an entity", record)?))).collect()
 }

@@ -15,9 +15,9 @@ use crate::{
     neo4j::{
         concern::{Aspects, Concern},
         moment::{Judged, Question, Reading},
-        number::{of_rank, shown},
+        number::{of_rank, rank, shown},
         shared::Shared,
-        space::{Fetched, List, Missing},
+        space::{Fetched, List, Missing, Start},
         statements as cypher,
     },
 };
@@ -59,7 +59,7 @@ impl<T: Send, F: Fn(&dyn Rows) -> Result<T> + Sync> Question for Around<F> {
         loop {
             let answer = (self.answer)(&fetched);
             if let Some(Missing { list, from }) = fetched.take_missing() {
-                more(reading, &mut fetched, &list, &from).await?;
+                more(reading, &mut fetched, list, from).await?;
                 continue;
             }
             return match answer {
@@ -77,12 +77,12 @@ type HostRow<'a> = (&'a str, i64, Vec<f64>, Option<Vec<f64>>, Vec<f64>);
 /// The zones from one outwards, with the first rows of each.
 async fn around(reading: &mut Reading<'_>, zone: EntityId, layer: u32) -> Result<Fetched> {
     let shared = reading.shared();
-    let (from, to) = List::placed(zone, layer).cells();
+    let list = List::placed(zone, layer);
     let query = cypher::AROUND
         .query()
         .param("zone", shown(zone))
-        .param("layer", from.as_str())
-        .param("above", to.as_str())
+        .param("layer", list.start().cell)
+        .param("above", list.end_of_cells())
         .param("limit", FIRST);
     let row = reading.ask(cypher::AROUND, query).await?;
     let rows: Vec<(&[u8], Vec<PlacedRow<'_>>, Vec<HostRow<'_>>)> = shared.column(&row, "answer")?;
@@ -91,9 +91,10 @@ async fn around(reading: &mut Reading<'_>, zone: EntityId, layer: u32) -> Result
     for (record, placed, hosts) in rows {
         let entity: Entity = shared.decode("an entity", record)?;
         if entity.zone.is_some() {
-            put_placed(shared, &mut fetched, &List::placed(entity.id, layer), &from, placed, FIRST)?;
+            let list = List::placed(entity.id, layer);
+            put_placed(shared, &mut fetched, &list, &list.start(), placed, FIRST)?;
             let list = List::hosts(entity.id);
-            put_hosts(shared, &mut fetched, &list, &list.cells().0, hosts, FIRST)?;
+            put_hosts(shared, &mut fetched, &list, &list.start(), hosts, FIRST)?;
         }
         world.set(entity.id, Some(entity.into()));
     }
@@ -109,20 +110,25 @@ async fn around(reading: &mut Reading<'_>, zone: EntityId, layer: u32) -> Result
     Ok(fetched)
 }
 
-/// Rows of a list from a cell on.
-async fn more(reading: &mut Reading<'_>, fetched: &mut Fetched, list: &List, from: &str) -> Result<()> {
+/// Rows of a list from a place on.
+async fn more(reading: &mut Reading<'_>, fetched: &mut Fetched, list: List, from: Start) -> Result<()> {
     let shared = reading.shared();
     let Some(zone) = list.zone() else {
         return Err(shared.client.place.corrupt("a list of the space index has no zone"));
     };
-    let (statement, (_, to)) = (if list.is_hosts() { cypher::HOSTS } else { cypher::PLACED }, list.cells());
-    let query =
-        statement.query().param("zone", shown(zone)).param("from", from).param("to", to).param("limit", NEXT);
+    let statement = if list.is_hosts() { cypher::HOSTS } else { cypher::PLACED };
+    let query = statement
+        .query()
+        .param("zone", shown(zone))
+        .param("cell", from.cell.as_str())
+        .param("rank", EntityId::new(from.id).map_or(i64::MIN, rank))
+        .param("to", list.end_of_cells())
+        .param("limit", NEXT);
     let row = reading.ask(statement, query).await?;
     if list.is_hosts() {
-        put_hosts(shared, fetched, list, from, shared.column(&row, "answer")?, NEXT)
+        put_hosts(shared, fetched, &list, &from, shared.column(&row, "answer")?, NEXT)
     } else {
-        put_placed(shared, fetched, list, from, shared.column(&row, "answer")?, NEXT)
+        put_placed(shared, fetched, &list, &from, shared.column(&row, "answer")?, NEXT)
     }
 }
 
@@ -130,7 +136,7 @@ fn put_placed(
     shared: &Shared,
     fetched: &mut Fetched,
     list: &List,
-    from: &str,
+    from: &Start,
     rows: Vec<PlacedRow<'_>>,
     limit: i64,
 ) -> Result<()> {
@@ -145,7 +151,7 @@ fn put_hosts(
     shared: &Shared,
     fetched: &mut Fetched,
     list: &List,
-    from: &str,
+    from: &Start,
     rows: Vec<HostRow<'_>>,
     limit: i64,
 ) -> Result<()> {
@@ -161,7 +167,7 @@ fn put(
     shared: &Shared,
     fetched: &mut Fetched,
     list: &List,
-    from: &str,
+    from: &Start,
     rows: impl Iterator<Item = (String, i64, Vec<u8>)>,
     more: bool,
 ) -> Result<()> {

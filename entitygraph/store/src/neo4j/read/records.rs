@@ -8,12 +8,13 @@ use entitygraph_schema::{
     query::{Page, PageRequest, Record, RecordSort},
 };
 
-use super::{limit, links::joined, page};
+use super::{limit, page_of};
 use crate::{
     error::Result,
     memory::pages::{self, Key, Part},
     neo4j::{
         concern::{Aspects, Concern},
+        link_row::LinkRow,
         moment::{Judged, Question, Reading},
         number::{of_rank, rank},
         statements as cypher,
@@ -28,8 +29,10 @@ pub struct Records {
     request: PageRequest,
 }
 
-/// Most rows of a page of entities: as large as they may be, it stays within what a server sends at once.
-const ENTITIES_MAX: usize = 2_000;
+/// A page of entities ends when it has so many bytes of records, or so many rows: the server looks at the size of each row that a page
+/// could have before it sends the first.
+const PAGE_BYTES: i64 = 8 << 20;
+const ENTITIES_MAX: usize = 1_000;
 
 impl Records {
     /// Refuses pages and cursors that cannot be.
@@ -42,10 +45,11 @@ impl Records {
         Ok(Self { sort, name, after, request })
     }
 
+    /// Rows, and whether there are more behind them.
     async fn rows(
         &self,
         reading: &mut Reading<'_>,
-    ) -> Result<std::result::Result<Vec<(Key, Record)>, Refusal>> {
+    ) -> Result<std::result::Result<(Vec<(Key, Record)>, bool), Refusal>> {
         let shared = reading.shared();
         let limit = limit(&self.request);
         let behind = match self.after.as_deref() {
@@ -55,21 +59,25 @@ impl Records {
         };
         Ok(Ok(match self.sort {
             RecordSort::Entity => {
-                let query = cypher::RECORDS.query().param("rank", behind).param("limit", limit);
+                let query = cypher::RECORDS
+                    .query()
+                    .param("rank", behind)
+                    .param("limit", limit)
+                    .param("bytes", PAGE_BYTES);
                 let row = reading.ask(cypher::RECORDS, query).await?;
-                let rows: Vec<(i64, &[u8])> = shared.column(&row, "answer")?;
+                let (more, rows): (bool, Vec<(i64, &[u8])>) = shared.column(&row, "answer")?;
                 let read = |(rank, record)| {
                     let entity = Arc::new(shared.decode("an entity", record)?);
                     Ok((vec![Part::Int(rank)], Record::Entity(entity)))
                 };
-                rows.into_iter().map(read).collect::<Result<_>>()?
+                (rows.into_iter().map(read).collect::<Result<_>>()?, more)
             }
             RecordSort::Buried => {
                 let query = cypher::TOMBS.query().param("rank", behind).param("limit", limit);
                 let row = reading.ask(cypher::TOMBS, query).await?;
                 let rows: Vec<i64> = shared.column(&row, "answer")?;
                 let read = |rank| Some((vec![Part::Int(rank)], Record::Buried(of_rank(rank)?)));
-                rows.into_iter().filter_map(read).collect()
+                (rows.into_iter().filter_map(read).collect(), false)
             }
             RecordSort::Link => {
                 let (kind, high) = match self.after.as_deref() {
@@ -83,16 +91,17 @@ impl Records {
                     .param("high", high)
                     .param("limit", limit);
                 let row = reading.ask(cypher::ALL_LINKS, query).await?;
-                let rows = joined(shared, &row)?.into_iter().map(|one| {
-                    let link = one.link;
+                let rows: Vec<LinkRow<'_>> = shared.column(&row, "answer")?;
+                let read = |row: LinkRow<'_>| {
+                    let link = row.read(shared)?.link;
                     let key = vec![
                         Part::Int(rank(link.a)),
                         Part::Text(link.kind.to_string()),
                         Part::Int(rank(link.b)),
                     ];
-                    (key, Record::Link(link))
-                });
-                rows.collect()
+                    Ok((key, Record::Link(link)))
+                };
+                (rows.into_iter().map(read).collect::<Result<_>>()?, false)
             }
         }))
     }
@@ -104,7 +113,7 @@ impl Question for Records {
 
     async fn ask(&self, reading: &mut Reading<'_>) -> Result<Judged<Self::Answer>> {
         let rows = self.rows(reading).await?;
-        let answer = rows.and_then(|rows| page(&self.name, &self.request, rows));
+        let answer = rows.and_then(|(rows, more)| page_of(&self.name, &self.request, rows, more));
         let aspects = match self.sort {
             RecordSort::Link => Aspects::LINKS,
             RecordSort::Entity | RecordSort::Buried => Aspects::STRUCTURE,

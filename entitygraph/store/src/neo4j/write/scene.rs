@@ -16,6 +16,7 @@ use crate::{
     neo4j::{
         census::Census,
         client::Transaction,
+        link_row::{Joined, LinkRow},
         message::messages,
         number::{id, rank, shown},
         shared::Shared,
@@ -98,7 +99,6 @@ pub struct Scene {
 pub struct TooMany;
 
 type NodeRow<'a> = (&'a [u8], Option<&'a [u8]>, Option<Vec<f64>>);
-type LinkRow<'a> = (&'a str, i64, i64, f64, i64, i64);
 
 impl Scene {
     /// Takes the shard's lock and reads what is needed and not cached. `cached` holds nodes that are true for the writer's shard; when
@@ -240,7 +240,7 @@ impl Scene {
             cursor: number("cursor")?,
             lease: number("lease")?,
             facet_sets: u32::try_from(number("facetSets")?).unwrap_or(u32::MAX),
-            census: read_census(shared, census)?,
+            census: shared.census(census)?,
             idle: number("idle")?,
             log_end: number("logEnd")?,
             mark: shared.column::<Option<String>>(row, "mark")?.unwrap_or_default(),
@@ -329,22 +329,15 @@ impl Scene {
                         .corrupt(format!("the reach of {}: {other:?}", entity.id)));
                 }
             };
-            self.nodes.insert(entity.id, Node { census: read_census(shared, census)?, entity, reach });
+            self.nodes.insert(entity.id, Node { census: shared.census(census)?, entity, reach });
         }
         Ok(())
     }
 
     fn read_links(&mut self, shared: &Shared, rows: Vec<LinkRow<'_>>) -> Result<()> {
-        for (kind, a, b, cost, from, to) in rows {
-            let read = || {
-                Some((
-                    (kind.parse().ok()?, id(a)?, id(b)?),
-                    StoredLink { cost, from: id(from)?, to: id(to)? },
-                ))
-            };
-            let (key, link) = read()
-                .ok_or_else(|| shared.client.place.corrupt(format!("the link {kind} of {a} and {b}")))?;
-            self.links.insert(key, link);
+        for row in rows {
+            let Joined { link, from, to } = row.read(shared)?;
+            self.links.insert((link.kind, link.a, link.b), StoredLink { cost: link.cost, from, to });
         }
         Ok(())
     }
@@ -365,9 +358,4 @@ impl Scene {
         }
         self.world.links.extend(self.links.iter().map(|(key, link)| (key.clone(), link.cost)));
     }
-}
-
-fn read_census(shared: &Shared, bytes: Option<&[u8]>) -> Result<Census> {
-    let Some(bytes) = bytes else { return Ok(Census::default()) };
-    Census::decode(bytes).ok_or_else(|| shared.client.place.corrupt("a census does not decode"))
 }

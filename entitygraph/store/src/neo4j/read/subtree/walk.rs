@@ -1,150 +1,32 @@
-//! Subtrees: a small one is one statement, a large one is walked with what the page needs.
+//! A walk through a large subtree, parents first, which reads what the page needs.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use async_trait::async_trait;
 use entitygraph_schema::{
     Entity, EntityId, Refusal,
     query::{Extent, Page, PageRequest},
 };
 
-use super::{
-    lists::{by_id, records},
-    page,
-};
+use super::{aspects, goes_below, step};
 use crate::{
     error::Result,
-    memory::pages::{self, Key, Part},
+    memory::pages::{Key, Part},
     neo4j::{
-        census::Census,
-        concern::{Aspects, Concern},
-        moment::{Judged, Question, Reading},
-        number::{rank, shown},
-        statement::{Statement, list, map},
+        concern::Concern,
+        moment::{Judged, Reading},
+        number::{id, of_rank, rank, shown},
+        read::{lists::by_id, page},
+        statement::{list, map},
         statements as cypher,
     },
 };
 
-/// Entities of a subtree that is read whole by one statement.
-const WHOLE: usize = 2_048;
-
-/// Nodes whose children are read together while walking.
+/// Nodes whose children are read together, and fewest children of each.
 const TOGETHER: usize = 128;
-
-/// See [`crate::Store::subtree`].
-pub struct Subtree {
-    root: EntityId,
-    extent: Extent,
-    name: String,
-    after: Option<Key>,
-    request: PageRequest,
-}
-
-impl Subtree {
-    /// Refuses pages and cursors that cannot be.
-    pub fn new(root: EntityId, extent: Extent, request: PageRequest) -> std::result::Result<Self, Refusal> {
-        let name = format!("subtree {root:?} {extent:?}");
-        let after = pages::after(&name, &request)?;
-        Ok(Self { root, extent, name, after, request })
-    }
-}
-
-#[async_trait]
-impl Question for Subtree {
-    type Answer = Page<Arc<Entity>>;
-
-    async fn ask(&self, reading: &mut Reading<'_>) -> Result<Judged<Self::Answer>> {
-        let Self { root, extent, name, after, request } = self;
-        if let Some(statement) = whole_statement(*extent).filter(|_| after.is_none())
-            && let Some(answer) = whole(reading, statement, *root, *extent, name, request).await?
-        {
-            return Ok(answer);
-        }
-        walk(reading, *root, *extent, after.clone(), name, request).await
-    }
-}
-
-fn whole_statement(extent: Extent) -> Option<Statement> {
-    match extent {
-        Extent::Depth(0) => Some(cypher::ENTITIES),
-        Extent::Depth(_) => None,
-        Extent::All => Some(cypher::SUBTREE_ALL),
-        Extent::Aggregate => Some(cypher::SUBTREE_AGGREGATE),
-        Extent::Zone => Some(cypher::SUBTREE_ZONE),
-    }
-}
-
-/// What else an answer depends on.
-fn aspects(extent: Extent) -> Aspects {
-    match extent {
-        Extent::Aggregate => Aspects::ROOTS,
-        Extent::Zone => Aspects::ZONES,
-        Extent::Depth(_) | Extent::All => Aspects::NONE,
-    }
-}
-
-/// Whether what is below an entity of the subtree belongs to it, and whether a child does.
-fn goes_below(extent: Extent, depth: u32, entity: &Entity) -> bool {
-    match extent {
-        Extent::Depth(levels) => depth < levels,
-        Extent::All | Extent::Aggregate => true,
-        Extent::Zone => depth == 0 || entity.zone.is_none(),
-    }
-}
-
-/// The first page of a subtree that is read by one statement; none if it is too large for that.
-async fn whole(
-    reading: &mut Reading<'_>,
-    statement: Statement,
-    root: EntityId,
-    extent: Extent,
-    name: &str,
-    request: &PageRequest,
-) -> Result<Option<Judged<Page<Arc<Entity>>>>> {
-    let query = statement
-        .query()
-        .param("id", shown(root))
-        .param("ids", list([shown(root).into()]))
-        .param("limit", i64::try_from(WHOLE + 1).unwrap_or(i64::MAX));
-    let shared = reading.shared();
-    let row = reading.ask(statement, query).await?;
-    let found = records(shared, &row)?;
-    if found.len() > WHOLE {
-        return Ok(None);
-    }
-    let ids = found.iter().map(|entity| entity.id).chain([root]);
-    let concern = Concern { aspects: aspects(extent), ..Concern::entities(ids) };
-    let Some(itself) = found.iter().find(|entity| entity.id == root).cloned() else {
-        return Ok(Some((concern, Err(Refusal::UnknownEntity { entity: root }))));
-    };
-    let mut below: HashMap<EntityId, Vec<&Arc<Entity>>> = HashMap::new();
-    for entity in found.iter().filter(|entity| entity.id != root) {
-        if let Some(parent) = entity.placement.parent {
-            below.entry(parent).or_default().push(entity);
-        }
-    }
-    below.values_mut().for_each(|children| children.sort_unstable_by_key(|child| (child.ordinal, child.id)));
-    let mut rows = Vec::with_capacity(found.len());
-    let mut open = vec![(Key::new(), &itself)];
-    // One row more than the page says that there are more.
-    while let Some((key, entity)) = open.pop().filter(|_| rows.len() <= request.first) {
-        for child in below.get(&entity.id).into_iter().flatten().rev() {
-            open.push((step(&key, child), *child));
-        }
-        rows.push((key, entity.clone()));
-    }
-    Ok(Some((concern, page(name, request, rows))))
-}
-
-/// The key of a child: the way to it from the root.
-fn step(key: &Key, child: &Entity) -> Key {
-    let mut key = key.clone();
-    key.extend([Part::Int(child.ordinal), Part::Int(rank(child.id))]);
-    key
-}
+const EACH: usize = 16;
 
 /// A child: its parent, its record, and its census where something is below it.
 type ChildRow<'a> = (i64, &'a [u8], Option<&'a [u8]>);
@@ -172,7 +54,8 @@ enum Open {
     Children { key: Key, parent: EntityId, depth: u32, ordinal: i64, rank: i64 },
 }
 
-async fn walk(
+/// A page of a subtree behind a row; without one the first page.
+pub async fn walk(
     reading: &mut Reading<'_>,
     root: EntityId,
     extent: Extent,
@@ -225,15 +108,14 @@ impl Walk<'_, '_> {
             let [Part::Int(ordinal), Part::Int(rank)] = step else { return Ok(Err(Refusal::BadPageCursor)) };
             way.push((*ordinal, *rank));
         }
-        let on_the_way: Vec<_> =
-            way.iter().filter_map(|(_, rank)| crate::neo4j::number::of_rank(*rank)).collect();
+        let on_the_way: Vec<_> = way.iter().filter_map(|(_, rank)| of_rank(*rank)).collect();
         let there = by_id(self.reading, &on_the_way).await?;
         self.seen.extend(&on_the_way);
         for (ordinal, rank) in way {
             open.push(Open::Children { key: key.clone(), parent, depth, ordinal, rank });
             key.extend([Part::Int(ordinal), Part::Int(rank)]);
             // Where it is gone, or elsewhere, what was below it is no part of this place any more.
-            let next = crate::neo4j::number::of_rank(rank).and_then(|id| there.get(&id));
+            let next = of_rank(rank).and_then(|id| there.get(&id));
             let Some(next) =
                 next.filter(|next| next.placement.parent == Some(parent) && next.ordinal == ordinal)
             else {
@@ -301,11 +183,14 @@ impl Walk<'_, '_> {
             _ => None,
         });
         let next = next.filter(|id| self.inner.contains(id) && !self.levels.contains_key(id));
-        nodes.extend(next.take(TOGETHER).map(|id| (id, i64::MIN, i64::MIN)));
+        // A quarter as many as rows are wanted: nodes with something below have some children each.
+        let most = self.limit.div_ceil(4).min(TOGETHER);
+        nodes.extend(next.take(most).map(|id| (id, i64::MIN, i64::MIN)));
         let asked = list(nodes.iter().map(|(id, ordinal, rank)| {
             map([("id", shown(*id).into()), ("ordinal", (*ordinal).into()), ("rank", (*rank).into())])
         }));
-        let limit = self.limit.min(PageRequest::MAX_FIRST + 1);
+        // As many rows as the page wants, dealt to the nodes; where one has more, it is asked again.
+        let limit = (self.limit / nodes.len()).max(EACH).min(self.limit);
         let query = cypher::LEVEL
             .query()
             .param("nodes", asked)
@@ -319,11 +204,11 @@ impl Walk<'_, '_> {
         }
         for (of, record, census) in rows {
             let child: Arc<Entity> = Arc::new(shared.decode("an entity", record)?);
-            if census.and_then(Census::decode).is_some_and(|census| !census.is_empty()) {
+            if !shared.census(census)?.is_empty() {
                 self.inner.insert(child.id);
             }
             self.seen.insert(child.id);
-            let level = crate::neo4j::number::id(of).and_then(|of| self.levels.get_mut(&of));
+            let level = id(of).and_then(|of| self.levels.get_mut(&of));
             // Each of the two halves of the statement may bring as many as asked for.
             if let Some(level) = level {
                 if level.children.len() < limit {
