@@ -16,6 +16,7 @@ use entitygraph_migrations::{
     load::Silent,
     moving::MoveError,
     restore::restore,
+    source::Opened,
     verify::{How, Side, Verdict, verify},
 };
 use entitygraph_schema::{
@@ -46,8 +47,17 @@ fn memory() -> Shared {
     Arc::new(MemoryStore::new())
 }
 
+/// As a source of a move.
+fn of(store: &Shared) -> Opened {
+    Opened(store.clone())
+}
+
+fn side(store: &Shared) -> Side {
+    Side::Store(Arc::new(of(store)))
+}
+
 async fn take(store: &Shared, path: &Path) -> Result<Taken, MoveError> {
-    backup(store, path, false, Follow::No, PAGES, Arc::new(Silent)).await
+    backup(&of(store), path, false, Follow::No, PAGES, Arc::new(Silent)).await
 }
 
 fn file(path: &Path) -> BackupFile {
@@ -66,7 +76,7 @@ async fn compared(one: &Side, other: &Side) -> Verdict {
 
 /// Both are the same in every answer, and the comparison of users says so too.
 async fn same(one: &Shared, other: &Shared) {
-    let verdict = compared(&Side::Store(one.clone()), &Side::Store(other.clone())).await;
+    let verdict = compared(&side(one), &side(other)).await;
     assert_eq!(verdict.count, 0, "{:#?}", verdict.differences);
     compare_worlds(one, other).await;
 }
@@ -175,8 +185,8 @@ async fn grow(store: &Shared, seed: u64, transactions: usize) -> (Generator, Sna
 async fn copied_under_writers(source: Shared, target: Shared, seed: u64) {
     struct Until<'a>(&'a AtomicBool);
     impl Watch for Until<'_> {
-        fn lag(&self, _: u64) -> bool {
-            self.0.load(Ordering::Relaxed)
+        fn lag(&self, commits: u64) -> bool {
+            commits == 0 && self.0.load(Ordering::Relaxed)
         }
         fn finishes(&self) -> bool {
             true
@@ -190,9 +200,9 @@ async fn copied_under_writers(source: Shared, target: Shared, seed: u64) {
     let spool = folder.path().join("spool");
     let copying = {
         let (source, target, quiet, spool) = (source.clone(), target.clone(), quiet.clone(), spool.clone());
-        tokio::spawn(
-            async move { copy(source, target, &spool, &Until(&quiet), PAGES, Arc::new(Silent)).await },
-        )
+        tokio::spawn(async move {
+            copy(&of(&source), target, &spool, &Until(&quiet), PAGES, Arc::new(Silent)).await
+        })
     };
     // They write through the whole reading and on.
     while !spool_is_loaded(&target).await && !copying.is_finished() {
@@ -256,7 +266,7 @@ async fn a_backup_under_writers_brings_any_of_its_moments_back() {
             let (source, path) = (source.clone(), path.clone());
             tokio::spawn(async move {
                 let until = Follow::Until(Box::pin(async { drop(stop.await) }));
-                backup(&source, &path, false, until, PAGES, Arc::new(Silent)).await
+                backup(&of(&source), &path, false, until, PAGES, Arc::new(Silent)).await
             })
         };
         let mut worlds = Vec::new();
@@ -294,12 +304,12 @@ async fn a_source_that_forgets_its_commits_in_a_page_is_told_and_nothing_else_co
     create(&source, (2..40).map(|number| thing(id(number), id(1)))).await;
     let (done, stop) = tokio::sync::oneshot::channel::<()>();
     let until = Follow::Until(Box::pin(async { drop(stop.await) }));
-    backup(&source, &path, false, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
+    backup(&of(&source), &path, false, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
     for number in 2..9 {
         apply(&source, [rename(id(number), "changed")]).await;
     }
     drop(done);
-    let error = backup(&source, &path, true, until, PAGES, Arc::new(Silent)).await.unwrap_err();
+    let error = backup(&of(&source), &path, true, until, PAGES, Arc::new(Silent)).await.unwrap_err();
     assert!(matches!(error, MoveError::Trimmed { .. }), "{error}");
     assert!(error.to_string().contains("begin a new backup"), "{error}");
 }
@@ -322,18 +332,18 @@ async fn an_unfinished_backup_goes_on_and_a_whole_one_is_brought_up_to_date() {
             continue;
         } else {
             // A writer that is killed before its first bytes are written leaves that, also between source and target.
-            assert_eq!(begun(&path).unwrap(), None);
+            assert!(begun(&path).unwrap().is_none());
         }
         apply(&source, [rename(living, &format!("at {length}"))]).await;
-        backup(&source, &path, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
+        backup(&of(&source), &path, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
         same(&source, &restored(&path, None).await).await;
     }
     assert!(matches!(take(&source, &whole).await.unwrap_err(), MoveError::Exists { .. }));
-    backup(&source, &whole, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
+    backup(&of(&source), &whole, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap();
     same(&source, &restored(&whole, None).await).await;
     // Another store is not gone on with.
     let other = opened(&format!("fjall:{}", folder.path().join("other").display())).await;
-    let refused = backup(&other, &whole, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap_err();
+    let refused = backup(&of(&other), &whole, true, Follow::No, PAGES, Arc::new(Silent)).await.unwrap_err();
     assert!(matches!(refused, MoveError::OtherSource { .. }), "{refused}");
 }
 
@@ -396,7 +406,7 @@ async fn what_is_not_the_same_is_named_with_its_fields() {
     take(&source, &path).await.unwrap();
     let target = restored(&path, None).await;
     let backup = Side::backup(file(&path)).await.unwrap();
-    let (one, other) = (Side::Store(source.clone()), Side::Store(target.clone()));
+    let (one, other) = (side(&source), side(&target));
     assert_eq!(compared(&one, &backup).await.count + compared(&backup, &other).await.count, 0);
     apply(&target, [rename(id(3), "three"), bury_all(id(5))]).await;
     create(&target, [thing(id(9), id(3))]).await;
@@ -428,10 +438,10 @@ async fn children_may_come_long_before_their_parents() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world.backup");
-    backup(&source, &path, false, Follow::No, BackupOptions::default(), Arc::new(Silent)).await.unwrap();
+    backup(&of(&source), &path, false, Follow::No, BackupOptions::default(), Arc::new(Silent)).await.unwrap();
     let target = opened(&format!("fjall:{}", folder.path().join("target").display())).await;
     restore(&file(&path), target.clone(), None, Arc::new(Silent)).await.unwrap();
-    let verdict = compared(&Side::Store(source), &Side::Store(target)).await;
+    let verdict = compared(&side(&source), &side(&target)).await;
     assert_eq!((verdict.count, verdict.entities), (0, 30_001));
 }
 
@@ -448,12 +458,12 @@ async fn a_copy_of_a_copy_and_of_nothing_are_no_trouble() {
             if Arc::ptr_eq(from, &source) {
                 apply(&source, [rename(any, more)]).await;
             }
-            copy(from.clone(), to.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
+            copy(&of(&from), to.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
             same(&source, to).await;
         }
     }
     let (empty, target) = (memory(), memory());
-    copy(empty.clone(), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
+    copy(&of(&empty), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
     same(&empty, &target).await;
 }
 
@@ -468,7 +478,7 @@ async fn one_takes_the_port_of_another_that_dies() {
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool");
     let copied = async || {
-        copy(source.clone(), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
+        copy(&of(&source), target.clone(), &spool, &Once, PAGES, Arc::new(Silent)).await.unwrap();
         same(&source, &target).await;
     };
     copied().await;
