@@ -193,6 +193,8 @@ async fn follow(
                 if behind > 0 && watch.lag(behind) {
                     return Ok(());
                 }
+                // An interruption is seen between two steps, also where neither store ever waits.
+                tokio::task::yield_now().await;
             }
             Feed::Resync { oldest, newest } => {
                 return Err(MoveError::Trimmed {
