@@ -44,14 +44,9 @@ pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
         },
     };
     let follow = if backup.follow {
-        let stopped = async {
-            if let Err(error) = signal().await {
-                tracing::error!(%error, "signals cannot be waited for, so following ends");
-            }
-            exit_at_second_signal();
-        };
+        let stop = interruption();
         eprintln!("following the commits: stop with Ctrl-C, then the file is made whole");
-        Follow::Until(Box::pin(stopped))
+        Follow::Until(Box::pin(stop.cancelled_owned()))
     } else {
         Follow::No
     };
@@ -103,18 +98,12 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
     if let Some(folder) = spool.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    let watch =
-        Following { follows: copy.follow, stop: CancellationToken::new(), told: Mutex::new(Instant::now()) };
+    // Without a signal handler the process ends at once, and the next run goes on.
+    let stop = if copy.follow { interruption() } else { CancellationToken::new() };
     if copy.follow {
         eprintln!("following the source: stop with Ctrl-C, then run again without --follow to finish");
-        let stop = watch.stop.clone();
-        tokio::spawn(async move {
-            if signal().await.is_ok() {
-                stop.cancel();
-                exit_at_second_signal();
-            }
-        });
     }
+    let watch = Following { follows: copy.follow, stop, told: Mutex::new(Instant::now()) };
     let options = BackupOptions::default();
     let copied = copy::copy(&*source, target.clone(), &spool, &watch, options, for_terminal()).await?;
     if !copy.follow {
@@ -133,6 +122,20 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Comes with the first signal; a second one ends the process.
+fn interruption() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        if let Err(error) = signal().await {
+            tracing::error!(%error, "signals cannot be waited for, so following ends");
+        }
+        stopping.cancel();
+        exit_at_second_signal();
+    });
+    stop
 }
 
 /// Says now and then how far a copy is behind, and when it is to end.

@@ -130,7 +130,8 @@ pub enum MoveError {
     },
     /// A person stopped it.
     #[error(
-        "interrupted before all was in {target} and durable there: the same command goes on where it stopped"
+        "interrupted before all was in {target} and durable there: the same command goes on where it stopped (for a backup with \
+         --resume)"
     )]
     Interrupted {
         /// What is not finished.

@@ -57,7 +57,7 @@ pub struct Taken {
 pub enum Follow<'a> {
     /// It ends.
     No,
-    /// It goes on with the commits until this is done.
+    /// It goes on with the commits until this is done; before the world is in it, it is interrupted by that.
     Until(Pin<Box<dyn Future<Output = ()> + Send + 'a>>),
 }
 
@@ -167,10 +167,22 @@ impl Taking<'_> {
         if !self.state.catalog {
             self.catalog().await?;
         }
-        let base = self.read_world().await?;
-        if let Follow::Until(stop) = follow {
-            self.follow(stop).await?;
-        }
+        let base = match (follow, self.state.base) {
+            (Follow::No, _) => self.read_world().await?,
+            (Follow::Until(stop), Some(base)) => {
+                self.follow(stop).await?;
+                base
+            }
+            (Follow::Until(mut stop), None) => {
+                let base = tokio::select! {
+                    biased;
+                    () = &mut stop => return Err(MoveError::Interrupted { target: "the backup".to_owned() }),
+                    base = self.read_world() => base?,
+                };
+                self.follow(stop).await?;
+                base
+            }
+        };
         Ok((base, self.lease().await?))
     }
 
