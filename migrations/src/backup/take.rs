@@ -143,8 +143,8 @@ fn after(source: &dyn Source, needed: Cursor, feed: Feed) -> Result<Vec<Arc<Comm
             needed,
             oldest,
             newest,
-            remedy: "begin a new backup, and if that ends in the same way raise store.retention.commits of the store; \
-                     a file that is whole stays as it is",
+            remedy: "begin a new backup (for a copy: delete the file between source and target and empty the target), and if that \
+                     ends in the same way raise store.retention.commits of the store; a file that is whole stays as it is",
         }),
     }
 }
