@@ -1,75 +1,158 @@
-//! What a running server does for the operator of its machine: an embedded store has one owner, so whoever wants a copy of
-//! it asks that one.
+//! What a running server does for the operator of its machine: an embedded store has one owner, so whoever wants to move the
+//! world asks that one. Each call of [`Source`] is a request here; [`crate::remote`] makes them.
+//!
+//! Records and commits go out as frames of a backup, each with its checksum.
 
-use std::{
-    io::{self, BufWriter, Write},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Body,
-    http::{HeaderMap, StatusCode, header},
+    body::Bytes,
+    extract::{Query, Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
-use bytes::Bytes;
 use entitygraph::api::Api;
 use entitygraph_migrations::{
-    backup::{self, BackupOptions},
-    load::Silent,
+    backup::{bytes::FrameWriter, frame::Frame, parts},
+    moving::MoveError,
+    source::{Cataloged, Opened, Source},
 };
-use entitygraph_store::Store;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use entitygraph_schema::{
+    Cursor,
+    query::{PageCursor, PageRequest, RecordSort},
+};
+use entitygraph_store::{Feed, Store};
+use serde::Deserialize;
 
-/// Bytes that are sent at once.
-const CHUNK_BYTES: usize = 256 << 10;
+/// Most commits of one answer.
+const MOST_COMMITS: usize = 10_000;
 
-/// Chunks that wait for the network: a slow reader makes the backup wait, not the memory grow.
-const WAITING: usize = 4;
-
-/// `POST /admin/backup`: a backup of the store, while it is served. A page of another site can ask for nothing by POST that is
-/// answered, and a proxy's callers are refused here.
+/// The routes. A page of another site can ask for nothing by POST that is answered, and a proxy's callers are refused here.
 pub fn routes(store: Arc<dyn Store>) -> Router<Api> {
-    Router::new().route("/admin/backup", post(move |headers| send(store.clone(), headers)))
+    Router::new()
+        .route("/admin/source", post(about))
+        .route("/admin/source/catalog", post(catalog))
+        .route("/admin/source/records", post(records))
+        .route("/admin/source/commits", post(commits))
+        .route("/admin/source/lease", post(lease))
+        .route_layer(middleware::from_fn(refuse_proxies))
+        .with_state(Opened(store))
 }
 
-async fn send(store: Arc<dyn Store>, headers: HeaderMap) -> Response {
+async fn refuse_proxies(request: Request, next: Next) -> Response {
+    let headers = request.headers();
     if ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name)) {
-        let said = "a backup is given to this machine only, not through a proxy\n";
+        let said = "the world is given to this machine only, not through a proxy\n";
         return (StatusCode::FORBIDDEN, said).into_response();
     }
-    let (chunks, body) = mpsc::channel(WAITING);
-    let out = BufWriter::with_capacity(CHUNK_BYTES, Chunks(chunks.clone()));
-    tokio::spawn(async move {
-        match backup::stream(&store, out, BackupOptions::default(), Arc::new(Silent)).await {
-            Ok(taken) => tracing::info!(entities = taken.entities, cursor = %taken.to, "a backup was sent"),
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a backup could not be sent to its end"
-                );
-                // Without its end the file is known to be cut; the connection breaks, so that the caller sees it at once.
-                drop(chunks.send(Err(io::Error::other(error.to_string()))).await);
-            }
-        }
-    });
-    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
-    (kind, Body::from_stream(ReceiverStream::new(body))).into_response()
+    next.run(request).await
 }
 
-/// Writes into a channel; only for threads that may wait.
-struct Chunks(mpsc::Sender<io::Result<Bytes>>);
+/// Why there is no answer.
+struct Refused(MoveError);
 
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let chunk = Bytes::copy_from_slice(bytes);
-        self.0.blocking_send(Ok(chunk)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        Ok(bytes.len())
+impl From<MoveError> for Refused {
+    fn from(error: MoveError) -> Self {
+        Self(error)
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let status = match &error {
+            error if error.retryable() => StatusCode::SERVICE_UNAVAILABLE,
+            MoveError::Store { source, .. } if matches!(**source, entitygraph_store::Error::Refused(_)) => {
+                StatusCode::BAD_REQUEST
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let error = anyhow::Error::from(error);
+        tracing::warn!(error = %format!("{error:#}"), "a part of the world could not be sent");
+        (status, format!("{error:#}\n")).into_response()
     }
+}
+
+#[derive(Deserialize)]
+struct About {
+    /// Waits a moment for a commit after this one.
+    after: Option<u64>,
+}
+
+/// The newest commit and the store: `CURSOR LOCATION`.
+async fn about(State(source): State<Opened>, Query(about): Query<About>) -> Result<String, Refused> {
+    let newest = match about.after {
+        Some(after) => source.newest_after(Cursor::from_number(after)).await?,
+        None => source.newest().await?,
+    };
+    Ok(format!("{newest} {}", source.location()))
+}
+
+async fn catalog(State(source): State<Opened>) -> Result<Vec<u8>, Refused> {
+    let Cataloged { components, containers } = source.catalog().await?;
+    encoded(parts::catalog(components, containers)).await
+}
+
+#[derive(Deserialize)]
+struct Page {
+    sort: String,
+    first: usize,
+}
+
+/// A page after the one whose cursor is the body; without a body the first.
+async fn records(
+    State(source): State<Opened>,
+    Query(page): Query<Page>,
+    after: Bytes,
+) -> Result<Response, Refused> {
+    let Some(sort) = RecordSort::ALL.into_iter().find(|sort| name(*sort) == page.sort) else {
+        let said = format!("there are no records `{}`\n", page.sort);
+        return Ok((StatusCode::BAD_REQUEST, said).into_response());
+    };
+    let after = (!after.is_empty()).then(|| PageCursor(after.to_vec()));
+    let page = source.records(sort, PageRequest { first: page.first, after }).await?;
+    Ok(encoded([parts::page(sort, page)].into_iter()).await?.into_response())
+}
+
+/// A sort of records in a request.
+pub fn name(sort: RecordSort) -> &'static str {
+    match sort {
+        RecordSort::Entity => "entities",
+        RecordSort::Buried => "buried",
+        RecordSort::Link => "links",
+    }
+}
+
+#[derive(Deserialize)]
+struct Commits {
+    after: u64,
+    limit: usize,
+}
+
+/// Commits, or 410 and `OLDEST NEWEST` when they are not there.
+async fn commits(State(source): State<Opened>, Query(asked): Query<Commits>) -> Result<Response, Refused> {
+    Ok(match source.changes(Cursor::from_number(asked.after), asked.limit.min(MOST_COMMITS)).await? {
+        Feed::Commits(commits) => encoded(parts::commits(commits)).await?.into_response(),
+        Feed::Resync { oldest, newest } => (StatusCode::GONE, format!("{oldest} {newest}")).into_response(),
+    })
+}
+
+async fn lease(State(source): State<Opened>) -> Result<String, Refused> {
+    Ok(source.lease().await?.to_string())
+}
+
+/// Frames as bytes, made beside the threads that serve players.
+async fn encoded(frames: impl Iterator<Item = Frame> + Send + 'static) -> Result<Vec<u8>, Refused> {
+    let encode = tokio::task::spawn_blocking(move || {
+        let mut writer = FrameWriter::resume(Vec::new());
+        for frame in frames {
+            writer.write(&frame)?;
+        }
+        Ok(writer.into_inner())
+    });
+    let encoded = encode.await.map_err(std::io::Error::other).flatten();
+    Ok(encoded.map_err(MoveError::file("the answer".as_ref(), "written"))?)
 }

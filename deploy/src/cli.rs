@@ -22,6 +22,7 @@ Examples:
   entitygraph export my-world.yaml                the world in our own format
   entitygraph backup world.backup                 the whole store in a file, and back: entitygraph restore world.backup
   entitygraph copy fjall:a sled:b                 a world from store to store; entitygraph verify fjall:a sled:b
+  entitygraph copy http://127.0.0.1:4000 sled:b   the same of a world that is being served
 
 Settings come from defaults, then --config FILE (TOML), then ENTITYGRAPH_* variables, then flags. In the
 name of a variable `__` stands for the dot: ENTITYGRAPH_STORE__RETENTION__COMMITS is store.retention.commits.
@@ -93,14 +94,15 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   entitygraph backup world.backup                              of the store in ./data, while no server has it open
-  entitygraph backup world.backup --from http://127.0.0.1:4000 of the store that this server has open
+  entitygraph backup world.backup --from http://127.0.0.1:4000 of the store that this server has open; also with --resume
   entitygraph backup world.backup --resume                     go on after an interruption, or add the commits since
-  entitygraph backup world.backup --follow                     add each commit as it comes, until Ctrl-C (Neo4j)")]
+  entitygraph backup world.backup --follow                     add each commit as it comes, until Ctrl-C
+  entitygraph backup world.backup --follow --store bolt://...  the same of a world in Neo4j, beside the instances that serve it")]
 pub struct Backup {
     /// File to write
     pub path: PathBuf,
     /// Ask a running server for it, instead of opening the store
-    #[arg(long, value_name = "URL", conflicts_with_all = ["resume", "follow"])]
+    #[arg(long, value_name = "URL")]
     pub from: Option<String>,
     /// Go on with an unfinished backup, or bring a whole one up to date
     #[arg(long)]
@@ -116,13 +118,17 @@ pub struct Backup {
 Examples:
   entitygraph restore world.backup --data restored       then: entitygraph serve --data restored
   entitygraph restore world.backup --store sled:other
-  entitygraph restore world.backup --to 1882604225253638 as it was right after this commit")]
+  entitygraph restore world.backup --to 1882604225253638 as it was right after this commit
+  entitygraph restore cut.backup --as-far-as-it-goes     the last moment that is in a file without an end")]
 pub struct Restore {
     /// The backup
     pub path: PathBuf,
     /// The moment to bring back, a cursor; by default the last one in the file
     #[arg(long, value_name = "CURSOR")]
     pub to: Option<u64>,
+    /// Take a file that is cut or damaged too, up to its last intact commit: when its source is lost
+    #[arg(long)]
+    pub as_far_as_it_goes: bool,
 }
 
 /// Copy a world from store to store.
@@ -132,10 +138,11 @@ Examples:
   entitygraph copy fjall:data/world sled:other
   entitygraph copy fjall:data/world fjall:new --follow    keeps up with the source until Ctrl-C; without --follow the next
                                                           run ends when nothing is left to copy
+  entitygraph copy http://127.0.0.1:4000 bolt://localhost the world that a running server has open, into Neo4j
 The target must be empty, or hold what an interrupted copy left. Between them is a file (--spool) with a backup of the
 source; it goes when the copy is done.")]
 pub struct Copy {
-    /// The store to copy
+    /// The store to copy, or the address of a running server that has it open
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The store to copy it into
@@ -155,12 +162,16 @@ pub struct Copy {
 Examples:
   entitygraph verify fjall:data/world sled:other
   entitygraph verify fjall:data/world world.backup
+  entitygraph verify http://127.0.0.1:4000 sled:other the world that a running server has open
   entitygraph verify world.backup                  only reads the file: whether it is whole and what it can bring back")]
 pub struct Verify {
-    /// A store or the file of a backup
+    /// A store, the address of a server that has one open, or the file of a backup
     pub first: String,
     /// What to compare it with
     pub second: Option<String>,
+    /// Take files that are cut or damaged too, up to their last intact commit
+    #[arg(long)]
+    pub as_far_as_it_goes: bool,
 }
 
 /// Bring the store of an older program up to date.

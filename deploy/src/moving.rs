@@ -2,29 +2,29 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use async_trait::async_trait;
 use entitygraph_migrations::{
     backup::{self, BackupFile, BackupOptions, Follow, Taken},
-    copy::{self, Watch},
+    copy::{self, Copied, Watch},
     load::for_terminal,
-    moving::MoveError,
     restore,
+    source::{Opened, Source},
     verify::{self, Side},
 };
 use entitygraph_schema::Cursor;
-use entitygraph_store::{Store, shown_url};
+use entitygraph_store::shown_url;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{existing_store, exit_at_second_signal, is_new_at, open_store, open_url, signal},
     cli::{Backup, Copy, Restore, Verify},
     config::Config,
+    remote::{Remote, is_server},
 };
 
 /// How often a copy that follows says how far it is behind.
@@ -33,32 +33,25 @@ const TELL_LAG: Duration = Duration::from_secs(5);
 /// Writes the store, or that of a running server, into a file.
 pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
     let path = &backup.path;
-    if let Some(url) = &backup.from {
-        crate::fetch::backup(url, path).await?;
-        let file = open_file(path).await?;
-        said(path, &file);
-        return Ok(());
-    }
-    let Some(store) = existing_store(config).await.map_err(told_in_use)? else {
-        bail!(
-            "there is no world in {}: name the folder that has one with --data, or the store with --store",
-            config.shown_store()
-        );
+    let source: Box<dyn Source> = match &backup.from {
+        Some(url) => Box::new(Remote::open(url).await?),
+        None => match existing_store(config).await.map_err(told_in_use)? {
+            Some(store) => Box::new(Opened(store)),
+            None => bail!(
+                "there is no world in {}: name the folder that has one with --data, or the store with --store",
+                config.shown_store()
+            ),
+        },
     };
     let follow = if backup.follow {
-        let stopped = async {
-            if let Err(error) = signal().await {
-                tracing::error!(%error, "signals cannot be waited for, so following ends");
-            }
-            exit_at_second_signal();
-        };
+        let stop = interruption();
         eprintln!("following the commits: stop with Ctrl-C, then the file is made whole");
-        Follow::Until(Box::pin(stopped))
+        Follow::Until(Box::pin(stop.cancelled_owned()))
     } else {
         Follow::No
     };
-    let taken =
-        backup::backup(&store, path, backup.resume, follow, BackupOptions::default(), for_terminal()).await?;
+    let options = BackupOptions::default();
+    let taken = backup::backup(&*source, path, backup.resume, follow, options, for_terminal()).await?;
     let Taken { from, to, entities, links, .. } = taken;
     println!(
         "{}: {entities} entities and {links} links as read; it brings back any moment from cursor {from} to {to}",
@@ -69,7 +62,13 @@ pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
 
 /// Brings a backup back.
 pub async fn restore(config: &Config, restore: &Restore) -> Result<()> {
-    let file = open_file(&restore.path).await?;
+    let file = open_file(&restore.path, restore.as_far_as_it_goes).await?;
+    if let Some(offset) = file.cut {
+        eprintln!(
+            "{} is not whole: what is behind byte {offset} is not brought back",
+            restore.path.display()
+        );
+    }
     let store = open_store(config).await?;
     let to = restore.to.map(Cursor::from_number);
     let restored = restore::restore(&file, store.clone(), to, for_terminal()).await?;
@@ -86,43 +85,37 @@ pub async fn restore(config: &Config, restore: &Restore) -> Result<()> {
     Ok(())
 }
 
-/// Copies from store to store.
+/// Copies from store to store, or from a running server to a store.
 pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
     ensure!(copy.source != copy.target, "source and target are one store: name two");
-    let missing = is_new_at(config, &copy.source).await?;
-    ensure!(!missing, "there is no world in {}: check the path", shown_url(&copy.source));
-    let source = open_url(config, &copy.source).await.map_err(told_in_use)?;
+    ensure!(
+        !is_server(&copy.target),
+        "a world can be copied out of a running server, not into one: stop the server and name its store"
+    );
+    let source = source(config, &copy.source).await?;
     let target = open_url(config, &copy.target).await?;
     let spool = copy.spool.clone().unwrap_or_else(|| config.data.join("copy.backup"));
     if let Some(folder) = spool.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    let watch = Arc::new(Following {
-        follows: copy.follow,
-        stopped: AtomicBool::new(false),
-        told: Mutex::new(Instant::now()),
-    });
+    // Without a signal handler the process ends at once, and the next run goes on.
+    let stop = if copy.follow { interruption() } else { CancellationToken::new() };
     if copy.follow {
         eprintln!("following the source: stop with Ctrl-C, then run again without --follow to finish");
-        let watch = watch.clone();
-        tokio::spawn(async move {
-            if signal().await.is_ok() {
-                watch.stopped.store(true, Ordering::Relaxed);
-                exit_at_second_signal();
-            }
-        });
     }
+    let watch = Following { follows: copy.follow, stop, told: Mutex::new(Instant::now()) };
     let options = BackupOptions::default();
-    let copied = copy::copy(source, target.clone(), &spool, &*watch, options, for_terminal()).await?;
-    eprintln!("putting the target in order, so that it answers fast");
-    target.compact().await?;
-    println!(
-        "{} is as {} at cursor {}: {} entities put in",
-        shown_url(&copy.target),
-        shown_url(&copy.source),
-        copied.at,
-        copied.entities
-    );
+    let copied = copy::copy(&*source, target.clone(), &spool, &watch, options, for_terminal()).await?;
+    if !copy.follow {
+        eprintln!("putting the target in order, so that it answers fast");
+        target.compact().await?;
+    }
+    let Copied { at, behind, entities } = copied;
+    let (from, to) = (shown_url(&copy.source), shown_url(&copy.target));
+    println!("{to} is as {from} at cursor {at}: {entities} entities put in");
+    if behind > 0 {
+        println!("{behind} commits of the source are later than that");
+    }
     if copy.follow {
         println!(
             "to switch over: stop what writes to the source, run the command again without --follow, serve the target"
@@ -131,13 +124,29 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
     Ok(())
 }
 
+/// Comes with the first signal; a second one ends the process.
+fn interruption() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        if let Err(error) = signal().await {
+            tracing::error!(%error, "signals cannot be waited for, so following ends");
+        }
+        stopping.cancel();
+        exit_at_second_signal();
+    });
+    stop
+}
+
 /// Says now and then how far a copy is behind, and when it is to end.
 struct Following {
     follows: bool,
-    stopped: AtomicBool,
+    /// A person wants a copy that follows to end.
+    stop: CancellationToken,
     told: Mutex<Instant>,
 }
 
+#[async_trait]
 impl Watch for Following {
     fn lag(&self, commits: u64) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,7 +154,11 @@ impl Watch for Following {
             *told = Instant::now();
             eprintln!("{commits} commits behind");
         }
-        !self.follows || self.stopped.load(Ordering::Relaxed)
+        !self.follows && commits == 0
+    }
+
+    async fn interrupted(&self) {
+        self.stop.cancelled().await;
     }
 
     fn finishes(&self) -> bool {
@@ -155,15 +168,16 @@ impl Watch for Following {
 
 /// Compares two worlds, or only reads a backup.
 pub async fn verify(config: &Config, verify: &Verify) -> Result<()> {
-    let first = side(config, &verify.first).await?;
+    let cut = verify.as_far_as_it_goes;
+    let first = side(config, &verify.first, cut).await?;
     let Some(second) = &verify.second else {
         let Side::Backup(file, _) = first else {
-            bail!("name a second store or backup to compare {} with", verify.first);
+            bail!("name a second store or backup to compare {} with", shown_url(&verify.first));
         };
-        said(&file.path, &file);
+        say(&file);
         return Ok(());
     };
-    let second = side(config, second).await?;
+    let second = side(config, second, cut).await?;
     let verdict = verify::verify(&first, &second, &*for_terminal()).await?;
     for difference in &verdict.differences {
         println!("{difference}");
@@ -178,38 +192,55 @@ pub async fn verify(config: &Config, verify: &Verify) -> Result<()> {
     Ok(())
 }
 
-/// A store by its URL, or a backup by its path.
-async fn side(config: &Config, name: &str) -> Result<Side> {
+/// A store by its URL, that of a server by its address, or a backup by its path.
+async fn side(config: &Config, name: &str, cut: bool) -> Result<Side> {
     if Path::new(name).is_file() {
-        return Ok(Side::backup(open_file(Path::new(name)).await?).await?);
+        return Ok(Side::backup(open_file(Path::new(name), cut).await?).await?);
     }
-    entitygraph_store::check_url(name)
-        .with_context(|| format!("{} is no file of a backup either", shown_url(name)))?;
-    let missing = is_new_at(config, name).await?;
-    ensure!(!missing, "there is no world in {}: check the path", shown_url(name));
-    let store: Arc<dyn Store> = open_url(config, name).await.map_err(told_in_use)?;
-    Ok(Side::Store(store))
+    if !is_server(name) {
+        entitygraph_store::check_url(name)
+            .with_context(|| format!("{} is no file of a backup either", shown_url(name)))?;
+    }
+    Ok(Side::Store(source(config, name).await?))
 }
 
-/// Reads a whole backup; a damaged one is refused before anything is written.
-async fn open_file(path: &Path) -> Result<BackupFile> {
+/// A store by its URL, or that of a server by its address.
+async fn source(config: &Config, name: &str) -> Result<Arc<dyn Source>> {
+    if is_server(name) {
+        return Ok(Arc::new(Remote::open(name).await?));
+    }
+    let missing = is_new_at(config, name).await?;
+    ensure!(!missing, "there is no world in {}: check the path", shown_url(name));
+    Ok(Arc::new(Opened(open_url(config, name).await.map_err(told_in_use)?)))
+}
+
+/// Reads a whole backup; one that is damaged, or cut and not wanted so, is refused before anything is written.
+async fn open_file(path: &Path, cut: bool) -> Result<BackupFile> {
     let path: PathBuf = path.to_owned();
     let progress = for_terminal();
     let length = path.metadata().map_or(0, |file| file.len());
     let opened = tokio::task::spawn_blocking(move || {
         progress.stage("checking");
         progress.total_bytes(length);
-        let opened = BackupFile::open(&path, |bytes| progress.bytes(bytes));
+        let seen = |bytes| progress.bytes(bytes);
+        let opened = match cut {
+            true => BackupFile::open_as_far_as_it_goes(&path, seen),
+            false => BackupFile::open(&path, seen),
+        };
         progress.finish();
         opened
     });
-    Ok(opened.await?.map_err(|error: MoveError| error)?)
+    Ok(opened.await??)
 }
 
-fn said(path: &Path, file: &BackupFile) {
+fn say(file: &BackupFile) {
+    let whole = match file.cut {
+        None => "whole".to_owned(),
+        Some(offset) => format!("intact up to byte {offset}"),
+    };
     println!(
-        "{} is whole: a backup of {}, {} entities and {} links as read; it brings back any moment from cursor {} to {}",
-        path.display(),
+        "{} is {whole}: a backup of {}, {} entities and {} links as read; it brings back any moment from cursor {} to {}",
+        file.path.display(),
         file.begin.source,
         file.base.entities,
         file.base.links,
@@ -222,7 +253,8 @@ fn said(path: &Path, file: &BackupFile) {
 fn told_in_use(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<entitygraph_store::Error>() {
         Some(entitygraph_store::Error::InUse { .. }) => error.context(
-            "a running server has this store open: ask it for a backup (entitygraph backup FILE --from http://ADDRESS), or stop it first",
+            "a running server has this store open: name the server instead, http://ADDRESS (for a backup with --from http://ADDRESS), \
+             or stop it first",
         ),
         _ => error,
     }

@@ -123,6 +123,9 @@ impl Progress for Counted {
     fn finish(&self) {
         self.shown.finish();
     }
+    fn note(&self, line: &str) {
+        self.shown.note(line);
+    }
 }
 
 /// Where a load goes. A dry run against a store that is not there creates none: it compares with an empty world.

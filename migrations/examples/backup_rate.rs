@@ -9,6 +9,7 @@ use entitygraph_migrations::{
     backup::{BackupFile, BackupOptions, Follow, backup},
     load::Silent,
     restore::restore,
+    source::Opened,
     verify::{Side, verify},
 };
 use entitygraph_schema::{
@@ -34,7 +35,9 @@ async fn main() -> anyhow::Result<()> {
 
     let file = folder.join("world.backup");
     let start = Instant::now();
-    let taken = backup(&source, &file, false, Follow::No, BackupOptions::default(), Arc::new(Silent)).await?;
+    let taken =
+        backup(&Opened(source.clone()), &file, false, Follow::No, BackupOptions::default(), Arc::new(Silent))
+            .await?;
     let megabytes = taken.logical_bytes as f64 / 1e6;
     let stored = file.metadata()?.len();
     say("backup", megabytes, start);
@@ -48,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     restore(&opened, target.clone(), None, Arc::new(Silent)).await?;
     say("restore", megabytes, start);
     let start = Instant::now();
-    let verdict = verify(&Side::Store(source), &Side::Store(target), &Silent).await?;
+    let verdict = verify(&side(source), &side(target), &Silent).await?;
     say("verify", megabytes, start);
     anyhow::ensure!(verdict.count == 0, "the worlds differ");
 
@@ -62,6 +65,10 @@ async fn main() -> anyhow::Result<()> {
     say("the disk, plain bytes written and synced", 10.0 * plain.len() as f64 / 1e6, start);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+fn side(store: Arc<dyn Store>) -> Side {
+    Side::Store(Arc::new(Opened(store)))
 }
 
 fn say(what: &str, megabytes: f64, start: Instant) {

@@ -7,33 +7,43 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use entitygraph_schema::{Cursor, EntityId};
+use async_trait::async_trait;
+use entitygraph_schema::Cursor;
 use entitygraph_store::{Feed, Store};
 use tokio::sync::oneshot;
 
 use crate::{
-    backup::{self, BackupFile, BackupOptions, Follow},
-    load::{Progress, Silent},
-    moving::{MoveError, Result},
+    backup::{self, BackupFile, BackupOptions, Follow, state::Begun, take::same_source},
+    load::{NotesOnly, Progress},
+    moving::{MoveError, Result, blocking},
+    patience::patiently,
     restore::{self, Restored, Target, commits, place::Stand, target::last_move},
+    source::Source,
 };
 
-/// How long a follower waits for commits before it looks whether it is to stop: it is woken by each.
-const LOOK: Duration = Duration::from_millis(200);
+/// Longest time that a copy which was interrupted takes to make durable what it has.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// What a copy did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copied {
     /// The moment of the source that the target is at.
     pub at: Cursor,
+    /// Commits that the source had after it at the end: none, unless the copy was interrupted or others write.
+    pub behind: u64,
     /// Entities put in by this run.
     pub entities: u64,
 }
 
-/// Told how far a copy is behind its source.
+/// Told how far a copy is behind its source, and tells it when to end.
+#[async_trait]
 pub trait Watch: Send + Sync {
-    /// How many commits the target is behind, after each step of catching up. At 0, says whether to end.
+    /// How many commits the target is behind, after each step of catching up. Says whether to end.
     fn lag(&self, commits: u64) -> bool;
+    /// Comes when the copy is to end as soon as it can, however far it is behind.
+    async fn interrupted(&self) {
+        std::future::pending().await
+    }
     /// Whether this is the last run, after which the target takes the source's place: then the file between them goes.
     fn finishes(&self) -> bool;
 }
@@ -43,8 +53,8 @@ pub trait Watch: Send + Sync {
 pub struct Once;
 
 impl Watch for Once {
-    fn lag(&self, _: u64) -> bool {
-        true
+    fn lag(&self, commits: u64) -> bool {
+        commits == 0
     }
     fn finishes(&self) -> bool {
         true
@@ -54,55 +64,83 @@ impl Watch for Once {
 /// Copies the source into the target, which must be empty or hold what an earlier run left. `spool` is where the file
 /// between them is.
 pub async fn copy(
-    source: Arc<dyn Store>,
+    source: &dyn Source,
     target: Arc<dyn Store>,
     spool: &Path,
     watch: &dyn Watch,
     options: BackupOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Copied> {
-    let location = source.info().location;
-    let mut entities = 0;
-    let (id, mut at) = match standing(&*source, &*target, spool).await? {
-        Some(standing) => standing,
-        None => {
-            let loaded = load(&source, &target, spool, options, progress.clone()).await?;
-            entities = loaded.1.entities;
-            (loaded.0, loaded.1.at)
+    let ready = async {
+        match standing(source, &*target, spool, &*progress).await? {
+            Some((id, at)) => Ok((id, at, 0)),
+            None => {
+                let (id, loaded) = load(source, &target, spool, options, progress.clone()).await?;
+                Ok((id, loaded.at, loaded.entities))
+            }
         }
+    };
+    let (id, mut at, entities) = tokio::select! {
+        biased;
+        () = watch.interrupted() => return Err(MoveError::Interrupted { target: target.info().location }),
+        ready = ready => ready?,
     };
     let mut follower = Target::open(target, id, progress.clone()).await?;
     progress.stage("commits");
-    at = follow(&source, &location, &mut follower, at, watch).await?;
-    follower.lease_past(leased(&*source, &location).await?).await?;
-    follower.sync().await?;
+    let interrupted = tokio::select! {
+        biased;
+        () = watch.interrupted() => true,
+        followed = follow(source, &mut follower, &mut at, watch, &*progress) => followed.map(|()| false)?,
+    };
+    let settle = async {
+        follower.lease_past(patiently(&*progress, || source.lease()).await?).await?;
+        follower.sync().await?;
+        source.newest().await
+    };
+    let newest = match interrupted {
+        false => settle.await?,
+        true => {
+            let settled = tokio::time::timeout(SETTLE, settle).await;
+            settled.map_err(|_| MoveError::Interrupted { target: follower.location.clone() })??
+        }
+    };
     progress.finish();
-    if watch.finishes() && spool.exists() {
+    if watch.finishes() && !interrupted && spool.exists() {
         std::fs::remove_file(spool).map_err(MoveError::file(spool, "deleted"))?;
     }
-    Ok(Copied { at, entities: entities + follower.entities })
+    let behind = newest.number().saturating_sub(at.number());
+    Ok(Copied { at, behind, entities: entities + follower.entities })
 }
 
 /// Which copy the target is of, and where it stands, when it can go on with the source's own commits from there. No two
 /// stores have the same cursors, so that it is of this source.
-async fn standing(source: &dyn Store, target: &dyn Store, spool: &Path) -> Result<Option<(u64, Cursor)>> {
-    let location = source.info().location;
-    let begin = backup::begun(spool)?;
-    if let Some(begin) = begin.as_ref().filter(|begin| begin.source != location) {
-        let began = begin.source.clone();
-        return Err(MoveError::OtherSource { path: spool.to_owned(), began, given: location });
+async fn standing(
+    source: &dyn Source,
+    target: &dyn Store,
+    spool: &Path,
+    progress: &dyn Progress,
+) -> Result<Option<(u64, Cursor)>> {
+    let file = spool.to_owned();
+    let begun = blocking(move || backup::begun(&file)).await?;
+    if let Some(Begun { state, .. }) = &begun {
+        same_source(source, spool, state, progress).await?;
     }
     let Some((id, Stand::At(at))) = last_move(target).await? else { return Ok(None) };
-    if begin.is_some_and(|begin| begin.id != id) {
+    if begun.is_some_and(|begun| begun.state.begin.id != id) {
         return Ok(None);
     }
-    let feed = source.changes(at, 1).await.map_err(MoveError::store(&location, "reading its commits"))?;
-    Ok(matches!(feed, Feed::Commits(_)).then_some((id, at)))
+    match patiently(progress, || source.changes(at, 1)).await? {
+        Feed::Commits(_) => Ok(Some((id, at))),
+        Feed::Resync { newest, .. } if newest < at => {
+            Err(MoveError::Ahead { location: source.location(), needed: at, newest })
+        }
+        Feed::Resync { .. } => Ok(None),
+    }
 }
 
 /// Brings the source into the file and the file into the target.
 async fn load(
-    source: &Arc<dyn Store>,
+    source: &dyn Source,
     target: &Arc<dyn Store>,
     spool: &Path,
     options: BackupOptions,
@@ -113,8 +151,8 @@ async fn load(
     let file = open(spool).await?;
     let (done, stop) = oneshot::channel::<()>();
     let until = Follow::Until(Box::pin(async { drop(stop.await) }));
-    let silent: Arc<dyn Progress> = Arc::new(Silent);
-    let keep = backup::backup(source, spool, true, until, options, silent);
+    let beside = Arc::new(NotesOnly(progress.clone()));
+    let keep = backup::backup(source, spool, true, until, options, beside);
     let load = async {
         let restored = restore::restore(&file, target.clone(), None, progress.clone()).await;
         drop(done);
@@ -128,36 +166,40 @@ async fn load(
 }
 
 async fn follow(
-    source: &Arc<dyn Store>,
-    location: &str,
+    source: &dyn Source,
     target: &mut Target,
-    mut at: Cursor,
+    at: &mut Cursor,
     watch: &dyn Watch,
-) -> Result<Cursor> {
-    let mut newest = source.newest();
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut newest = patiently(progress, || source.newest()).await?;
     loop {
-        match source
-            .changes(at, commits::AT_ONCE)
-            .await
-            .map_err(MoveError::store(location, "reading its commits"))?
-        {
+        let from = *at;
+        match patiently(progress, || source.changes(from, commits::AT_ONCE)).await? {
             Feed::Commits(some) if some.is_empty() => {
                 if watch.lag(0) {
-                    return Ok(at);
+                    return Ok(());
                 }
                 target.sync().await?;
-                // Nothing more comes from a store whose writer is gone.
-                let _ = tokio::time::timeout(LOOK, newest.changed()).await;
+                newest = patiently(progress, || source.newest_after(from)).await?;
             }
             Feed::Commits(some) => {
                 commits::apply(target, &some).await?;
-                at = some.last().map_or(at, |last| last.cursor);
-                watch.lag(newest.borrow_and_update().number().saturating_sub(at.number()));
+                *at = some.last().map_or(from, |last| last.cursor);
+                if newest <= *at {
+                    newest = patiently(progress, || source.newest()).await?;
+                }
+                let behind = newest.number().saturating_sub(at.number());
+                if behind > 0 && watch.lag(behind) {
+                    return Ok(());
+                }
+                // An interruption is seen between two steps, also where neither store ever waits.
+                tokio::task::yield_now().await;
             }
             Feed::Resync { oldest, newest } => {
                 return Err(MoveError::Trimmed {
-                    location: location.to_owned(),
-                    needed: at,
+                    location: source.location(),
+                    needed: from,
                     oldest,
                     newest,
                     remedy: "what is in the target is true for its moment but cannot be brought up to date: copy again into an empty store, \
@@ -168,13 +210,7 @@ async fn follow(
     }
 }
 
-async fn leased(store: &dyn Store, location: &str) -> Result<EntityId> {
-    let leased = store.lease_ids(1).await.map_err(MoveError::store(location, "leasing an id"))?;
-    Ok(leased.first)
-}
-
 async fn open(path: &Path) -> Result<BackupFile> {
-    let file = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || BackupFile::open(&file, |_| {})).await;
-    opened.map_err(|error| MoveError::file(path, "read")(std::io::Error::other(error)))?
+    let path = path.to_owned();
+    blocking(move || BackupFile::open(&path, |_| {})).await
 }

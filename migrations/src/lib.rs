@@ -6,11 +6,16 @@
 //! - [`eve`] reads the EVE Online static data export and ingests it;
 //! - [`export`] writes our own world format;
 //! - [`backup`] puts a whole store into a file while it is written to, [`restore`] brings it back, [`copy`](mod@copy) takes it
-//!   from store to store, [`verify`](mod@verify) compares two; [`moving`] says what can go wrong there.
+//!   from store to store, [`verify`](mod@verify) compares two; all of them read a [`source`]. [`moving`] says what can go wrong
+//!   there, [`patience`] what is tried again.
 
 pub mod load;
 
 pub mod moving;
+
+pub mod patience;
+
+pub mod source;
 
 pub mod backup;
 

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use entitygraph_schema::{Cursor, codec::CodecError};
+use entitygraph_store::Error;
 
 /// Result of moving something.
 pub type Result<T, E = MoveError> = std::result::Result<T, E>;
@@ -19,7 +20,7 @@ pub enum MoveError {
         doing: &'static str,
         /// What it said.
         #[source]
-        source: Box<entitygraph_store::Error>,
+        source: Box<Error>,
     },
     /// A file could not be read or written.
     #[error("{path} could not be {doing}", path = path.display())]
@@ -43,7 +44,7 @@ pub enum MoveError {
     /// The file ends before its end.
     #[error(
         "{path} is not whole: it ends at byte {offset}, {lacking}; nothing was written. Go on with it where it stopped: \
-         entitygraph backup {path} --resume",
+         entitygraph backup {path} --resume; or, if its source is lost, take what is in it: --as-far-as-it-goes",
         path = path.display()
     )]
     Cut {
@@ -56,7 +57,8 @@ pub enum MoveError {
     },
     /// Something in the file is not what was written.
     #[error(
-        "{path} is damaged at byte {offset}: {what}; nothing was written. Use another backup, and check the disk that this one is on",
+        "{path} is damaged at byte {offset}: {what}; nothing was written. Use another backup, and check the disk that \
+         this one is on; without another one, --as-far-as-it-goes takes what is before that byte",
         path = path.display()
     )]
     Damaged {
@@ -66,6 +68,31 @@ pub enum MoveError {
         offset: u64,
         /// What does not fit.
         what: String,
+    },
+    /// A file that is not whole has no world in it.
+    #[error(
+        "{path} is not whole: it ends at byte {offset}, before all of the world had been read, so that nothing can be brought back \
+         from it; nothing was written. Go on with it where it stopped: entitygraph backup {path} --resume",
+        path = path.display()
+    )]
+    NoBase {
+        /// Which.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+    },
+    /// The source has not come as far as what was read of it before.
+    #[error(
+        "{location} ends at commit {newest}, and those after {needed} are needed: it is another store, or an older state of it \
+         was brought back. Name the right one, or begin anew: a new file for a backup, an empty target and another --spool for a copy"
+    )]
+    Ahead {
+        /// The source.
+        location: String,
+        /// Where it was to be gone on.
+        needed: Cursor,
+        /// What it has.
+        newest: Cursor,
     },
     /// The change sequence does not reach back far enough.
     #[error(
@@ -83,15 +110,32 @@ pub enum MoveError {
         /// What to do.
         remedy: &'static str,
     },
-    /// An unfinished backup is of another store.
-    #[error("{path} was begun from {began}, not from {given}: name another file, or that store", path = path.display())]
+    /// A backup that was begun is of another store.
+    #[error("{path} is a backup of another store: {differs}. Name another file, or that store", path = path.display())]
     OtherSource {
         /// Which.
         path: PathBuf,
-        /// The store it is of.
-        began: String,
-        /// The one that was given.
-        given: String,
+        /// How that is known.
+        differs: String,
+    },
+    /// A server that was asked for its world did not give it.
+    #[error("{url} {failed}")]
+    Server {
+        /// Which.
+        url: String,
+        /// What it did instead, and what to do.
+        failed: String,
+        /// Whether the same call may come through later.
+        retryable: bool,
+    },
+    /// A person stopped it.
+    #[error(
+        "interrupted before all was in {target} and durable there: the same command goes on where it stopped (for a backup with \
+         --resume)"
+    )]
+    Interrupted {
+        /// What is not finished.
+        target: String,
     },
     /// A file is in the way.
     #[error("{path} exists: go on with it by --resume, or choose another file", path = path.display())]
@@ -134,11 +178,18 @@ pub enum MoveError {
 }
 
 impl MoveError {
+    /// Whether the same call may come through later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            // A store of this process that was stopped stays so.
+            Self::Store { source, .. } => source.retryable() && !matches!(**source, Error::Stopped),
+            Self::Server { retryable, .. } => *retryable,
+            _ => false,
+        }
+    }
+
     /// For `map_err` of calls to a store.
-    pub fn store(
-        location: &str,
-        doing: &'static str,
-    ) -> impl FnOnce(entitygraph_store::Error) -> Self + use<> {
+    pub fn store(location: &str, doing: &'static str) -> impl FnOnce(Error) -> Self + use<> {
         let location = location.to_owned();
         move |source| Self::Store { location, doing, source: Box::new(source) }
     }
@@ -152,5 +203,22 @@ impl MoveError {
     /// Bytes that do not decode though their checksum is right.
     pub fn undecodable(path: &std::path::Path, offset: u64, fault: &CodecError) -> Self {
         Self::Damaged { path: path.to_owned(), offset, what: fault.to_string() }
+    }
+}
+
+/// Runs work that waits for files.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(MoveError::File {
+                path: "the backup".into(),
+                doing: "read",
+                source: io::Error::other(error.to_string()),
+            }),
+        },
     }
 }

@@ -9,13 +9,13 @@ use entitygraph_schema::{
     Entity, EntityId, LinkKind, Patch,
     query::{PageRequest, Record, RecordSort},
 };
-use entitygraph_store::Store;
 use tokio::sync::mpsc;
 
 use crate::{
     backup::{BackupFile, fold::Fold},
     load::Progress,
-    moving::{MoveError, Result},
+    moving::{Result, blocking},
+    source::{Cataloged, Source},
 };
 
 /// Records of one page.
@@ -28,7 +28,7 @@ const KEPT: usize = 100;
 #[derive(Clone)]
 pub enum Side {
     /// As a store holds it; one that is written to meanwhile differs from itself.
-    Store(Arc<dyn Store>),
+    Store(Arc<dyn Source>),
     /// As a backup holds it at its last moment, with the effects of all its commits.
     Backup(BackupFile, Arc<Fold>),
 }
@@ -37,16 +37,14 @@ impl Side {
     /// The last moment of a backup.
     pub async fn backup(backup: BackupFile) -> Result<Self> {
         let file = backup.clone();
-        let fold = tokio::task::spawn_blocking(move || file.fold(file.end.cursor)).await;
-        let fold =
-            fold.map_err(|error| MoveError::file(&backup.path, "read")(std::io::Error::other(error)))??;
+        let fold = blocking(move || file.fold(file.end.cursor)).await?;
         Ok(Self::Backup(backup, Arc::new(fold)))
     }
 
     /// For people.
     pub fn location(&self) -> String {
         match self {
-            Self::Store(store) => store.info().location,
+            Self::Store(store) => store.location(),
             Self::Backup(backup, _) => backup.path.display().to_string(),
         }
     }
@@ -64,21 +62,18 @@ impl Side {
     }
 
     /// Component types and containers by sort and number, as text.
-    fn catalog(&self) -> Result<BTreeMap<String, (u32, String)>> {
-        let (components, containers) = match self {
-            Self::Store(store) => {
-                let catalog = store.catalog();
-                (catalog.registry.iter().cloned().collect(), catalog.containers().cloned().collect())
-            }
+    async fn catalog(&self) -> Result<BTreeMap<String, (u32, String)>> {
+        let Cataloged { components, containers } = match self {
+            Self::Store(store) => store.catalog().await?,
             Self::Backup(backup, fold) => backup.catalog(fold)?,
         };
-        let components = components.iter().map(|component: &Arc<entitygraph_schema::ComponentType>| {
+        let components = components.iter().map(|component| {
             (
                 format!("component type {} `{}`", component.id, component.name),
                 (component.version, format!("{component:?}")),
             )
         });
-        let containers = containers.iter().map(|container: &Arc<entitygraph_schema::Container>| {
+        let containers = containers.iter().map(|container| {
             let name = format!("container {} `{}`", container.id, container.draft.name);
             (name, (container.version.number(), format!("{container:?}")))
         });
@@ -86,23 +81,18 @@ impl Side {
     }
 }
 
-async fn list(store: Arc<dyn Store>, sort: RecordSort, pages: mpsc::Sender<Result<Vec<Record>>>) {
-    let location = store.info().location;
+async fn list(store: Arc<dyn Source>, sort: RecordSort, pages: mpsc::Sender<Result<Vec<Record>>>) {
     let mut request = PageRequest::first(PAGE);
     loop {
         let page = match store.records(sort, request.clone()).await {
-            Ok(page) => page.value,
-            Err(error) => {
-                return drop(
-                    pages.send(Err(MoveError::store(&location, "listing its records")(error))).await,
-                );
-            }
+            Ok(page) => page,
+            Err(error) => return drop(pages.send(Err(error)).await),
         };
-        let rows = page.rows.into_iter().map(|(record, _)| record).collect();
-        if pages.send(Ok(rows)).await.is_err() || !page.more {
+        let goes_on = page.next.is_some();
+        request.after = page.next;
+        if pages.send(Ok(page.records)).await.is_err() || !goes_on {
             return;
         }
-        request.after = page.end;
     }
 }
 
@@ -197,7 +187,7 @@ impl Verdict {
 /// Compares everything: component types, containers, entities to the last bit, buried ids, links.
 pub async fn verify(first: &Side, second: &Side, progress: &dyn Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
-    catalog(&first.catalog()?, &second.catalog()?, &mut verdict);
+    catalog(&first.catalog().await?, &second.catalog().await?, &mut verdict);
     for (sort, stage) in
         [(RecordSort::Entity, "entities"), (RecordSort::Buried, "buried"), (RecordSort::Link, "links")]
     {

@@ -10,6 +10,7 @@
 
 mod followed;
 mod killed;
+mod moved;
 mod network;
 mod pair;
 mod reads;

@@ -7,6 +7,7 @@ mod killed;
 mod migrate;
 mod moving;
 mod readme;
+mod served;
 mod stop;
 
 use std::{path::Path, process::Output};

@@ -3,16 +3,20 @@
 use std::{iter::Peekable, path::Path, sync::Arc, vec};
 
 use entitygraph_schema::{
-    Commit, ComponentType, Container, Cursor, Entity, EntityId, Link,
+    Commit, Cursor, Entity, EntityId, Link,
     query::{Record, RecordSort},
 };
 
 use super::{
-    file::{BackupFile, FramePlace, FrameReader},
+    bytes::FramePlace,
+    file::{BackupFile, FrameReader},
     fold::{Effect, Fold, LinkKey},
-    frame::Frame,
+    frame::{Frame, Kind},
 };
-use crate::moving::{MoveError, Result};
+use crate::{
+    moving::{MoveError, Result},
+    source::Cataloged,
+};
 
 impl BackupFile {
     /// The effects of all commits in the file up to a moment.
@@ -33,7 +37,8 @@ impl BackupFile {
     pub fn commits(&self, after: Cursor) -> Result<impl Iterator<Item = Result<Vec<Arc<Commit>>>> + use<>> {
         let mut reader = FrameReader::open(&self.path)?;
         let (path, mut last) = (self.path.clone(), self.begin.after);
-        let places: Vec<_> = self.frames.iter().filter(|place| place.kind == 6).copied().collect();
+        let places: Vec<_> =
+            self.frames.iter().filter(|place| place.kind == Kind::Commits).copied().collect();
         Ok(places.into_iter().map(move |place| {
             let Frame::Commits(mut commits) = reader.read(&place)? else {
                 return Err(other_kind(&path, &place));
@@ -51,11 +56,10 @@ impl BackupFile {
     }
 
     /// Component types and containers at the moment up to which `fold` goes.
-    #[allow(clippy::type_complexity)] // two lists
-    pub fn catalog(&self, fold: &Fold) -> Result<(Vec<Arc<ComponentType>>, Vec<Arc<Container>>)> {
+    pub fn catalog(&self, fold: &Fold) -> Result<Cataloged> {
         let mut reader = FrameReader::open(&self.path)?;
         let (mut components, mut containers) = (fold.components.clone(), fold.containers.clone());
-        for place in self.frames.iter().filter(|place| place.kind == 2) {
+        for place in self.frames.iter().filter(|place| place.kind == Kind::Catalog) {
             let Frame::Catalog(some, others) = reader.read(place)? else {
                 return Err(other_kind(&self.path, place));
             };
@@ -66,7 +70,9 @@ impl BackupFile {
                 containers.entry(container.id).or_insert(container);
             }
         }
-        Ok((components.into_values().collect(), containers.into_values().collect()))
+        let (components, containers) =
+            (components.into_values().collect(), containers.into_values().collect());
+        Ok(Cataloged { components, containers })
     }
 
     /// Entities at the moment up to which `fold` goes, by id.
@@ -78,7 +84,7 @@ impl BackupFile {
             Effect::Made(entity) => Some((*id, entity.clone())),
             _ => None,
         });
-        let pages = self.pages(3, |frame| match frame {
+        let pages = self.pages(Kind::Entities, |frame| match frame {
             Frame::Entities(entities, _) => Some(entities),
             _ => None,
         })?;
@@ -106,7 +112,7 @@ impl BackupFile {
     /// Buried ids at the moment up to which `fold` goes, in order.
     pub fn buried<'f>(&self, fold: &'f Fold) -> Result<impl Iterator<Item = Result<EntityId>> + use<'f>> {
         let over = fold.entities.iter().filter(|(_, effect)| matches!(effect, Effect::Buried));
-        let pages = self.pages(4, |frame| match frame {
+        let pages = self.pages(Kind::Buried, |frame| match frame {
             Frame::Buried(ids, _) => Some(ids),
             _ => None,
         })?;
@@ -122,7 +128,7 @@ impl BackupFile {
     pub fn links<'f>(&self, fold: &'f Fold) -> Result<impl Iterator<Item = Result<Link>> + use<'f>> {
         let link = |(a, kind, b): &LinkKey, cost| Link { kind: kind.clone(), a: *a, b: *b, cost };
         let over = fold.links.iter().filter_map(move |(key, cost)| Some((key.clone(), link(key, (*cost)?))));
-        let pages = self.pages(5, |frame| match frame {
+        let pages = self.pages(Kind::Links, |frame| match frame {
             Frame::Links(links, _) => Some(links),
             _ => None,
         })?;
@@ -148,7 +154,7 @@ impl BackupFile {
 
     fn pages<T: 'static, F: Fn(Frame) -> Option<Vec<T>>>(
         &self,
-        kind: u8,
+        kind: Kind,
         rows: F,
     ) -> Result<impl Iterator<Item = Result<T>> + use<T, F>> {
         let mut reader = FrameReader::open(&self.path)?;

@@ -34,6 +34,8 @@ pub struct Fold {
     pub entities: BTreeMap<EntityId, Effect>,
     /// Costs of links that were made or changed; none for those that are gone.
     pub links: BTreeMap<LinkKey, Option<f64>>,
+    /// Links of which the first commit that speaks of them says that they are there: they may be made by it.
+    pub linked_first: BTreeSet<LinkKey>,
     /// Newest published component types.
     pub components: BTreeMap<ComponentId, Arc<ComponentType>>,
     /// Newest published containers.
@@ -72,7 +74,10 @@ impl Fold {
                 Change::Buried(last) => drop(self.entities.insert(last.id, Effect::Buried)),
                 Change::Entombed(id) => drop(self.entities.insert(*id, Effect::Buried)),
                 Change::Linked(link) => {
-                    self.links.insert((link.a, link.kind.clone(), link.b), Some(link.cost));
+                    let key = (link.a, link.kind.clone(), link.b);
+                    if self.links.insert(key.clone(), Some(link.cost)).is_none() {
+                        self.linked_first.insert(key);
+                    }
                 }
                 Change::Unlinked { kind, a, b } => drop(self.links.insert((*a, kind.clone(), *b), None)),
             }

@@ -29,6 +29,51 @@ pub enum Frame {
     End(End),
 }
 
+/// What a frame is; in the file its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`Frame::Begin`].
+    Begin = 1,
+    /// [`Frame::Catalog`].
+    Catalog = 2,
+    /// [`Frame::Entities`].
+    Entities = 3,
+    /// [`Frame::Buried`].
+    Buried = 4,
+    /// [`Frame::Links`].
+    Links = 5,
+    /// [`Frame::Commits`].
+    Commits = 6,
+    /// [`Frame::Base`].
+    Base = 7,
+    /// [`Frame::End`].
+    End = 8,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Begin,
+        Self::Catalog,
+        Self::Entities,
+        Self::Buried,
+        Self::Links,
+        Self::Commits,
+        Self::Base,
+        Self::End,
+    ];
+
+    /// Its number in the file.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with a number; none for one that this program does not know.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}
+
 /// Where a backup comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begin {
@@ -76,17 +121,17 @@ pub struct End {
 }
 
 impl Frame {
-    /// Its first byte.
-    pub fn kind(&self) -> u8 {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Begin(_) => 1,
-            Self::Catalog(..) => 2,
-            Self::Entities(..) => 3,
-            Self::Buried(..) => 4,
-            Self::Links(..) => 5,
-            Self::Commits(_) => 6,
-            Self::Base(_) => 7,
-            Self::End(_) => 8,
+            Self::Begin(_) => Kind::Begin,
+            Self::Catalog(..) => Kind::Catalog,
+            Self::Entities(..) => Kind::Entities,
+            Self::Buried(..) => Kind::Buried,
+            Self::Links(..) => Kind::Links,
+            Self::Commits(_) => Kind::Commits,
+            Self::Base(_) => Kind::Base,
+            Self::End(_) => Kind::End,
         }
     }
 
@@ -128,24 +173,33 @@ impl Frame {
         }
     }
 
-    /// Reads the content of a frame of a kind; none for a kind that this program does not know.
-    pub fn take(kind: u8, content: &[u8]) -> Option<Result<Self, CodecError>> {
+    /// Reads the content of a frame of a kind.
+    pub fn take(kind: Kind, content: &[u8]) -> Result<Self, CodecError> {
         let mut input = Input::new("frame", content);
-        let taken = Self::take_kind(kind, &mut input)?;
-        Some(taken.and_then(|frame| input.end().map(|()| frame)))
+        let frame = Self::take_kind(kind, &mut input)?;
+        input.end()?;
+        Ok(frame)
     }
 
-    fn take_kind(kind: u8, input: &mut Input<'_>) -> Option<Result<Self, CodecError>> {
-        Some(match kind {
-            1 => Begin::take(input).map(Self::Begin),
-            2 => Form::take(input).and_then(|components| Ok(Self::Catalog(components, Form::take(input)?))),
-            3 => Mark::take(input).and_then(|mark| Ok(Self::Entities(Form::take(input)?, mark))),
-            4 => Mark::take(input).and_then(|mark| Ok(Self::Buried(Form::take(input)?, mark))),
-            5 => Mark::take(input).and_then(|mark| Ok(Self::Links(Form::take(input)?, mark))),
-            6 => Form::take(input).map(Self::Commits),
-            7 => Base::take(input).map(Self::Base),
-            8 => End::take(input).map(Self::End),
-            _ => return None,
+    fn take_kind(kind: Kind, input: &mut Input<'_>) -> Result<Self, CodecError> {
+        Ok(match kind {
+            Kind::Begin => Self::Begin(Begin::take(input)?),
+            Kind::Catalog => Self::Catalog(Form::take(input)?, Form::take(input)?),
+            Kind::Commits => Self::Commits(Form::take(input)?),
+            Kind::Base => Self::Base(Base::take(input)?),
+            Kind::End => Self::End(End::take(input)?),
+            Kind::Entities => {
+                let mark = Mark::take(input)?;
+                Self::Entities(Form::take(input)?, mark)
+            }
+            Kind::Buried => {
+                let mark = Mark::take(input)?;
+                Self::Buried(Form::take(input)?, mark)
+            }
+            Kind::Links => {
+                let mark = Mark::take(input)?;
+                Self::Links(Form::take(input)?, mark)
+            }
         })
     }
 }

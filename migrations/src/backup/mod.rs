@@ -8,17 +8,22 @@
 //! A backup that was interrupted goes on at its last intact frame. One that is whole is brought up to date by appending the
 //! commits since.
 //!
-//! [`frame`] says what is in a file, [`file`](mod@file) how frames are bytes, [`take`](mod@take) makes one, [`fold`] and
-//! [`exact`] make a world of it again.
+//! [`frame`] says what is in a file, [`bytes`](mod@bytes) how frames are bytes, [`file`](mod@file) reads one. [`take`](mod@take) makes
+//! one of [`parts`]: [`state`] says how far it is, [`sink`] writes it. [`fold`] and [`exact`] make a world of it again.
 
+pub mod bytes;
 pub mod exact;
 pub mod file;
 pub mod fold;
 pub mod frame;
+pub mod parts;
+mod sink;
+pub mod state;
 pub mod take;
 
 pub use file::BackupFile;
-pub use take::{BackupOptions, Follow, Taken, backup, begun, stream};
+pub use state::begun;
+pub use take::{BackupOptions, Follow, Taken, backup};
 
 #[cfg(test)]
 mod tests;

@@ -48,5 +48,5 @@ mod tests;
 
 pub use item::{Item, Missing, Origin, Problem, Sourced};
 pub use loader::{Existing, LoadError, LoadOptions, Loader};
-pub use progress::{Bar, Lines, Progress, Silent, for_terminal};
+pub use progress::{Bar, Lines, NotesOnly, Progress, Silent, for_terminal};
 pub use report::{Report, Tally, problems};

@@ -26,6 +26,8 @@ pub trait Progress: Send + Sync {
     fn items(&self, more: u64);
     /// The load ended, well or not.
     fn finish(&self);
+    /// Something that a person is to know now, such as why nothing goes on.
+    fn note(&self, _line: &str) {}
 }
 
 /// Tells nobody.
@@ -106,6 +108,10 @@ impl Progress for Bar {
     fn finish(&self) {
         self.bar.finish_and_clear();
     }
+
+    fn note(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
 }
 
 /// A line on standard error every few seconds, for logs.
@@ -185,6 +191,24 @@ impl Progress for Lines {
     fn finish(&self) {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         eprintln!("{}", self.line(&last.0));
+    }
+
+    fn note(&self, line: &str) {
+        eprintln!("{line}");
+    }
+}
+
+/// Passes on what a person is to know and nothing else: for work beside that which is shown.
+pub struct NotesOnly(pub Arc<dyn Progress>);
+
+impl Progress for NotesOnly {
+    fn stage(&self, _: &str) {}
+    fn total_bytes(&self, _: u64) {}
+    fn bytes(&self, _: u64) {}
+    fn items(&self, _: u64) {}
+    fn finish(&self) {}
+    fn note(&self, line: &str) {
+        self.0.note(line);
     }
 }
 

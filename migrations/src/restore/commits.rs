@@ -63,30 +63,34 @@ async fn apply_as_one(target: &mut Target, commits: &[Arc<Commit>]) -> Result<()
             (Effect::Made(_), Some(_)) => {}
         }
     }
-    // Another may be at the port of one that goes, and burials come after all that stays has left.
+    let dies = |id: &EntityId| matches!(fold.entities.get(id), Some(Effect::Buried));
+    let goes = |id: EntityId| living.contains_key(&id) && dies(&id);
+    // Another may be at the port of one that goes, and burials come after all that stays has left. Where the parent goes too
+    // nobody else comes.
     operations.extend(gone.iter().filter_map(|id| living.get(id)).filter_map(|known| {
         known.placement.port.as_ref()?;
-        let (entity, parent) = (known.id, known.placement.parent?);
+        let (entity, parent) = (known.id, known.placement.parent.filter(|parent| !goes(*parent))?);
         Some(Operation::Reparent { entity, parent, port: None, pose: NewPose::Ride })
     }));
     if !adopted.is_empty() {
         operations.push(Operation::Adopt(adopted));
     }
-    let dies = |id: &EntityId| matches!(fold.entities.get(id), Some(Effect::Buried));
-    for ((a, kind, b), cost) in &fold.links {
+    for (key, cost) in &fold.links {
+        let (a, kind, b) = key;
         // Links die with their ends.
         if dies(a) || dies(b) {
             continue;
         }
-        let link = Link { kind: kind.clone(), a: *a, b: *b, cost: cost.unwrap_or(1.0) };
-        operations.push(Operation::Link(link));
-        if cost.is_none() {
+        if cost.is_some() || fold.linked_first.contains(key) {
             // One that these commits made is not there to be taken away: so it is made first.
+            let cost = cost.unwrap_or(1.0);
+            operations.push(Operation::Link(Link { kind: kind.clone(), a: *a, b: *b, cost }));
+        }
+        if cost.is_none() {
             operations.push(Operation::Unlink { kind: kind.clone(), a: *a, b: *b });
         }
     }
     // One goes with the one above it: all that stays has left by now.
-    let goes = |id: EntityId| living.contains_key(&id) && dies(&id);
     operations.extend(gone.into_iter().filter_map(|id| match living.get(&id) {
         None => Some(Operation::Entomb(id)),
         Some(known) if known.placement.parent.is_some_and(goes) => None,

@@ -12,6 +12,7 @@ use super::place::{self, Stand};
 use crate::{
     load::Progress,
     moving::{MoveError, Result},
+    patience::patiently,
 };
 
 /// What was accepted is made durable after so many transactions: what an interrupted run has to do again.
@@ -45,7 +46,9 @@ impl Target {
     pub async fn get(&self, ids: &[EntityId]) -> Result<Vec<Option<Arc<Entity>>>> {
         let mut found = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PageRequest::MAX_FIRST) {
-            found.extend(self.store.entities(ids).await.map_err(self.failed("reading what is there"))?.value);
+            let read =
+                || async { self.store.entities(ids).await.map_err(self.failed("reading what is there")) };
+            found.extend(patiently(&*self.progress, read).await?.value);
         }
         Ok(found)
     }
@@ -62,7 +65,11 @@ impl Target {
         let (entities, all) = (operations.iter().map(adopted).sum::<u64>(), operations.len() as u64);
         let operation_id = place::name(self.id, stand, fastrand::u64(..));
         let transaction = Transaction { operation_id, ..Transaction::of(operations) };
-        self.store.accept(transaction).await.map_err(self.failed("writing what is moved"))?;
+        // With the same operation id: what came in though its answer was lost does not come in again.
+        let write = || async {
+            self.store.accept(transaction.clone()).await.map_err(self.failed("writing what is moved"))
+        };
+        patiently(&*self.progress, write).await?;
         self.entities += entities;
         self.progress.items(entities.max(all));
         self.written += 1;
@@ -74,18 +81,18 @@ impl Target {
 
     /// Makes everything durable.
     pub async fn sync(&self) -> Result<()> {
-        self.store.sync().await.map(drop).map_err(self.failed("making it durable"))
+        let sync = || async { self.store.sync().await.map_err(self.failed("making it durable")) };
+        patiently(&*self.progress, sync).await.map(drop)
     }
 
     /// Sees to it that no id up to this one is leased: the source may have given it out.
     pub async fn lease_past(&self, last: EntityId) -> Result<()> {
         let mut wanted = 1;
         loop {
-            let leased = self
-                .store
-                .lease_ids(wanted)
-                .await
-                .map_err(self.failed("leasing past the ids of the source"))?;
+            let lease = || async {
+                self.store.lease_ids(wanted).await.map_err(self.failed("leasing past the ids of the source"))
+            };
+            let leased = patiently(&*self.progress, lease).await?;
             let reached = leased.first.get() + (leased.count - 1);
             match last.get().checked_sub(reached) {
                 None | Some(0) => return Ok(()),

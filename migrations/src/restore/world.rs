@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use super::{place::Stand, target::Target};
 use crate::{
     backup::{BackupFile, fold::Fold},
-    moving::{MoveError, Result},
+    moving::{MoveError, Result, blocking},
+    source::Cataloged,
 };
 
 /// Entities of one transaction.
@@ -40,7 +41,7 @@ pub async fn load(backup: &BackupFile, target: &mut Target) -> Result<Cursor> {
         waiting_bytes: 0,
         known: HashSet::new(),
     };
-    let (components, containers) = backup.catalog(&fold)?;
+    let Cataloged { components, containers } = backup.catalog(&fold)?;
     let catalog = components.into_iter().map(Operation::AdoptComponent);
     for part in parts(catalog.chain(containers.into_iter().map(Operation::AdoptContainer)), 256) {
         world.write(part?).await?;
@@ -220,21 +221,6 @@ fn read(backup: BackupFile, fold: Arc<Fold>) -> mpsc::Receiver<Result<Vec<Arc<En
         }
     });
     reading
-}
-
-/// Runs work that waits for files.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(MoveError::File {
-                path: "the backup".into(),
-                doing: "read",
-                source: std::io::Error::other(error.to_string()),
-            }),
-        },
-    }
 }
 
 fn parts<T>(items: impl IntoIterator<Item = T>, size: usize) -> impl Iterator<Item = Result<Vec<T>>> {
