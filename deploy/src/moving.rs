@@ -158,7 +158,7 @@ pub async fn verify(config: &Config, verify: &Verify) -> Result<()> {
     let first = side(config, &verify.first).await?;
     let Some(second) = &verify.second else {
         let Side::Backup(file, _) = first else {
-            bail!("name a second store or backup to compare {} with", verify.first);
+            bail!("name a second store or backup to compare {} with", shown_url(&verify.first));
         };
         said(&file.path, &file);
         return Ok(());
