@@ -97,17 +97,14 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// The server of the store ended what took longer than it allows; nothing was applied.
-    #[error(
-        "{operation} took longer than {location} lets a transaction live, so the server ended it: {}",
-        remedy::too_long(.waited)
-    )]
+    /// The server of the store ended what took longer, or waited longer for a lock, than it allows; nothing was applied.
+    #[error("{operation} was ended by {location}, {}", remedy::too_long(*.waited))]
     TooLong {
         /// The server.
         location: String,
         /// What was being done.
         operation: &'static str,
-        /// Whether it waited for somebody else most of the time.
+        /// Whether it waited for a lock.
         waited: bool,
         /// What the server said.
         #[source]

@@ -50,12 +50,12 @@ pub fn damaged(location: &str) -> String {
 }
 
 /// When a server ended what took too long.
-pub fn too_long(waited: &bool) -> &'static str {
-    if *waited {
-        "it waited for the lock of another write; try again in a moment. If that never helps, look with SHOW TRANSACTIONS who \
-         holds the lock: a machine may have vanished while it wrote"
+pub fn too_long(waited: bool) -> &'static str {
+    if waited {
+        "while it waited for the lock of another write: try again in a moment; if that never helps, SHOW TRANSACTIONS says who \
+         holds it, as a machine may have vanished while it wrote (db.transaction.timeout of the server ends that)"
     } else {
-        "ask for less at once, or raise db.transaction.timeout in the server's neo4j.conf"
+        "because it took longer than db.transaction.timeout allows: ask for less at once, or raise it in the server's neo4j.conf"
     }
 }
 

@@ -68,11 +68,11 @@ pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error
             _ if is_halt(said.code(), said.message()) => {
                 return Error::Halted { location, reason: String::new(), outcome };
             }
-            _ if is_too_long(said.code()) => {
-                let waited = waits_for_lock(operation) || said.code() == LOCK_TIMEOUT;
+            kind if is_too_long(said.code()) || kind == ENDED && waits_for_lock(operation) => {
+                let waited = waits_for_lock(operation) || LOCK_WAITS.contains(&said.code());
                 return Error::TooLong { location, operation, waited, source: error.into() };
             }
-            Kind::Client(_) if !is_transient(&error) && !is_ended(said) => {
+            kind @ Kind::Client(_) if !is_transient(&error) && kind != ENDED => {
                 return Error::Rejected { location, operation, source: error.into() };
             }
             _ => {}
@@ -97,7 +97,15 @@ pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error
 
 const GRANT: &str =
     "give one who may read and write the database, make constraints and indexes, and run procedures";
-const LOCK_TIMEOUT: &str = "Neo.TransientError.Transaction.LockAcquisitionTimeout";
+
+/// A transaction was ended for another reason than what it did, such as that the server is being stopped.
+const ENDED: Kind = Kind::Client(Client::TransactionTerminated);
+
+/// What a server says of a transaction that it ended while it waited for a lock, under whichever limit.
+const LOCK_WAITS: [&str; 2] = [
+    "Neo.TransientError.Transaction.LockAcquisitionTimeout",
+    "Neo.ClientError.Transaction.LockClientStopped",
+];
 
 /// What to do about a refused user. Where a connection is refused from the beginning the driver tells the server's words only.
 fn advice(said: &str) -> &'static str {
@@ -120,16 +128,10 @@ fn is_halt(code: &str, message: &str) -> bool {
 
 /// Whether a transaction lived longer than it may.
 fn is_too_long(code: &str) -> bool {
-    code.starts_with("Neo.ClientError.Transaction.TransactionTimedOut") || code == LOCK_TIMEOUT
+    code.starts_with("Neo.ClientError.Transaction.TransactionTimedOut") || LOCK_WAITS.contains(&code)
 }
 
-/// Whether a transaction was ended for another reason than what it did, such as that the server is being stopped.
-fn is_ended(said: &neo4rs::Neo4jError) -> bool {
-    said.kind() == Kind::Client(Client::TransactionTerminated)
-        || said.code() == "Neo.ClientError.Transaction.LockClientStopped"
-}
-
-/// Whether most of the time of an operation is that of waiting for the shard's lock.
+/// Whether most of the time of an operation is that of waiting for the shard's lock, where the server does not say so.
 fn waits_for_lock(operation: &str) -> bool {
     [cypher::LOCK.doing, cypher::HOLD.doing, cypher::FATE.doing].contains(&operation)
 }
