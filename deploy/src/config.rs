@@ -14,7 +14,6 @@ use entitygraph::config::ConfigError;
 use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
-    value::Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,17 +74,16 @@ impl Config {
         if let Some((_, text)) = &given.file {
             figment = figment.merge(Toml::string(text));
         }
-        for Setting { name, value, .. } in &given.settings {
-            // A number where it is one, else a text. Never fails.
-            let Ok(value) = value.parse::<Value>();
-            figment = figment.merge((name.as_str(), value));
+        for setting in &given.settings {
+            figment = figment.merge((setting.name.as_str(), setting.value()));
         }
         let mut config: Self = figment.extract().map_err(|error| given.explain(error))?;
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
         if let Some(store) = &flags.store {
-            entitygraph_store::check_url(store).with_context(|| format!("--store {store}"))?;
+            entitygraph_store::check_url(store)
+                .with_context(|| format!("--store {}", entitygraph_store::shown_url(store)))?;
             config.store.url = Some(store.clone());
         } else if let Some(url) = &config.store.url {
             entitygraph_store::check_url(url)
@@ -186,6 +184,38 @@ mod tests {
         assert_eq!(config.store_url(), "sled:elsewhere");
         let dump = config.dump().unwrap();
         assert!(dump.contains("[store.retention]\ncommits = 5000"), "{dump}");
+    }
+
+    #[test]
+    fn a_password_is_a_text_that_nothing_shows() {
+        let config = with(&["store.neo4j.password=0123", "store.url=bolt://ada:0123@db"]).unwrap();
+        assert_eq!(config.store.neo4j.password.0, "0123");
+        let told = format!("{config:?}").replace("bolt://ada:0123@db", "");
+        assert!(!told.contains("0123") && !config.dump().unwrap().contains("0123"), "{told}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, "[store.neo4j]\npassword = 4711").unwrap();
+        let mistyped = || Some("bolt+tls://ada:4711@db".to_owned());
+        for flags in [
+            Common { config: Some(file), ..flags() },
+            Common { store: mistyped(), ..flags() },
+            Common { set: vec![format!("store.url={}", mistyped().unwrap())], ..flags() },
+            Common { set: vec!["store.neo4j.password.x=4711".to_owned()], ..flags() },
+        ] {
+            let told = format!("{:#}", Config::load(&flags).unwrap_err());
+            assert!(!told.contains("4711"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_store_in_neo4j_has_connections_for_a_write() {
+        let told = with(&["store.neo4j.connections=3"]).unwrap_err().to_string();
+        assert!(
+            told.contains("`store.neo4j.connections` is 3: it must be at least 4: a write needs two"),
+            "{told}"
+        );
+        assert_eq!(with(&["store.neo4j.connections=4"]).unwrap().store.options().neo4j.connections, 4);
     }
 
     #[test]

@@ -17,15 +17,15 @@ use entitygraph_store::{
         engine::{EngineKind, EngineOptions},
     },
 };
-use entitygraph_tests::crash::{
-    self,
-    script::{Load, Script},
+use entitygraph_tests::{
+    crash::{
+        self,
+        script::{Load, Script},
+    },
+    disk,
 };
 
-use crate::{
-    faults::{open_url, read_all, write},
-    image,
-};
+use crate::faults::{open_url, read_all, write};
 
 const COMMITS: usize = 120;
 /// Bits that are flipped in each file, one at a time. Always the same ones, because there is an exception, see below.
@@ -308,7 +308,7 @@ fn rows_of_copy(engine: EngineKind, sound: &Path, copy: &Path) -> Result<Rows> {
 
 /// Holes and all.
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    image::run("cp", &["-r", "--sparse=always", &from.to_string_lossy(), &to.to_string_lossy()]).map(drop)
+    disk::run("cp", &["-r", "--sparse=always", &from.to_string_lossy(), &to.to_string_lossy()]).map(drop)
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {

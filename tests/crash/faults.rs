@@ -12,15 +12,15 @@ use entitygraph_store::{
     },
     open,
 };
-use entitygraph_tests::crash::{
-    self,
-    script::{self, Load, Script},
+use entitygraph_tests::{
+    crash::{
+        self,
+        script::{self, Load, Script},
+    },
+    disk::{Mount, fill},
 };
 
-use crate::{
-    image::{self, Mount},
-    victim::Victim,
-};
+use crate::victim::Victim;
 
 const ENGINES: [EngineKind; 2] = EngineKind::ALL;
 /// The row of the format version, as the table of stored keys documents it.
@@ -223,9 +223,4 @@ fn says_what_to_do(error: &Error) -> Result<()> {
     let told: Vec<_> = causes.map(ToString::to_string).collect();
     ensure!(told.iter().any(|told| told.contains("free some space, then restart")), "{told:#?}");
     Ok(())
-}
-
-/// A file of so many bytes that are really taken.
-pub fn fill(file: &Path, bytes: u64) -> Result<()> {
-    image::run("fallocate", &["-l", &bytes.to_string(), &file.to_string_lossy()]).map(drop)
 }

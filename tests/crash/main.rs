@@ -10,7 +10,6 @@
 
 mod damage;
 mod faults;
-mod image;
 mod judge;
 mod kill;
 mod power;

@@ -22,13 +22,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use entitygraph_schema::Cursor;
 use entitygraph_store::{Store, keyed::engine::EngineKind};
-use entitygraph_tests::crash::{self, report::Report, script::Load};
-
-use crate::{
-    image::{self, Mount},
-    judge::Judge,
-    victim::Victim,
+use entitygraph_tests::{
+    crash::{self, report::Report, script::Load},
+    disk::{self, Mount},
 };
+
+use crate::{judge::Judge, victim::Victim};
 
 const IMAGE_BYTES: u64 = 2 << 30;
 const PAGE: usize = 4096;
@@ -69,7 +68,7 @@ async fn one_life_with_many_cuts(engine: EngineKind) -> Result<(usize, Vec<Strin
     // Dropped in reverse: the victim is killed, the disk is unmounted, the folder is removed.
     let folder = tempfile::tempdir()?;
     let place = |name: &str| folder.path().join(name);
-    image::make_ext4(&place("live.img"), IMAGE_BYTES)?;
+    disk::make_ext4(&place("live.img"), IMAGE_BYTES)?;
     let live = Mount::watched_image(&place("live.img"), &place("live"))?;
     let store = live.folder().join("store");
     let mut victim = Victim::start(engine, &store, folder.path(), seed, Load::Large, &[0; WRITERS as usize])?;
@@ -155,7 +154,7 @@ impl Images {
         live.copy_of(image, &place("late.img"))?;
         // Mounting replays the journal of ext4, so what is mounted is a copy.
         let mounted = |name: &str| {
-            image::copy(&place(&format!("{name}.img")), &place(&format!("{name}.read.img")))?;
+            disk::copy(&place(&format!("{name}.img")), &place(&format!("{name}.read.img")))?;
             Mount::image(&place(&format!("{name}.read.img")), &place(name))
         };
         Ok(Self { early: mounted("early")?, late: mounted("late")?, folder })
@@ -183,7 +182,7 @@ impl Images {
             fs::remove_dir(&folder)?;
         }
         let source = if base == Base::Early { "early.img" } else { "late.img" };
-        image::copy(&place(source), &image)?;
+        disk::copy(&place(source), &image)?;
         let mixed = Mount::image(&image, &folder)?;
         let mut pages = Pages::default();
         let (early, late) = (self.early.folder(), self.late.folder());

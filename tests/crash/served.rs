@@ -2,14 +2,13 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
-use entitygraph_tests::{graphql::Client, process::Server};
-use serde_json::{Value, json};
-
-use crate::{
-    faults::fill,
-    image::{self, Mount},
+use anyhow::{Result, ensure};
+use entitygraph_tests::{
+    disk::{Mount, fill},
+    graphql::Client,
+    process::Server,
 };
+use serde_json::{Value, json};
 
 const CREATE: &str = r#"mutation { createEntity(input: {
     kind: "world", bounds: { min: [-1, -1, -1], max: [1, 1, 1] }
@@ -55,11 +54,6 @@ async fn is_well(server: &Server, entities: &str) -> Result<()> {
     Ok(())
 }
 
-fn free_bytes(folder: &Path) -> Result<u64> {
-    let told = image::run("df", &["--output=avail", "-B1", &folder.to_string_lossy()])?;
-    told.lines().last().context("df says nothing")?.trim().parse().context("df tells no number")
-}
-
 #[tokio::test]
 async fn a_server_without_room_says_so_answers_reads_and_writes_again_with_room() -> Result<()> {
     for engine in ["fjall", "sled"] {
@@ -87,7 +81,7 @@ async fn a_server_whose_disk_fills_up_writes_again_when_there_is_room() -> Resul
         let ballast = disk.folder().join("ballast");
         let server = serve(engine, disk.folder(), RESERVE)?;
         is_well(&server, "1").await?;
-        fill(&ballast, free_bytes(disk.folder())? - RESERVE / 2)?;
+        fill(&ballast, disk.free_bytes()? - RESERVE / 2)?;
         is_full(&server, "1").await?;
         fs::remove_file(&ballast)?;
         is_well(&server, "2").await?;

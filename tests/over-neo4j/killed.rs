@@ -40,9 +40,9 @@ async fn a_service_outlives_kills_of_its_database_and_loses_nothing() -> Result<
             anyhow::Ok(pair)
         }));
     }
-    let mut back = Vec::new();
+    let (mut back, mut random) = (Vec::new(), crate::random());
     for kill in 0..crate::times("NEO4J_KILLS", 10) {
-        sleep(Duration::from_millis(fastrand::u64(20..500))).await;
+        sleep(Duration::from_millis(random.u64(20..500))).await;
         neo4j.kill()?;
         let told = || format!("after kill {kill}");
         // What is in the cache is answered at once.

@@ -12,12 +12,12 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 const FAULTS: [&str; 6] = ["cut", "half open", "answer cut off", "reset", "slow", "delayed"];
 
-fn break_it(proxy: &Proxy, fault: &str) -> Result<()> {
+fn break_it(proxy: &Proxy, fault: &str, random: &mut fastrand::Rng) -> Result<()> {
     match fault {
         "cut" => proxy.cut(),
         "half open" => proxy.half_open(),
-        "answer cut off" => proxy.cut_after(Side::Server, fastrand::u64(0..1500)),
-        "reset" => proxy.reset_after(Side::Server, fastrand::u64(0..1500)),
+        "answer cut off" => proxy.cut_after(Side::Server, random.u64(0..1500)),
+        "reset" => proxy.reset_after(Side::Server, random.u64(0..1500)),
         "slow" => proxy.slow(2_000),
         "delayed" => proxy.delay(Duration::from_millis(400)),
         other => bail!("no fault `{other}`"),
@@ -31,6 +31,7 @@ async fn behind_a_network_that_fails_each_write_has_one_effect_and_nothing_hangs
     let data = tempfile::tempdir()?;
     let service = serve(&proxy.bolt(), data.path())?;
     let mut pair = Pair::create(&service.base, 1).await?;
+    let mut random = crate::random();
     for round in 0..crate::times("NEO4J_FAULTS", 4) {
         for fault in FAULTS {
             pair.turn += 1;
@@ -38,8 +39,8 @@ async fn behind_a_network_that_fails_each_write_has_one_effect_and_nothing_hangs
             let writing = pair.clone();
             let base = service.base.clone();
             let writing = tokio::spawn(async move { writing.rename(&base).await });
-            tokio::time::sleep(Duration::from_micros(fastrand::u64(0..20_000))).await;
-            break_it(&proxy, fault)?;
+            tokio::time::sleep(Duration::from_micros(random.u64(0..20_000))).await;
+            break_it(&proxy, fault, &mut random)?;
             let told = writing.await??;
             let took = asked.elapsed();
             ensure!(took < LONGEST, "round {round}, {fault}: told {told:?} after {took:?}");

@@ -27,9 +27,9 @@ struct Client {
 
 impl Client {
     /// One write or read through one of the instances; the answer must not be older than what the client knows.
-    async fn operate(&mut self, base: &str, ordinal: u64) -> Result<()> {
-        let id = (fastrand::u64(1..=ENTITIES) * 10 + 1).to_string();
-        let (query, variables) = if fastrand::u8(..) < 80 {
+    async fn operate(&mut self, base: &str, ordinal: u64, random: &mut fastrand::Rng) -> Result<()> {
+        let id = (random.u64(1..=ENTITIES) * 10 + 1).to_string();
+        let (query, variables) = if random.u8(..) < 80 {
             (WRITE, json!({ "id": id, "ordinal": ordinal.to_string() }))
         } else {
             (READ, json!({ "id": id }))
@@ -67,15 +67,16 @@ async fn a_client_that_carries_its_cursor_reads_its_own_writes_at_any_instance()
     let first = first.context("no cursor")?;
     let bases: Arc<Vec<String>> = Arc::new(instances.iter().map(|instance| instance.base.clone()).collect());
     let operations = crate::times("NEO4J_READS", 10_000) / CLIENTS;
-    let mut clients = Vec::new();
+    let (mut clients, mut random) = (Vec::new(), crate::random());
     for client in 0..CLIENTS {
         let bases = bases.clone();
+        let mut random = random.fork();
         clients.push(tokio::spawn(async move {
             let http = reqwest::Client::new();
             let mut reader = Client { cursor: first, revisions: BTreeMap::new(), http };
             for number in 0..operations {
-                let base = &bases[fastrand::usize(..bases.len())];
-                reader.operate(base, client * operations + number + 1).await?;
+                let base = &bases[random.usize(..bases.len())];
+                reader.operate(base, client * operations + number + 1, &mut random).await?;
             }
             anyhow::Ok(())
         }));

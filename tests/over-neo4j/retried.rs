@@ -30,6 +30,7 @@ async fn what_a_killed_instance_did_not_answer_is_asked_again_at_another_and_don
         pairs.push(Pair::create(&other.base, number).await?);
     }
     let (mut unanswered, mut replays) = (0, 0);
+    let mut random = crate::random();
     for round in 0..crate::times("NEO4J_RETRIES", 15) {
         let doomed = serve(&neo4j.bolt(), data.path())?;
         let (mut asked, mut operations) = (Vec::new(), Vec::new());
@@ -43,7 +44,7 @@ async fn what_a_killed_instance_did_not_answer_is_asked_again_at_another_and_don
             }));
         }
         if round % 2 == 0 {
-            sleep(Duration::from_micros(fastrand::u64(0..400_000))).await;
+            sleep(Duration::from_micros(random.u64(0..400_000))).await;
         } else {
             done(&neo4j, &operations).await.with_context(|| format!("round {round}"))?;
         }

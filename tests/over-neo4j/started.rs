@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 use entitygraph_test_neo4j::{Options, Server as Neo4j, shared};
-use entitygraph_tests::process::command;
+use entitygraph_tests::process::{Server, command};
 
 use crate::pair::serve;
 
@@ -53,7 +53,7 @@ async fn a_server_that_is_not_there_or_not_neo4j_is_said() -> Result<()> {
 async fn a_database_of_others_or_of_another_format_is_refused() -> Result<()> {
     let neo4j = shared().await?;
     neo4j.cypher("CREATE (:Film {title: 'Alien'})").await?;
-    refused(&neo4j.bolt(), &["no EntityGraph store", "Film", "choose an empty one or the right one"])?;
+    refused(&neo4j.bolt(), &["no EntityGraph store", "Film", "choose an empty database or the right one"])?;
     neo4j.wipe().await?;
     let data = tempfile::tempdir()?;
     serve(&neo4j.bolt(), data.path())?.kill()?;
@@ -74,5 +74,14 @@ async fn a_wrong_password_and_wrong_encryption_are_said_and_the_right_ones_work(
     // Nobody that this machine trusts has signed its certificate.
     refused(&at("bolt+s", "right"), &["cannot be reached", "bolt+ssc://"])?;
     let data = tempfile::tempdir()?;
-    serve(&at("bolt+ssc", "right"), data.path())?.kill()
+    Server::start(&at("bolt+ssc", "right"), data.path())?.kill()?;
+
+    // A user as a new server has one, whose first password is to be changed.
+    neo4j.cypher("CREATE USER new SET PASSWORD 'first' CHANGE REQUIRED").await?;
+    let as_new = |password: &str| at("bolt+ssc", password).replace("neo4j:", "new:");
+    refused(&as_new("first"), &["must be changed", "ALTER CURRENT USER SET PASSWORD", "give the new one"])?;
+    for _ in 0..3 {
+        refused(&as_new("wrong"), &["refuses the user"])?;
+    }
+    refused(&as_new("wrong"), &["too many times", "wait some seconds"])
 }

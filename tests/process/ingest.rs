@@ -6,8 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-
-use crate::{done, exported, failed};
+use entitygraph_tests::command::{done, exported, failed};
 
 const WORLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/worlds/solar-system");
 

@@ -22,10 +22,11 @@ use entitygraph_store::{
         options::KeyedOptions,
     },
 };
-use entitygraph_tests::process;
+use entitygraph_tests::{
+    command::{done, failed},
+    process,
+};
 use glam::DVec3;
-
-use crate::{done, failed};
 
 /// Enough that a migration takes longer than a kill comes late.
 const ZONES: u64 = 12_000;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use entitygraph_tests::process::Server;
-
-use crate::{
-    done, failed,
-    killed::{export, write},
+use entitygraph_tests::{
+    command::{done, failed, write},
+    eve::export,
+    process::Server,
 };
+
+use crate::killed::SYSTEMS;
 
 const KILLS: u64 = 4;
 
@@ -26,7 +27,7 @@ fn disturbed(first: &[&str], again: &[&str], data: &Path, whole: u64) -> Result<
 fn a_backup_a_restore_and_a_copy_that_are_killed_again_and_again_end_as_if_left_alone() -> Result<()> {
     let (folder, measured) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let world = folder.path();
-    done(&["ingest", "eve", &export(world)?.to_string_lossy()], world)?;
+    done(&["ingest", "eve", &export(world, SYSTEMS)?.to_string_lossy()], world)?;
     let path = |name: &str| world.join(name).to_string_lossy().into_owned();
     let (whole, file) = (path("whole.backup"), path("world.backup"));
     let bytes = write(&["backup", &whole], world, u64::MAX)?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use entitygraph_tests::{graphql::Client, process::Server};
 use serde_json::json;
 
-use crate::{done, killed::EXPORT};
+use entitygraph_tests::{command::done, eve::EXPORT};
 
 const README: &str = include_str!("../../README.md");
 

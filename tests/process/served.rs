@@ -15,15 +15,14 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use entitygraph_tests::{
+    command::{done, failed, write},
+    eve::export,
     graphql::Client,
     process::{self, Server},
 };
 use serde_json::json;
 
-use crate::{
-    done, failed,
-    killed::{export, write},
-};
+use crate::killed::SYSTEMS;
 
 /// Longest time for anything that comes soon.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,7 +138,7 @@ impl Drop for Running {
 
 /// A large world in a data folder.
 fn ingested(data: &Path) -> Result<String> {
-    done(&["ingest", "eve", &export(data)?.to_string_lossy()], data)?;
+    done(&["ingest", "eve", &export(data, SYSTEMS)?.to_string_lossy()], data)?;
     Ok(format!("fjall:{}", data.join("world").display()))
 }
 

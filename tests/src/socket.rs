@@ -18,13 +18,18 @@ pub struct Socket {
 impl Socket {
     /// Connects to the server at `base`, with small buffers.
     pub async fn connect(base: &str) -> Result<Self> {
+        Self::connect_with(base, json!({})).await
+    }
+
+    /// The same with a payload of `connection_init`.
+    pub async fn connect_with(base: &str, payload: Value) -> Result<Self> {
         let url = format!("{}/graphql", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
         let config = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
         let (stream, _) = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
         let mut socket = Self { stream };
-        socket.send(json!({ "type": "connection_init" })).await?;
+        socket.send(json!({ "type": "connection_init", "payload": payload })).await?;
         let answer = socket.text().await?;
         if !answer.contains("connection_ack") {
             bail!("not acknowledged: {answer}");

@@ -4,11 +4,17 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow};
-use figment::error::{Actual, Kind};
+use figment::{
+    error::{Actual, Kind},
+    value::Value,
+};
 use toml::de::{DeTable, DeValue};
 
 /// The beginning of the names of variables of the environment.
 const PREFIX: &str = "ENTITYGRAPH_";
+
+/// The setting whose value no message shows.
+const PASSWORD: &str = "store.neo4j.password";
 
 /// One setting of the environment or of `--set`.
 pub struct Setting {
@@ -38,7 +44,17 @@ impl Setting {
         let (name, value) = text.split_once('=').with_context(|| {
             format!("`--set {text}`: write --set NAME=VALUE, such as --set store.retention.commits=5000")
         })?;
-        Ok(Self { name: name.to_owned(), value: value.to_owned(), source: format!("--set {text}") })
+        let shown = if name == PASSWORD { "..." } else { &*entitygraph_store::shown_url(value) };
+        Ok(Self { name: name.to_owned(), value: value.to_owned(), source: format!("--set {name}={shown}") })
+    }
+
+    /// Its value: a number where it is one, else a text. A password is a text, whatever it looks like.
+    pub fn value(&self) -> Value {
+        if self.name == PASSWORD {
+            return Value::from(self.value.as_str());
+        }
+        let Ok(value) = self.value.parse::<Value>();
+        value
     }
 }
 
@@ -60,6 +76,9 @@ impl Given {
                     name = [&error.path[..], &[field]].concat().join(".");
                 }
                 format!("there is no setting `{name}`; beside it could be {}", known.join(", "))
+            }
+            Kind::InvalidType(_, expected) if name == PASSWORD => {
+                format!("setting `{name}` must be {}: put it in quotes", allowed(&expected))
             }
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
                 format!("setting `{name}` is {}: it must be {}", value(&found), allowed(&expected))

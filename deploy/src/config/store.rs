@@ -10,7 +10,7 @@ use entitygraph_store::{
         engine::EngineOptions,
         options::{KeyedOptions, Retention, WriterOptions},
     },
-    neo4j::options::{Neo4jOptions, Secret},
+    neo4j::options::{CONNECTIONS_MIN, Neo4jOptions, Secret},
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +42,8 @@ pub struct Neo4jConfig {
     pub user: String,
     /// Password of that user; printed nowhere.
     #[serde(skip_serializing)]
-    pub password: Password,
-    /// Connections kept open.
+    pub password: Secret,
+    /// Connections kept open; at least 4.
     pub connections: usize,
     /// How long the server may take to connect, or to begin an answer.
     pub answer_timeout_ms: u64,
@@ -51,17 +51,6 @@ pub struct Neo4jConfig {
     pub retry_ms: u64,
     /// How often the commits of other instances are looked for.
     pub poll_ms: u64,
-}
-
-/// A text that is shown nowhere.
-#[derive(Clone, PartialEq, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Password(String);
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 fn without_account<S: serde::Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -162,7 +151,7 @@ impl Default for Neo4jConfig {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             user: options.user,
-            password: Password::default(),
+            password: Secret::default(),
             connections: options.connections,
             answer_timeout_ms: ms(options.answer_timeout),
             retry_ms: ms(options.retry),
@@ -193,7 +182,7 @@ impl StoreConfig {
         StoreOptions {
             neo4j: Neo4jOptions {
                 user: neo4j.user.clone(),
-                password: Secret(neo4j.password.0.clone()),
+                password: neo4j.password.clone(),
                 connections: neo4j.connections,
                 answer_timeout: Duration::from_millis(neo4j.answer_timeout_ms),
                 retry: Duration::from_millis(neo4j.retry_ms),
@@ -221,7 +210,6 @@ impl StoreConfig {
     pub fn validate(&self, service: &ServiceConfig) -> Result<(), ConfigError> {
         let Self { writer, retention, memory, neo4j, .. } = self;
         let positive = [
-            ("store.neo4j.connections", neo4j.connections as u64),
             ("store.neo4j.answer_timeout_ms", neo4j.answer_timeout_ms),
             ("store.neo4j.poll_ms", neo4j.poll_ms),
             ("store.writer.waiting", writer.waiting as u64),
@@ -234,6 +222,13 @@ impl StoreConfig {
             ("store.memory.retained_commits", memory.retained_commits as u64),
         ];
         ConfigError::refuse_zero(&positive)?;
+        if neo4j.connections < CONNECTIONS_MIN {
+            return Err(ConfigError {
+                name: "store.neo4j.connections",
+                value: neo4j.connections.to_string(),
+                reason: "it must be at least 4: a write needs two at once, and so may a read that runs beside it",
+            });
+        }
         let asked = service.limits.transaction_operations;
         if asked > writer.transaction_operations {
             return Err(ConfigError {

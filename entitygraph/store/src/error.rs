@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use entitygraph_schema::Refusal;
 
+use crate::remedy;
+
 /// Result of a store call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -58,15 +60,79 @@ pub enum Error {
         source: BoxError,
     },
     /// The server of the store refuses this user.
-    #[error(
-        "{location} refuses the user: {said}; give the right ones in the URL (bolt://USER:PASSWORD@HOST) or in the settings \
-         store.neo4j.user and store.neo4j.password"
-    )]
+    #[error("{location} refuses the user: {said}; {advice}")]
     Denied {
         /// The server.
         location: String,
         /// What it said.
         said: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The server of the store is too old.
+    #[error(
+        "{location} is Neo4j {found}, and this program needs {needed} or newer: upgrade the server, it takes its data over \
+         (https://neo4j.com/docs/upgrade-migration-guide/)"
+    )]
+    OldServer {
+        /// The server.
+        location: String,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        needed: String,
+    },
+    /// The server of the store did not answer in time.
+    #[error(
+        "{location} did not answer in the time of the setting store.neo4j.answer_timeout_ms when {operation}: if it cannot be \
+         reached or is overloaded a running service goes on by itself as soon as it can; if it works on, ask for less at once or \
+         raise the setting"
+    )]
+    Silent {
+        /// The server.
+        location: String,
+        /// What was being done.
+        operation: &'static str,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// The server of the store ended what took longer, or waited longer for a lock, than it allows; nothing was applied.
+    #[error("{operation} was ended by {location}, {}", remedy::too_long(*.waited))]
+    TooLong {
+        /// The server.
+        location: String,
+        /// What was being done.
+        operation: &'static str,
+        /// Whether it waited for a lock.
+        waited: bool,
+        /// What the server said.
+        #[source]
+        source: BoxError,
+    },
+    /// The server of the store refuses what it was asked, and would again.
+    #[error(
+        "{location} refuses it when {operation}, and would again: `entitygraph migrate verify --store {location}` (with the account) \
+         says whether constraints, indexes and data are as they should be; if they are this is an error of this program, report it"
+    )]
+    Rejected {
+        /// The server.
+        location: String,
+        /// What was being done.
+        operation: &'static str,
+        /// What the server said.
+        #[source]
+        source: BoxError,
+    },
+    /// The database of the store met an error that it does not survive.
+    #[error("the database at {location} stopped by itself{}", remedy::halted(.reason))]
+    Halted {
+        /// The server.
+        location: String,
+        /// Why, as far as it is known.
+        reason: String,
+        /// What may have happened to the write on which it was found.
+        outcome: Outcome,
     },
     /// The server has no such database.
     #[error(
@@ -80,9 +146,9 @@ pub enum Error {
         database: String,
     },
     /// The folder holds something else.
-    #[error("{location} is no EntityGraph store ({found}): choose an empty one or the right one")]
+    #[error("{location} is no EntityGraph store ({found}): {}", remedy::foreign(.location))]
     Foreign {
-        /// The folder.
+        /// The folder or database.
         location: String,
         /// What was found there.
         found: String,
@@ -98,9 +164,7 @@ pub enum Error {
         known: u32,
     },
     /// There is no store where an existing one is needed.
-    #[error(
-        "there is no store at {location}: name the folder that has one with --data, or the store with --store"
-    )]
+    #[error("there is no store at {location}: {}", remedy::missing(.location))]
     Missing {
         /// Where none is.
         location: String,
@@ -108,10 +172,11 @@ pub enum Error {
     /// The store was written by an older version of this program, or its migration was interrupted.
     #[error(
         "{location} has store format {found}, this program reads {known}: `entitygraph migrate plan --store {location}` says \
-         what upgrading it does; make a copy of it, then run `entitygraph migrate apply --store {location}`"
+         what upgrading it does; {}, then run `entitygraph migrate apply --store {location}`",
+        remedy::keep(.location)
     )]
     OlderFormat {
-        /// The folder.
+        /// The folder or database.
         location: String,
         /// Format of the store.
         found: u32,
@@ -119,12 +184,9 @@ pub enum Error {
         known: u32,
     },
     /// Stored bytes do not decode or disagree with each other.
-    #[error(
-        "{location} is damaged: {what}; stop what uses it, copy the folder away, check the disk, then ingest the last export \
-         into a new folder"
-    )]
+    #[error("{location} is damaged: {what}; {}", remedy::damaged(.location))]
     Corrupt {
-        /// The folder.
+        /// The folder or database.
         location: String,
         /// What does not fit.
         what: String,
@@ -180,7 +242,7 @@ pub enum Error {
     /// The URL names no store.
     #[error("`{url}` names no store: use fjall:PATH, sled:PATH, bolt://HOST, neo4j://HOST or memory:")]
     UnknownStore {
-        /// What was given.
+        /// What was given, without an account.
         url: String,
     },
 }
@@ -205,6 +267,9 @@ impl Error {
                     | Self::Full { .. }
                     | Self::Backend { .. }
                     | Self::Unreachable { .. }
+                    | Self::Silent { .. }
+                    | Self::TooLong { waited: true, .. }
+                    | Self::Halted { .. }
             ),
         }
     }
@@ -214,7 +279,9 @@ impl Error {
         match self {
             Self::Stopped => Outcome::Unknown,
             Self::Shared(error) => error.outcome(),
-            Self::Backend { outcome, .. } | Self::Corrupt { outcome, .. } => *outcome,
+            Self::Backend { outcome, .. } | Self::Corrupt { outcome, .. } | Self::Halted { outcome, .. } => {
+                *outcome
+            }
             _ => Outcome::NotApplied,
         }
     }
@@ -229,6 +296,11 @@ impl Error {
             Self::Unreachable { .. } => "STORE_UNREACHABLE",
             Self::Denied { .. } => "STORE_DENIED",
             Self::NoDatabase { .. } => "STORE_NO_DATABASE",
+            Self::OldServer { .. } => "STORE_OLD_SERVER",
+            Self::Silent { .. } => "STORE_SILENT",
+            Self::TooLong { .. } => "STORE_TOO_LONG",
+            Self::Rejected { .. } => "STORE_REJECTED",
+            Self::Halted { .. } => "STORE_HALTED",
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
             Self::Missing { .. } => "STORE_MISSING",

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod migrate;
 pub mod neo4j;
 mod open;
+mod remedy;
 
 pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
 pub use error::{Error, Outcome, Result};

@@ -72,9 +72,9 @@ pub async fn exists(url: &str, options: &StoreOptions) -> Result<bool> {
     Ok(parse(url)?.is_some_and(|(_, path)| path.exists()))
 }
 
-/// The URL without an account, for messages.
+/// The URL without an account, for messages; also of one that is mistyped.
 pub fn shown_url(url: &str) -> String {
-    if Address::is_one(url) { address::hidden(url) } else { url.to_owned() }
+    address::hidden(url)
 }
 
 /// Refuses what [`open`] would take for no store.
@@ -84,7 +84,7 @@ pub fn check_url(url: &str) -> Result<()> {
 
 /// The engine and its folder; nothing is the memory.
 pub(crate) fn parse(url: &str) -> Result<Option<(EngineKind, PathBuf)>> {
-    let unknown = || Error::UnknownStore { url: url.to_owned() };
+    let unknown = || Error::UnknownStore { url: shown_url(url) };
     match url.split_once(':').ok_or_else(unknown)? {
         ("memory", "") => Ok(None),
         (_, "") => Err(unknown()),

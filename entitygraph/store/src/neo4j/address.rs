@@ -5,7 +5,10 @@ use std::fmt;
 use neo4rs::{Config, ConfigBuilder};
 
 use super::options::Neo4jOptions;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    keyed::engine::EngineKind,
+};
 
 /// The parts of a store's URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,12 +103,17 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The URL without what stands before an `@`.
+/// The URL without what stands before an `@`, whatever the scheme: a mistyped one has an account all the same. Only the folders of
+/// the embedded stores have no account.
 pub fn hidden(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
-        _ => url.to_owned(),
+    let (Some((scheme, _)), Some((_, host))) = (url.split_once(':'), url.rsplit_once('@')) else {
+        return url.to_owned();
+    };
+    if !url.contains("://") && scheme.parse::<EngineKind>().is_ok() {
+        return url.to_owned();
     }
+    let slashes = if url.contains("://") { "//" } else { "" };
+    format!("{scheme}:{slashes}...@{host}")
 }
 
 /// Undoes percent-encoding, which passwords with `@`, `:` or `/` need; none if it is none.
@@ -147,9 +155,19 @@ mod tests {
             "bolt://secret@localhost",
             "bolt://ada:sec%ret@localhost",
             "bolt://a:secret@b/c/d",
+            "bolt+tls://ada:secret@db",
+            "blot://ada:secret@db/x",
+            "bolt:ada:secret@db",
+            "bolt:/ada:secret@db",
+            "://ada:secret@db",
         ] {
-            let error = Address::parse(url).unwrap_err().to_string();
-            assert!(error.contains("names no store") && !error.contains("secret"), "{error}");
+            for error in [Address::parse(url).unwrap_err(), crate::check_url(url).unwrap_err()] {
+                let told = error.to_string();
+                assert!(told.contains("names no store") && !told.contains("secret"), "{told}");
+            }
+            assert!(!crate::shown_url(url).contains("secret"), "{url}");
         }
+        assert_eq!(crate::shown_url("bolt+tls://ada:secret@db/x"), "bolt+tls://...@db/x");
+        assert_eq!(crate::shown_url("fjall:worlds/me@home"), "fjall:worlds/me@home");
     }
 }

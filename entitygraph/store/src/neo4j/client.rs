@@ -98,7 +98,7 @@ impl Client {
                     self.figures.retries.inc();
                     patience.wait().await;
                 }
-                Err(error) => return Err(self.fault(statement.doing, error)),
+                Err(error) => return Err(self.explained(statement.doing, error).await),
             }
         }
     }
@@ -142,9 +142,26 @@ impl Client {
                     self.figures.retries.inc();
                     patience.wait().await;
                 }
-                Err(error) => return Err(self.fault(DOING, error)),
+                Err(error) => return Err(self.explained(DOING, error).await),
             }
         }
+    }
+
+    /// The failure, and why the database stopped if that is what it is: as far as the server, which works on, says so.
+    async fn explained(&self, doing: &'static str, error: neo4rs::Error) -> Error {
+        let mut fault = self.fault(doing, error);
+        if let Error::Halted { reason, .. } = &mut fault {
+            let asked = match self.address.database() {
+                Some(name) => {
+                    Query::new("SHOW DATABASE $name YIELD statusMessage".to_owned()).param("name", name)
+                }
+                None => Query::new("SHOW HOME DATABASE YIELD statusMessage".to_owned()),
+            };
+            let rows = self.bounded(self.rows(Operation::Read, asked)).await.unwrap_or_default();
+            let said = rows.first().and_then(|row| row.get("statusMessage").ok());
+            *reason = said.unwrap_or_default();
+        }
+        fault
     }
 
     fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {

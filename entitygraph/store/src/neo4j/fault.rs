@@ -2,7 +2,7 @@
 
 use neo4rs::{Neo4jClientErrorKind as Client, Neo4jErrorKind as Kind, Neo4jSecurityErrorKind as Security};
 
-use super::address::Address;
+use super::{address::Address, statements as cypher};
 use crate::error::{Error, Outcome};
 
 /// Whether the same request may succeed in a moment without anybody changing anything: the server says so, or the connection broke
@@ -53,20 +53,35 @@ pub fn is_taken(error: &Error) -> bool {
 pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error: neo4rs::Error) -> Error {
     let location = address.to_string();
     match &error {
-        neo4rs::Error::AuthenticationError(said) => return Error::Denied { location, said: said.clone() },
+        neo4rs::Error::AuthenticationError(said) => {
+            return Error::Denied { location, said: said.clone(), advice: advice(said) };
+        }
         neo4rs::Error::Neo4j(said) => match said.kind() {
-            Kind::Client(Client::Security(Security::Authentication | Security::Forbidden)) => {
-                return Error::Denied { location, said: said.message().to_owned() };
+            Kind::Client(Client::Security(kind)) if kind != Security::AuthorizationExpired => {
+                let advice = if kind == Security::Forbidden { GRANT } else { advice(said.message()) };
+                return Error::Denied { location, said: said.message().to_owned(), advice };
             }
             Kind::Client(Client::FatalDiscovery) => {
                 let database = address.database().unwrap_or("the default").to_owned();
                 return Error::NoDatabase { location, database };
             }
+            _ if is_halt(said.code(), said.message()) => {
+                return Error::Halted { location, reason: String::new(), outcome };
+            }
+            kind if is_too_long(said.code()) || kind == ENDED && waits_for_lock(operation) => {
+                let waited = waits_for_lock(operation) || LOCK_WAITS.contains(&said.code());
+                return Error::TooLong { location, operation, waited, source: error.into() };
+            }
+            kind @ Kind::Client(_) if !is_transient(&error) && kind != ENDED => {
+                return Error::Rejected { location, operation, source: error.into() };
+            }
             _ => {}
         },
+        neo4rs::Error::ConnectionTimedOut if outcome == Outcome::NotApplied => {
+            return Error::Silent { location, operation, source: error.into() };
+        }
         neo4rs::Error::IOError { .. }
         | neo4rs::Error::ConnectionError
-        | neo4rs::Error::ConnectionTimedOut
         | neo4rs::Error::ProtocolMismatch(_)
         | neo4rs::Error::UnsupportedVersion(..)
         | neo4rs::Error::ServerUnavailableError(_)
@@ -78,4 +93,45 @@ pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error
         _ => {}
     }
     Error::Backend { operation, location, outcome, source: error.into() }
+}
+
+const GRANT: &str =
+    "give one who may read and write the database, make constraints and indexes, and run procedures";
+
+/// A transaction was ended for another reason than what it did, such as that the server is being stopped.
+const ENDED: Kind = Kind::Client(Client::TransactionTerminated);
+
+/// What a server says of a transaction that it ended while it waited for a lock, under whichever limit.
+const LOCK_WAITS: [&str; 2] = [
+    "Neo.TransientError.Transaction.LockAcquisitionTimeout",
+    "Neo.ClientError.Transaction.LockClientStopped",
+];
+
+/// What to do about a refused user. Where a connection is refused from the beginning the driver tells the server's words only.
+fn advice(said: &str) -> &'static str {
+    if said.contains("must be changed") {
+        "a new server wants its first password changed: `ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO '...'` in its database \
+         `system` (cypher-shell -d system), then give the new one"
+    } else if said.contains("too many times") {
+        "wait some seconds (dbms.security.auth_lock_time of the server, 5 by default), then give the right ones in the URL \
+         (bolt://USER:PASSWORD@HOST) or in the settings store.neo4j.user and store.neo4j.password"
+    } else {
+        "give the right ones in the URL (bolt://USER:PASSWORD@HOST) or in the settings store.neo4j.user and store.neo4j.password"
+    }
+}
+
+/// Whether the database stopped by itself and answers nothing until it is restarted.
+fn is_halt(code: &str, message: &str) -> bool {
+    code == "Neo.DatabaseError.Transaction.TransactionLogError"
+        || code.starts_with("Neo.DatabaseError.") && message.contains("needs to be restarted")
+}
+
+/// Whether a transaction lived longer than it may.
+fn is_too_long(code: &str) -> bool {
+    code.starts_with("Neo.ClientError.Transaction.TransactionTimedOut") || LOCK_WAITS.contains(&code)
+}
+
+/// Whether most of the time of an operation is that of waiting for the shard's lock, where the server does not say so.
+fn waits_for_lock(operation: &str) -> bool {
+    [cypher::LOCK.doing, cypher::HOLD.doing, cypher::FATE.doing].contains(&operation)
 }

@@ -14,8 +14,21 @@ use crate::error::{Error, Result};
 /// The format that this program writes.
 pub const FORMAT: u32 = 1;
 
-/// Refuses databases of others and of other formats; begins a store in an empty one.
+/// The oldest server that knows all the Cypher of the statements, and the oldest that is tested.
+const NEEDED: Version = (5, 26);
+
+/// The first two parts of a version of Neo4j; later ones count by the year, as 2025.01.
+type Version = (u32, u32);
+
+const VERSION: Statement = Statement {
+    name: "VERSION",
+    doing: "asking for the server's version",
+    text: "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0] AS version",
+};
+
+/// Refuses servers that are too old, databases of others and of other formats; begins a store in an empty one.
 pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
+    check_version(client, NEEDED).await?;
     let location = || client.place.location.clone();
     match format(client).await? {
         Some(found) if found > FORMAT => {
@@ -27,6 +40,22 @@ pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
         Some(_) => Ok(()),
         None => begin(client, options).await,
     }
+}
+
+async fn check_version(client: &Client, needed: Version) -> Result<()> {
+    let rows = client.ask(VERSION, VERSION.query()).await?;
+    let Some(found) = rows.first().and_then(|row| row.get::<String>("version").ok()) else { return Ok(()) };
+    if version(&found).is_some_and(|version| version < needed) {
+        let needed = format!("{}.{}", needed.0, needed.1);
+        return Err(Error::OldServer { location: client.place.location.clone(), found, needed });
+    }
+    Ok(())
+}
+
+/// The version in a text such as `5.26.30` or `2025.01.0-aura`; none if it is none.
+fn version(text: &str) -> Option<Version> {
+    let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 /// Warns of a server that never gives up a transaction: a machine that vanishes while it writes would hold the shard's lock for ever.
@@ -107,7 +136,32 @@ fn is_there(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::server_client, *};
+
+    #[test]
+    fn a_version_is_read_and_compared_by_its_numbers() {
+        for (text, expected) in [
+            ("5.26.30", Some((5, 26))),
+            ("5.9.0", Some((5, 9))),
+            ("4.4.40", Some((4, 4))),
+            ("2025.01.0", Some((2025, 1))),
+            ("5.26-aura", Some((5, 26))),
+            ("unknown", None),
+        ] {
+            assert_eq!(version(text), expected, "{text}");
+        }
+        assert!((5, 9) < NEEDED && (2025, 1) > NEEDED);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_too_old_is_told_what_is_needed() {
+        let (client, _lease) = server_client().await;
+        check_version(&client, NEEDED).await.unwrap();
+        let error = check_version(&client, (9, 1)).await.unwrap_err();
+        let told = error.to_string();
+        assert!(error.code() == "STORE_OLD_SERVER" && !error.retryable(), "{error:?}");
+        assert!(told.contains("is Neo4j 5.26.") && told.contains("needs 9.1 or newer"), "{told}");
+    }
 
     #[test]
     fn only_no_time_at_all_is_unlimited() {

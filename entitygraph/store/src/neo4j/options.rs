@@ -3,12 +3,18 @@
 use std::{fmt, time::Duration};
 
 use entitygraph_schema::Cursor;
+use serde::Deserialize;
 
 use crate::keyed::options::{Retention, WriterOptions};
 
 /// A text that is shown nowhere.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(pub String);
+
+/// Fewest connections that a store works with: a writer holds one for its transaction and needs a second beside it, and so does a
+/// read that takes the shard's lock.
+pub const CONNECTIONS_MIN: usize = 4;
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +29,7 @@ pub struct Neo4jOptions {
     pub user: String,
     /// Password of that user. Default none.
     pub password: Secret,
-    /// Connections kept open. Default 16: more in flight makes a server of a few cores no faster.
+    /// Connections kept open, at least [`CONNECTIONS_MIN`]. Default 16: more in flight makes a server of a few cores no faster.
     pub connections: usize,
     /// How long the server may take to connect, or to begin an answer. Default 30 s.
     pub answer_timeout: Duration,

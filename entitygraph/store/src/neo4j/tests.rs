@@ -5,7 +5,10 @@ use std::sync::Arc;
 use entitygraph_test_neo4j::{Options, Server};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement};
+use super::{
+    Neo4jStore, address::Address, client::Client, options::Neo4jOptions, statement::Statement,
+    statements::SCHEMA,
+};
 use crate::{Error, Store, conformance::build::Shared};
 
 mod begin;
@@ -14,7 +17,7 @@ mod reads;
 mod retention;
 
 /// The server, for one test at a time. Constraints and indexes stay from test to test, which saves a second each.
-type Lease = MutexGuard<'static, Option<Server>>;
+pub type Lease = MutexGuard<'static, Option<Server>>;
 
 const EMPTY: Statement =
     Statement { name: "EMPTY", doing: "emptying the database", text: "MATCH (n) DETACH DELETE n" };
@@ -37,6 +40,12 @@ fn client(lease: &Lease) -> Client {
     Client::new(address(lease), &Neo4jOptions::default()).unwrap()
 }
 
+/// A way to the server for tests of other files.
+pub async fn server_client() -> (Client, Lease) {
+    let lease = server().await;
+    (client(&lease), lease)
+}
+
 async fn open(lease: &Lease) -> Result<Neo4jStore, Error> {
     Neo4jStore::open(address(lease), Neo4jOptions::default()).await
 }
@@ -46,6 +55,38 @@ crate::conformance!(suite, async || {
     let store: Shared = Arc::new(open(&lease).await.unwrap());
     (store, lease)
 });
+
+/// The rows of `docs/neo4j.md` that tell of the schema begin like this.
+fn documented(statement: &str) -> String {
+    let words: Vec<_> = statement.split([' ', ',', '(', ')']).filter(|word| !word.is_empty()).collect();
+    let kind = if words[1] == "CONSTRAINT" { "unique" } else { "index" };
+    let (_, pattern) = statement.split_once(" FOR ").unwrap();
+    let pattern = pattern.split(' ').next().unwrap();
+    let variable = pattern.split([':', '(', '[', ')', '-']).find(|part| !part.is_empty()).unwrap();
+    let properties = words.iter().filter_map(|word| word.strip_prefix(&format!("{variable}.")));
+    let properties = properties.collect::<Vec<_>>().join(", ");
+    format!(
+        "| `{}` | {kind} | `{}` | `{properties}` | ",
+        words[2],
+        pattern.replace(&format!("{variable}:"), ":")
+    )
+}
+
+#[test]
+fn the_documented_constraints_and_indexes_are_those_that_are_made() {
+    let page = include_str!("../../../../docs/neo4j.md");
+    for statement in SCHEMA {
+        let row = documented(statement);
+        assert!(page.lines().any(|line| line.starts_with(&row)), "no row `{row}` in docs/neo4j.md");
+        if let Some(label) = row.split_once("`(:").and_then(|(_, rest)| rest.split(')').next()) {
+            let told =
+                page.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{label}`")));
+            assert!(told, "the table of nodes in docs/neo4j.md lacks {label}");
+        }
+    }
+    let rows = page.lines().filter(|line| line.contains("` | unique | `") || line.contains("` | index | `"));
+    assert_eq!(rows.count(), SCHEMA.len(), "docs/neo4j.md has rows of what is not made");
+}
 
 #[tokio::test]
 async fn a_database_of_others_is_refused_and_stays_as_it_is() {

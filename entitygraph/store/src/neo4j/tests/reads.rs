@@ -19,8 +19,11 @@ async fn a_page_of_large_records_ends_early() {
 
 #[tokio::test]
 async fn a_census_that_does_not_decode_is_told_by_every_read_that_needs_it() {
-    const BREAK: Statement =
-        Statement { name: "BREAK", doing: "breaking a census", text: "MATCH (e:Entity {id: 2}) SET e.census = $census" };
+    const BREAK: Statement = Statement {
+        name: "BREAK",
+        doing: "breaking a census",
+        text: "MATCH (e:Entity {id: 2}) SET e.census = $census",
+    };
     let lease = server().await;
     let store: Shared = Arc::new(open(&lease).await.unwrap());
     create(&store, [world_root(id(1)), thing(id(2), id(1)), thing(id(3), id(2)).of_kind("crate")]).await;

@@ -41,7 +41,13 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     run("cp", &["--sparse=always", text(from), text(to)]).map(drop)
 }
 
+/// A file of so many bytes that are really taken.
+pub fn fill(file: &Path, bytes: u64) -> Result<()> {
+    run("fallocate", &["-l", &bytes.to_string(), text(file)]).map(drop)
+}
+
 /// Something mounted on a folder.
+#[derive(Debug)]
 pub struct Mount {
     folder: PathBuf,
     device: String,
@@ -79,6 +85,12 @@ impl Mount {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// How much of it is free.
+    pub fn free_bytes(&self) -> Result<u64> {
+        let told = run("df", &["--output=avail", "-B1", text(&self.folder)])?;
+        told.lines().nth(1).context("df says nothing")?.trim().parse().context("df says no number")
     }
 
     /// Writes to the device all that is not there yet.
