@@ -12,7 +12,23 @@ use super::{
 use crate::error::{Error, Result};
 
 /// The format that this program writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The format of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// Its number.
+    pub number: u32,
+    /// The step to it that was begun and is not finished.
+    pub step: Option<u32>,
+}
+
+impl Format {
+    /// The newest format that all of the store has.
+    pub fn served(self) -> u32 {
+        self.step.map_or(self.number, |step| step.saturating_sub(1))
+    }
+}
 
 /// The oldest server that knows all the Cypher of the statements, and the oldest that is tested.
 const NEEDED: Version = (5, 26);
@@ -31,11 +47,11 @@ pub async fn open(client: &Client, options: &Neo4jOptions) -> Result<()> {
     check_version(client, NEEDED).await?;
     let location = || client.place.location.clone();
     match format(client).await? {
-        Some(found) if found > FORMAT => {
-            Err(Error::NewerFormat { location: location(), found, known: FORMAT })
+        Some(found) if found.number > FORMAT => {
+            Err(Error::NewerFormat { location: location(), found: found.number, known: FORMAT })
         }
-        Some(found) if found < FORMAT => {
-            Err(Error::OlderFormat { location: location(), found, known: FORMAT })
+        Some(found) if found.served() < FORMAT => {
+            Err(Error::OlderFormat { location: location(), found: found.served(), known: FORMAT })
         }
         Some(_) => Ok(()),
         None => begin(client, options).await,
@@ -84,14 +100,16 @@ fn unlimited(value: &str) -> bool {
 }
 
 /// The format of the store in the database; none for an empty one. Refuses a database that holds something else.
-pub async fn format(client: &Client) -> Result<Option<u32>> {
+pub async fn format(client: &Client) -> Result<Option<Format>> {
     let mut again = true;
     loop {
         let rows = client.ask(cypher::WHOSE, cypher::WHOSE.query()).await?;
         let Some(row) = rows.into_iter().next() else { return Ok(None) };
         let unread = |error: neo4rs::DeError| client.place.corrupt(format!("its format: {error}"));
         if let Some(format) = row.get::<Option<i64>>("format").map_err(unread)? {
-            return Ok(Some(u32::try_from(format).unwrap_or(u32::MAX)));
+            let step = row.get::<Option<i64>>("step").map_err(unread)?;
+            let number = |format: i64| u32::try_from(format).unwrap_or(u32::MAX);
+            return Ok(Some(Format { number: number(format), step: step.map(number) }));
         }
         let found: Vec<Vec<String>> = row.get("found").map_err(unread)?;
         let Some(labels) = found.first() else { return Ok(None) };
@@ -108,8 +126,8 @@ pub async fn format(client: &Client) -> Result<Option<u32>> {
     }
 }
 
-/// Makes constraints and indexes, then the nodes that a store begins with. Two instances may do so at once.
-async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
+/// Makes the constraints and indexes that are missing.
+pub async fn make_schema(client: &Client) -> Result<()> {
     const INDEX: Statement = Statement { name: "INDEX", doing: "making an index", text: "" };
     for statement in SCHEMA {
         match client.set(INDEX, Query::new((*statement).to_owned())).await {
@@ -117,7 +135,12 @@ async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
             Ok(_) | Err(_) => {}
         }
     }
-    client.set(cypher::READY, cypher::READY.query()).await?;
+    client.set(cypher::READY, cypher::READY.query()).await.map(drop)
+}
+
+/// Makes constraints and indexes, then the nodes that a store begins with. Two instances may do so at once.
+async fn begin(client: &Client, options: &Neo4jOptions) -> Result<()> {
+    make_schema(client).await?;
     let begin = cypher::BEGIN
         .query()
         .param("format", i64::from(FORMAT))

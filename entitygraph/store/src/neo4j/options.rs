@@ -38,7 +38,8 @@ pub struct Neo4jOptions {
     /// How often the commits of other instances are looked for. Default 20 ms: a fifth of the delay that their subscribers
     /// may see.
     pub poll: Duration,
-    /// How writes are taken together. Of its caches only that of entities is used.
+    /// How writes are taken together. Of its caches only that of entities is used, and batches have no more than 2,048
+    /// operations.
     pub writer: WriterOptions,
     /// How much of the change sequence is kept.
     pub retention: Retention,

@@ -16,10 +16,15 @@ use super::{
     client::Client,
     facets::{FacetSet, FacetSets, SetNumber},
     log::{Logged, Stretch},
+    open::FORMAT,
     options::Neo4jOptions,
     statements as cypher,
 };
-use crate::{contract::Feed, error::Result, keyed::recent::Recent};
+use crate::{
+    contract::Feed,
+    error::{Error, Result},
+    keyed::recent::Recent,
+};
 
 /// See the module.
 pub struct Shared {
@@ -119,6 +124,13 @@ impl Shared {
     pub fn single(&self, rows: Vec<Row>) -> Result<Row> {
         let missing = || self.client.place.corrupt("the nodes Shard and Gate of the store are missing");
         rows.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Refuses to write on in a store that was migrated meanwhile.
+    pub fn check_format(&self, row: &Row) -> Result<()> {
+        let found = u32::try_from(self.column::<i64>(row, "format")?).unwrap_or(u32::MAX);
+        let location = self.client.place.location.clone();
+        if found > FORMAT { Err(Error::NewerFormat { location, found, known: FORMAT }) } else { Ok(()) }
     }
 
     /// Takes over commits that this instance wrote itself.

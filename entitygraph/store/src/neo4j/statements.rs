@@ -80,7 +80,7 @@ statements! {
     WHOSE: "looking whose the database is",
         "OPTIONAL MATCH (s:Shard {number: 0}) \
          CALL { MATCH (n) RETURN labels(n) AS found LIMIT 1 UNION ALL RETURN null AS found } \
-         RETURN s.format AS format, s.cursor AS cursor, collect(found) AS found";
+         RETURN s.format AS format, s.step AS step, collect(found) AS found";
     /// Waits until indexes that were just made answer.
     READY: "waiting for indexes", "CALL db.awaitIndexes(300)";
     /// Begins a store.
@@ -110,7 +110,7 @@ statements! {
     /// Takes the shard's lock; every write begins with it, so writes have one order. Reads what the batch names on the way.
     LOCK: "taking the shard's lock and reading what is to be changed", concat!(
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
-         WITH g.begun AS begun, s.cursor AS cursor, s.lease AS lease, s.facetSets AS facetSets, s.census AS census, \
+         WITH s.format AS format, g.begun AS begun, s.cursor AS cursor, s.lease AS lease, s.facetSets AS facetSets, s.census AS census, \
          s.idle AS idle, s.logEnd AS logEnd, s.mark AS mark \
          CALL { UNWIND $ids AS id MATCH (e:Entity {id: id})-[:IN*0..]->(a) WITH DISTINCT a \
          RETURN collect([a.record, a.census, a.reach]) AS entities } \
@@ -125,7 +125,7 @@ statements! {
          RETURN collect(", link_row!(), ") AS links } \
          CALL { UNWIND $operations AS id MATCH (o:Operation {id: id}) \
          RETURN collect([o.id, o.fingerprint, o.cursor]) AS operations } \
-         RETURN begun, cursor, lease, facetSets, census, idle, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations");
+         RETURN format, begun, cursor, lease, facetSets, census, idle, logEnd, mark, entities, taken, buried, occupants, pairs, links, operations");
     /// Buried ids of a range, if they are few.
     BURIED: "looking for buried ids",
         "MATCH (b:Buried) WHERE b.rank >= $low AND b.rank <= $high WITH b LIMIT $limit RETURN collect(b.id) AS buried";
@@ -139,7 +139,7 @@ statements! {
     /// Takes the lock alone.
     HOLD: "taking the shard's lock",
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s MATCH (g:Gate {number: 0}) \
-         RETURN s.cursor AS cursor, s.mark AS mark, g.begun AS begun";
+         RETURN s.format AS format, s.cursor AS cursor, s.mark AS mark, g.begun AS begun";
     /// What became of a batch whose commit was not answered: with the lock, so that it has ended either way.
     FATE: "asking what became of a commit",
         "MATCH (s:Shard {number: 0}) SET s.lock = true WITH s OPTIONAL MATCH (c:Commit {cursor: $cursor}) \

@@ -23,6 +23,7 @@ impl Turn {
         let began = Instant::now();
         let mut transaction = shared.client.begin().await?;
         let row = shared.single(transaction.ask(cypher::HOLD, cypher::HOLD.query()).await?)?;
+        shared.check_format(&row)?;
         shared.client.figures.lock_wait_seconds.observe(began.elapsed().as_secs_f64());
         Ok(Self {
             cursor: shared.column::<i64>(&row, "cursor")?.cast_unsigned(),

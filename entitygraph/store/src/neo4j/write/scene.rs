@@ -235,6 +235,7 @@ impl Scene {
     fn read_shard(&mut self, shared: &Shared, row: &Row) -> Result<()> {
         let number =
             |name| Ok::<_, Error>(shared.column::<Option<i64>>(row, name)?.unwrap_or(0).cast_unsigned());
+        shared.check_format(row)?;
         let census: Option<&[u8]> = shared.column(row, "census")?;
         self.shard = ShardRow {
             cursor: number("cursor")?,

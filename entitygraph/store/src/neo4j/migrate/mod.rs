@@ -1,7 +1,11 @@
-//! Migrating a store in Neo4j.
+//! Migrating a store in Neo4j: one file a step.
 //!
-//! Formats of Neo4j stores count for themselves: this is the first one, so there is no step yet. [`Migration::verify`] looks whether
-//! everything is there that a store of this format promises.
+//! Formats of Neo4j stores count for themselves. A step works in batches, each a transaction of its own that can be done again. The
+//! first one sets the new format number and a mark ([`Status::under_way`]), so that from then on no older program takes the store for its
+//! own, nor does one that is running write on; the last one takes the mark away that keeps newer programs from serving it.
+//! [`Migration::verify`] looks whether everything is there that a store of this format promises.
+
+mod pages;
 
 use std::sync::Arc;
 
@@ -11,20 +15,44 @@ use neo4rs::Row;
 use super::{
     address::Address,
     client::Client,
-    open::{FORMAT, format},
+    open::{FORMAT, format, make_schema},
     options::Neo4jOptions,
     statement::Statement,
     statements::SCHEMA,
 };
 use crate::{
     error::{Error, Result},
-    migrate::{Migrate, Plan, Status, Watch},
+    migrate::{Migrate, Plan, Planned, Status, Step, Watch},
+};
+
+/// Every step, each to the format after that of the one before; the first leads to format 2.
+const STEPS: [Work; FORMAT as usize - 1] = [pages::WORK];
+
+/// Nodes of a batch.
+const BATCH_NODES: i64 = 10_000;
+
+/// A step and how it is done.
+struct Work {
+    step: Step,
+    /// How many nodes it has to write, as `found`.
+    rows: Statement,
+    /// What comes first; each can be done again.
+    before: &'static [Statement],
+    /// Writes at most `limit` nodes that are not done yet, and says how many as `found`.
+    batch: Statement,
+    /// What comes last, and takes the mark `step` away.
+    after: Statement,
+}
+
+const BEGIN: Statement = Statement {
+    name: "MIGRATE_BEGIN",
+    doing: "beginning a step",
+    text: "MATCH (s:Shard {number: 0}) SET s.format = $format, s.step = $format",
 };
 
 /// See the module.
 pub struct Migration {
     client: Client,
-    format: u32,
 }
 
 impl Migration {
@@ -34,10 +62,36 @@ impl Migration {
         let location = || client.place.location.clone();
         match format(&client).await? {
             None => Err(Error::Missing { location: location() }),
-            Some(found) if found > FORMAT => {
-                Err(Error::NewerFormat { location: location(), found, known: FORMAT })
+            Some(found) if found.number > FORMAT => {
+                Err(Error::NewerFormat { location: location(), found: found.number, known: FORMAT })
             }
-            Some(format) => Ok(Self { client, format }),
+            Some(_) => Ok(Self { client }),
+        }
+    }
+
+    async fn planned(&self, work: &Work) -> Result<Planned> {
+        let rows: i64 = self.column(&self.single(work.rows).await?)?;
+        Ok(Planned { step: work.step, rows: rows.unsigned_abs() })
+    }
+
+    /// Whether the step is finished; not if it was stopped.
+    async fn apply_one(&self, work: &Work, watch: &dyn Watch) -> Result<bool> {
+        for statement in work.before {
+            self.client.set(*statement, statement.query()).await?;
+        }
+        make_schema(&self.client).await?;
+        loop {
+            if watch.stops() {
+                return Ok(false);
+            }
+            let batch = work.batch.query().param("limit", BATCH_NODES);
+            let rows = self.client.set(work.batch, batch).await?;
+            let written: i64 = self.column(&self.first(work.batch, rows)?)?;
+            watch.written(written.unsigned_abs());
+            if written < BATCH_NODES {
+                self.client.set(work.after, work.after.query()).await?;
+                return Ok(true);
+            }
         }
     }
 }
@@ -101,14 +155,35 @@ const INDEXES: Statement = Statement {
 impl Migrate for Migration {
     async fn status(&self) -> Result<Status> {
         let location = self.client.place.location.clone();
-        Ok(Status { location, format: self.format, known: FORMAT, under_way: None })
+        let found =
+            format(&self.client).await?.ok_or_else(|| Error::Missing { location: location.clone() })?;
+        Ok(Status { location, format: found.served(), known: FORMAT, under_way: found.step })
     }
 
     async fn plan(&self) -> Result<Plan> {
-        Ok(Plan { status: self.status().await?, steps: Vec::new() })
+        let status = self.status().await?;
+        let mut steps = Vec::new();
+        for work in STEPS.iter().filter(|work| work.step.number > status.format) {
+            steps.push(self.planned(work).await?);
+        }
+        Ok(Plan { status, steps })
     }
 
-    async fn apply(&self, _watch: Arc<dyn Watch>) -> Result<Status> {
+    async fn apply(&self, watch: Arc<dyn Watch>) -> Result<Status> {
+        let status = self.status().await?;
+        for work in STEPS.iter().filter(|work| work.step.number > status.format) {
+            watch.begins(&self.planned(work).await?);
+            if status.under_way != Some(work.step.number) {
+                if watch.stops() {
+                    break;
+                }
+                let begin = BEGIN.query().param("format", i64::from(work.step.number));
+                self.client.set(BEGIN, begin).await?;
+            }
+            if !self.apply_one(work, &*watch).await? {
+                break;
+            }
+        }
         self.status().await
     }
 
@@ -138,6 +213,10 @@ impl Migrate for Migration {
 impl Migration {
     async fn single(&self, statement: Statement) -> Result<Row> {
         let rows = self.client.ask(statement, statement.query()).await?;
+        self.first(statement, rows)
+    }
+
+    fn first(&self, statement: Statement, rows: Vec<Row>) -> Result<Row> {
         rows.into_iter()
             .next()
             .ok_or_else(|| self.client.place.corrupt(format!("no answer when {}", statement.doing)))
