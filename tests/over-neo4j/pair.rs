@@ -1,8 +1,10 @@
 //! Pairs of entities that each transaction renames together: half of one would show, and so would one that is applied twice.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
+use entitygraph_schema::{Commit, Cursor};
+use entitygraph_store::{Feed, StoreOptions};
 use entitygraph_test_neo4j::Server as Neo4j;
 use entitygraph_tests::process::Server;
 use serde_json::{Value, json};
@@ -156,19 +158,19 @@ impl Pair {
 
 /// The change sequence in the database has no gap, each operation once, and all that was acknowledged.
 pub async fn check_sequence(neo4j: &Neo4j, pairs: &[Pair]) -> Result<u64> {
-    let answer = neo4j
-        .cypher("MATCH (c:Commit) RETURN c.cursor AS cursor, c.operation AS operation ORDER BY c.cursor")
-        .await?;
-    let rows = answer.as_array().context("no rows")?;
-    let mut operations = BTreeMap::new();
+    let pages = "MATCH (c:Commit) RETURN c.first AS first, c.cursor AS cursor ORDER BY c.cursor";
+    let answer = neo4j.cypher(pages).await?;
     let mut last = None;
-    for row in rows {
-        let cursor = row["cursor"].as_u64().context("a commit without a cursor")?;
-        ensure!(last.is_none_or(|last| last + 1 == cursor), "a gap between {last:?} and {cursor}");
-        last = Some(cursor);
-        if let Some(operation) = row["operation"].as_str() {
-            let before = operations.insert(operation.to_owned(), cursor);
-            ensure!(before.is_none(), "{operation} was applied twice: {before:?} and {cursor}");
+    for page in answer.as_array().context("no rows")? {
+        let first = page["first"].as_u64().context("a page without a first commit")?;
+        ensure!(last.is_none_or(|last| last + 1 == first), "a gap between {last:?} and {first}");
+        last = Some(page["cursor"].as_u64().context("a page without a last commit")?);
+    }
+    let mut operations = BTreeMap::new();
+    for commit in commits(neo4j).await? {
+        if let Some(operation) = &commit.operation_id {
+            let before = operations.insert(operation.as_str().to_owned(), commit.cursor.number());
+            ensure!(before.is_none(), "{operation} was applied twice: {before:?} and {}", commit.cursor);
         }
     }
     for (operation, cursor) in pairs.iter().flat_map(|pair| &pair.acknowledged) {
@@ -179,4 +181,21 @@ pub async fn check_sequence(neo4j: &Neo4j, pairs: &[Pair]) -> Result<u64> {
     let newest = neo4j.cypher("MATCH (s:Shard) RETURN s.cursor AS cursor").await?[0]["cursor"].as_u64();
     ensure!(newest == last, "the shard is at {newest:?}, the change sequence ends at {last:?}");
     last.context("no commit at all")
+}
+
+/// The whole change sequence, as the store itself reads it.
+async fn commits(neo4j: &Neo4j) -> Result<Vec<Arc<Commit>>> {
+    let store = entitygraph_store::open(&neo4j.bolt(), StoreOptions::default()).await?;
+    let Feed::Resync { oldest, newest } = store.changes(Cursor::ZERO, 1).await? else {
+        bail!("no beginning")
+    };
+    let mut commits: Vec<Arc<Commit>> = Vec::new();
+    loop {
+        let after = commits.last().map_or(oldest, |commit| commit.cursor);
+        if after == newest {
+            return Ok(commits);
+        }
+        let Feed::Commits(more) = store.changes(after, 10_000).await? else { bail!("nothing after {after}") };
+        commits.extend(more);
+    }
 }

@@ -72,9 +72,9 @@ async fn a_world_goes_in_out_and_over_killed_in_the_middle_and_stays_the_same() 
     same(&url, &embedded)?;
 
     for (command, words) in [
-        ("status", "has format 1, that of this program"),
-        ("plan", "has format 1, that of this program"),
-        ("apply", "has format 1, that of this program; 0 rows were written"),
+        ("status", "has format 2, that of this program"),
+        ("plan", "has format 2, that of this program"),
+        ("apply", "has format 2, that of this program; 0 rows were written"),
         ("verify", "is sound: all its rows agree"),
     ] {
         let said = done(&["migrate", command, "--store", &url], data)?;

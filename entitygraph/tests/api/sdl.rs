@@ -32,6 +32,7 @@ async fn the_committed_schema_is_the_one_that_is_served() {
 fn the_page_of_metrics_lists_every_one() {
     let registry = Registry::new();
     let _metrics = Metrics::register(&registry).unwrap();
+    registry.register(Box::new(entitygraph_store::neo4j::figures::Figures::default())).unwrap();
     let mut page =
         "# Metrics\n\nWhat `/metrics` shows, printed by a test from the code that registers them.\n\n\
         | name | type | labels | what it says |\n| --- | --- | --- | --- |\n"

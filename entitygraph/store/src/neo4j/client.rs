@@ -14,7 +14,7 @@ use neo4rs::{BoltList, BoltType, Graph, Operation, Query, Row, Txn};
 use super::{
     address::Address,
     fault::{fault, is_transient, is_uncertain},
-    figures::Figures,
+    figures::{COMMIT, Figures},
     message::messages,
     options::Neo4jOptions,
     statement::Statement,
@@ -250,14 +250,18 @@ impl Transaction {
     /// Commits.
     pub async fn commit(mut self) -> Result<(), CommitError> {
         let Some(txn) = self.txn.take() else { return Ok(()) };
+        let began = Instant::now();
         let committed: Boxed<'_, _> = Box::pin(txn.commit());
         match committed.await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.figures.answered(COMMIT, began.elapsed());
+                Ok(())
+            }
             Err(error) if is_uncertain(&error) => {
                 self.figures.commits_lost.inc();
-                Err(CommitError::Lost(fault(&self.address, "committing", Outcome::Unknown, error)))
+                Err(CommitError::Lost(fault(&self.address, COMMIT.doing, Outcome::Unknown, error)))
             }
-            Err(error) => Err(CommitError::Failed(self.fault("committing", error))),
+            Err(error) => Err(CommitError::Failed(self.fault(COMMIT.doing, error))),
         }
     }
 

@@ -12,7 +12,7 @@ mod client;
 mod concern;
 mod facets;
 mod fault;
-mod figures;
+pub mod figures;
 mod link_row;
 mod log;
 mod message;
