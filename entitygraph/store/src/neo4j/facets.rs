@@ -8,6 +8,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use entitygraph_schema::{ComponentId, ContainerId, Entity, query::Facet};
 
+use super::{shared::Shared, statements as cypher};
+use crate::error::Result;
+
 /// What an entity is found and counted by, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FacetSet(pub Vec<Facet>);
@@ -118,6 +121,32 @@ impl<'a> Numbering<'a> {
             Some(number) => *number,
             None => self.known.count() + self.new.number(set),
         }
+    }
+}
+
+impl Shared {
+    /// Makes sure that the set of facets of a number is known; an unknown one was made by another instance.
+    pub async fn know_sets(&self, numbers: impl IntoIterator<Item = SetNumber>) -> Result<()> {
+        let known = self.facets.read().count();
+        let Some(highest) = numbers.into_iter().max().filter(|highest| *highest >= known) else {
+            return Ok(());
+        };
+        let query = cypher::FACET_SETS.query().param("from", i64::from(known));
+        let row = self.single(self.client.ask(cypher::FACET_SETS, query).await?)?;
+        let sets: Vec<Vec<&str>> = self.column(&row, "answer")?;
+        let mut facets = self.facets.write();
+        for (number, words) in (known..).zip(sets) {
+            if number < facets.count() {
+                continue;
+            }
+            let set = FacetSet::read(&words)
+                .ok_or_else(|| self.client.place.corrupt(format!("set of facets {number} is {words:?}")))?;
+            facets.push(set);
+        }
+        if highest >= facets.count() {
+            return Err(self.client.place.corrupt(format!("there is no set of facets {highest}")));
+        }
+        Ok(())
     }
 }
 

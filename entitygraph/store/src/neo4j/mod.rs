@@ -3,15 +3,17 @@
 //! What is in the database, how a write and a read go and what is guaranteed is told in `docs/neo4j.md`.
 //!
 //! Reading order: [`address`] and [`options`], [`client`] is the way to the server, [`statements`] all Cypher; [`row`] makes an entity
-//! a node, [`facets`], [`census`] and [`space`] are its indexes; [`log`] is the change sequence, [`shared`] follows it, [`retention`]
+//! a node, [`facets`], [`census`] and [`space`] are its indexes; [`log`] is the change sequence, [`feed`] follows it, [`retention`]
 //! trims it, [`turn`] is the lock and [`mod@write`] what is done with it, [`moment`] lets reads see one moment, [`read`] are the questions.
 
 pub mod address;
+mod catalog;
 mod census;
 mod client;
 mod concern;
 mod facets;
 mod fault;
+mod feed;
 pub mod figures;
 mod link_row;
 mod log;
@@ -80,7 +82,7 @@ impl Neo4jStore {
         let client = Client::new(address, &options)?;
         open::open(&client, &options).await?;
         open::warn_of_endless_transactions(&client).await;
-        let (catalog, newest, first) = shared::read_catalog(&client).await?;
+        let (catalog, newest, first) = catalog::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
         shared.catch_up().await?;
         tokio::spawn(follow(Arc::downgrade(&shared), shared.options.poll));

@@ -2,11 +2,15 @@
 //!
 //! Reading order: [`needs`] is what a batch must know, [`scene`] reads it under the shard's lock, the rules are those of the memory
 //! store, [`tally`] and [`spatial`] follow what they did through the indexes, [`lower`] turns all of it into rows, [`batch`] plans
-//! and writes, [`writer`] is the task around it.
+//! and writes with [`seal`] as the last, [`commit`] announces and commits it, [`run`] prepares the next one, [`writer`] is the task
+//! around all.
 
 mod batch;
+mod commit;
 mod lower;
 mod needs;
+mod rows;
+mod run;
 mod scene;
 mod seal;
 mod spatial;
@@ -68,7 +72,7 @@ impl Handle {
     pub fn start(shared: Arc<Shared>) -> Self {
         let waiting = shared.options.writer.waiting.max(1);
         let (requests, waits) = mpsc::channel(waiting);
-        tokio::spawn(writer::Writer::new(shared).run(waits));
+        tokio::spawn(writer::Writer::new(shared).serve(waits));
         Self { requests, waiting }
     }
 
