@@ -33,6 +33,7 @@ const TELL_LAG: Duration = Duration::from_secs(5);
 /// Writes the store, or that of a running server, into a file.
 pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
     let path = &backup.path;
+    backup::keep_existing(path, backup.resume)?;
     let source: Box<dyn Source> = match &backup.from {
         Some(url) => Box::new(Remote::open(url).await?),
         None => match existing_store(config).await.map_err(told_in_use)? {

@@ -23,7 +23,7 @@ pub mod take;
 
 pub use file::BackupFile;
 pub use state::begun;
-pub use take::{BackupOptions, Follow, Taken, backup};
+pub use take::{BackupOptions, Follow, Taken, backup, keep_existing};
 
 #[cfg(test)]
 mod tests;

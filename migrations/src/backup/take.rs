@@ -61,6 +61,18 @@ pub enum Follow<'a> {
     Until(Pin<Box<dyn Future<Output = ()> + Send + 'a>>),
 }
 
+/// Refuses a file that is in the way: before a source is asked, which may take long.
+///
+/// # Errors
+/// [`MoveError::Exists`] without `resume`, and when it cannot be told.
+pub fn keep_existing(path: &Path, resume: bool) -> Result<()> {
+    let exists = path.try_exists().map_err(MoveError::file(path, "read"))?;
+    if exists && !resume {
+        return Err(MoveError::Exists { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 /// Writes a backup of the source into a file. With `resume` goes on with an unfinished one, or brings a whole one up to date;
 /// without it a file that exists is refused. One that was whole stays so, whatever fails.
 pub async fn backup(
@@ -71,10 +83,7 @@ pub async fn backup(
     options: BackupOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Taken> {
-    let exists = path.try_exists().map_err(MoveError::file(path, "read"))?;
-    if exists && !resume {
-        return Err(MoveError::Exists { path: path.to_owned() });
-    }
+    keep_existing(path, resume)?;
     let before = {
         let path = path.to_owned();
         blocking(move || begun(&path)).await?
