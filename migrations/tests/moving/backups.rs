@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use entitygraph_migrations::{
     backup::{BackupFile, Follow, Taken, backup, begun, frame::Kind},
-    load::Silent,
+    load::{Progress, Silent},
     moving::MoveError,
     restore::restore,
 };
@@ -16,8 +16,25 @@ use entitygraph_store::{
         snapshot::Snapshot,
     },
 };
+use tokio::sync::Notify;
 
 use crate::support::{PAGES, Writers, file, grow, memory, of, opened, restored, resume, same, step, take};
+
+/// Tells when a backup has the world and begins to follow.
+#[derive(Default)]
+struct Follows(Notify);
+
+impl Progress for Follows {
+    fn stage(&self, name: &str) {
+        if name == "commits" {
+            self.0.notify_one();
+        }
+    }
+    fn total_bytes(&self, _: u64) {}
+    fn bytes(&self, _: u64) {}
+    fn items(&self, _: u64) {}
+    fn finish(&self) {}
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_writers_brings_any_of_its_moments_back() {
@@ -28,11 +45,12 @@ async fn a_backup_under_writers_brings_any_of_its_moments_back() {
         let world = grow(&source, seed, 200).await;
         let writers = Writers::start(&source, seed + 1, world);
         let (done, stop) = tokio::sync::oneshot::channel::<()>();
+        let follows = Arc::new(Follows::default());
         let taking = {
-            let (source, path) = (source.clone(), path.clone());
+            let (source, path, told) = (source.clone(), path.clone(), follows.clone());
             tokio::spawn(async move {
                 let until = Follow::Until(Box::pin(async { drop(stop.await) }));
-                backup(&of(&source), &path, false, until, PAGES, Arc::new(Silent)).await
+                backup(&of(&source), &path, false, until, PAGES, told).await
             })
         };
         let mut worlds = Vec::new();
@@ -45,6 +63,8 @@ async fn a_backup_under_writers_brings_any_of_its_moments_back() {
         writers.stop().await;
         copy.follow(&source).await;
         worlds.push(copy);
+        // Before that it would be interrupted.
+        follows.0.notified().await;
         drop(done);
         let taken = taking.await.unwrap().unwrap();
         assert_eq!(taken.to, *source.newest().borrow());
