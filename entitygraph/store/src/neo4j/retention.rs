@@ -72,7 +72,9 @@ impl Shared {
         }
         let idle = length.idle.saturating_sub(keep.commits);
         for _ in 0..idle / STEP {
-            self.step(cypher::TRIM_IDLE).await?;
+            if self.step(cypher::TRIM_IDLE).await? < STEP {
+                break;
+            }
         }
         Ok(())
     }

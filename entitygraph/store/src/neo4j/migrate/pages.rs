@@ -28,8 +28,11 @@ pub(super) const WORK: Work = Work {
         Statement {
             name: "MIGRATE_PAGES_LOG",
             doing: "making the node of the change sequence",
-            text: "MATCH (s:Shard {number: 0}) MERGE (l:Log {number: 0}) \
-                   ON CREATE SET l.first = s.first, l.start = s.logStart, l.idle = 0",
+            // The shard counts what was ever made, so what is gone of it is what is not there.
+            text: "MATCH (s:Shard {number: 0}) \
+                   CALL { MATCH (o:Operation) WHERE o.idle IS NOT NULL RETURN count(o) AS idle } \
+                   MERGE (l:Log {number: 0}) \
+                   ON CREATE SET l.first = s.first, l.start = s.logStart, l.idle = s.idle - idle",
         },
     ],
     batch: Statement {

@@ -20,7 +20,8 @@ const BACK: [&str; 6] = [
     "DROP INDEX operation_cursor IF EXISTS",
     "CREATE INDEX operation_cursor IF NOT EXISTS FOR (o:Operation) ON (o.idle)",
     "MATCH (c:Commit) SET c.record = c.records REMOVE c.records, c.first, c.until",
-    "MATCH (s:Shard) MATCH (l:Log) SET s.format = 1, s.first = l.first, s.logStart = l.start DELETE l",
+    // Outcomes that changed nothing were counted for ever.
+    "MATCH (s:Shard) MATCH (l:Log) SET s.format = 1, s.first = l.first, s.logStart = l.start, s.idle = 5000000 DELETE l",
     "DROP CONSTRAINT log_number",
 ];
 
@@ -52,6 +53,7 @@ async fn commits_of_format_1_become_pages_and_an_interrupted_step_goes_on() {
     for number in 0..7 {
         store.commit(named(number)).await.unwrap();
     }
+    store.commit(Transaction::of([]).named(text("idle"))).await.unwrap();
     let before = store.changes(Cursor::ZERO, 100).await.unwrap();
     drop(store);
     for statement in BACK {
@@ -71,7 +73,10 @@ async fn commits_of_format_1_become_pages_and_an_interrupted_step_goes_on() {
     assert!(migration.apply(stops_at(usize::MAX)).await.unwrap().is_current());
     assert_eq!(migration.verify().await.unwrap(), [""; 0]);
 
-    let store: Shared = Arc::new(open(&lease).await.unwrap());
+    let opened = Arc::new(open(&lease).await.unwrap());
+    opened.shared.trim().await.unwrap();
+    let store: Shared = opened;
+    assert!(store.commit(Transaction::of([]).named(text("idle"))).await.unwrap().0.replayed);
     assert_eq!(store.changes(Cursor::ZERO, 100).await.unwrap(), before);
     assert!(matches!(before, Feed::Commits(commits) if commits.len() == 8));
     assert!(store.commit(named(3)).await.unwrap().0.replayed);

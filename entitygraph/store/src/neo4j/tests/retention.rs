@@ -83,6 +83,21 @@ async fn what_is_beyond_the_retention_goes_and_its_readers_are_told() {
     }
 }
 
+/// In a quiet world nothing pushes the outcomes out of requests that changed nothing.
+#[tokio::test]
+async fn outcomes_that_changed_nothing_are_bounded_too() {
+    let lease = server().await;
+    let trimming = instance(&lease, keeping(10, 1 << 40)).await;
+    let store: Shared = trimming.clone();
+    let idle = |number: u64| store.commit(Transaction::of([]).named(operation(number)));
+    futures_util::future::try_join_all((0..1_100).map(idle)).await.unwrap();
+    trimming.shared.trim().await.unwrap();
+    assert_eq!(count(&lease, "Operation").await, 1_100 - 1_024);
+    // What is left beyond the ten that are kept is less than a step.
+    trimming.shared.trim().await.unwrap();
+    assert_eq!(count(&lease, "Operation").await, 1_100 - 1_024);
+}
+
 /// The second instance learns of commits only when it is asked: it polls once an hour.
 #[tokio::test]
 async fn an_instance_that_fell_behind_the_retention_begins_again_and_answers_right() {

@@ -26,7 +26,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// No more transactions join a batch of so many operations: the server takes a quarter longer for each entity of one that has 8,192.
+/// No more transactions join a batch of so many operations: the server takes longer for each entity of a larger one.
 const OPERATIONS: usize = 2_048;
 
 /// See the module.
