@@ -35,7 +35,7 @@ pub struct State {
     pub begin: Begin,
     /// Frames in it, an end not counted.
     pub frames: u64,
-    /// Whether the catalog is in it.
+    /// Whether all parts of the catalog are in it.
     pub catalog: bool,
     entities: Reading,
     buried: Reading,
@@ -100,7 +100,10 @@ impl State {
         self.frames += u64::from(!self.ended);
         match frame {
             Frame::Begin(_) => {}
-            Frame::Catalog(..) => self.catalog = true,
+            // The empty one is its last. Parts that are read again after a kill are the same, or newer by a commit behind them.
+            Frame::Catalog(components, containers) => {
+                self.catalog |= components.is_empty() && containers.is_empty();
+            }
             Frame::Entities(entities, mark) => self.entities.turn(entities.len(), &mark.next),
             Frame::Buried(ids, mark) => self.buried.turn(ids.len(), &mark.next),
             Frame::Links(links, mark) => self.links.turn(links.len(), &mark.next),

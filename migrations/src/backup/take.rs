@@ -206,17 +206,23 @@ impl Taking<'_> {
         for part in parts::catalog(components, containers) {
             self.put(part).await?;
         }
-        // Also when there is none, so that nobody reads it again.
+        // Says that these were all.
         self.put(Frame::Catalog(Vec::new(), Vec::new())).await
     }
 
-    /// Reads all records, and the commits up to a moment from which the world is whole.
+    /// Reads all records that are missing, and the commits up to now: also where all records were read before a kill.
     async fn read_world(&mut self) -> Result<Base> {
-        if let Some(base) = self.state.base {
-            let newest = patiently(&*self.progress, || self.source.newest()).await?;
-            self.drain(newest).await?;
-            return Ok(base);
-        }
+        let base = match self.state.base {
+            Some(base) => base,
+            None => self.read_records().await?,
+        };
+        let newest = patiently(&*self.progress, || self.source.newest()).await?;
+        self.drain(newest).await?;
+        Ok(base)
+    }
+
+    /// Reads all records, and the commits up to a moment from which the world is whole.
+    async fn read_records(&mut self) -> Result<Base> {
         self.progress.stage("entities");
         for sort in RecordSort::ALL {
             while !self.state.reading(sort).done {

@@ -281,7 +281,10 @@ async fn an_unfinished_backup_goes_on_and_a_whole_one_is_brought_up_to_date() {
     let (whole, path) = (folder.path().join("whole"), folder.path().join("cut"));
     take(&source, &whole).await.unwrap();
     let bytes = std::fs::read(&whole).unwrap();
-    for length in (0..bytes.len()).step_by(bytes.len() / 23) {
+    // Anywhere, and behind each frame but the end.
+    let mut lengths: Vec<_> = (0..bytes.len()).step_by(bytes.len() / 23).collect();
+    lengths.extend(file(&whole).frames.iter().rev().skip(1).map(|place| place.end() as usize));
+    for length in lengths {
         std::fs::write(&path, &bytes[..length]).unwrap();
         if length >= 12 {
             let cut = BackupFile::open(&path, |_| {}).unwrap_err();
