@@ -149,16 +149,16 @@ statements! {
         "CALL { MATCH (e:Entity) WHERE e.rank >= $first AND e.rank <= $last RETURN max(e.rank) AS living } \
          CALL { MATCH (b:Buried) WHERE b.rank >= $first AND b.rank <= $last RETURN max(b.rank) AS dead } \
          RETURN living, dead";
-    /// New nodes, whose parents are in this message or an earlier one.
+    /// New nodes, whose parents are in this message or an earlier one: what they hang on is looked up when all are there.
     CREATE: "creating entities",
-        "UNWIND $rows AS row CREATE (e:Entity) SET e += row.properties SET e:$(row.labels) \
-         WITH e, row \
-         CALL (e, row) { WITH row.parent AS parent, row.port AS port, e WHERE parent <> 0 \
-         MATCH (p:Entity {id: parent}) CREATE (e)-[:IN {port: port}]->(p) } \
-         CALL (e, row) { WITH row.container AS container, e WHERE container IS NOT NULL \
-         MATCH (c:Container {id: container}) CREATE (e)-[:INSTANCE_OF]->(c) } \
-         CALL (e, row) { WITH row.owner AS owner, e WHERE owner IS NOT NULL \
-         MERGE (o:Owner {id: owner}) CREATE (e)-[:OWNED_BY]->(o) }";
+        "CALL { UNWIND $rows AS row CREATE (e:Entity:$(row.labels)) SET e += row.properties RETURN collect(e) AS made } \
+         CALL (made) { UNWIND $parents AS g MATCH (p:Entity {id: g.id}) UNWIND g.members AS m \
+         WITH p, made[m[0]] AS e, m[1] AS port CREATE (e)-[:IN {port: port}]->(p) } \
+         CALL (made) { UNWIND $containers AS g MATCH (c:Container {id: g.id}) UNWIND g.members AS m \
+         WITH c, made[m] AS e CREATE (e)-[:INSTANCE_OF]->(c) } \
+         CALL (made) { UNWIND $owners AS g MERGE (o:Owner {id: g.id}) WITH o, g UNWIND g.members AS m \
+         WITH o, made[m] AS e CREATE (e)-[:OWNED_BY]->(o) } \
+         RETURN 1 AS done";
     /// Changed properties; those that are null go.
     UPDATE: "changing entities",
         "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e += row.properties";

@@ -10,6 +10,7 @@ use neo4rs::BoltType;
 
 use super::{
     Request,
+    create::create,
     lower::Rows,
     scene::{Scene, ShardRow},
     seal::{Outcome, Seal},
@@ -200,12 +201,12 @@ impl Batch {
         if self.published {
             self.publish(transaction, scene).await?;
         }
+        create(transaction, std::mem::take(&mut rows.create)).await?;
         let update = std::mem::take(&mut rows.update);
         let update = update.into_iter().map(|(id, properties)| {
             map([("id", shown(id).into()), ("properties", BoltType::Map(properties))])
         });
-        let lists: [(Statement, Vec<BoltType>); 9] = [
-            (cypher::CREATE, std::mem::take(&mut rows.create)),
+        let lists: [(Statement, Vec<BoltType>); 8] = [
             (cypher::UPDATE, update.collect()),
             (cypher::RELABEL, std::mem::take(&mut rows.relabel)),
             (cypher::MOVE, std::mem::take(&mut rows.moves)),

@@ -6,6 +6,7 @@ use entitygraph_schema::{Entity, EntityId};
 use neo4rs::{BoltMap, BoltString, BoltType};
 
 use super::{
+    create::NewNode,
     scene::{Scene, StoredLink},
     spatial::Spaces,
     tally::Tally,
@@ -26,7 +27,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Rows {
     /// New nodes.
-    pub create: Vec<BoltType>,
+    pub create: Vec<NewNode>,
     /// Changed properties by entity.
     pub update: BTreeMap<EntityId, BoltMap>,
     /// Labels that come and go.
@@ -134,18 +135,14 @@ impl Lowering<'_> {
             properties.put(BoltString::from("census"), bytes(census.encode()));
             labels.push(INNER.to_owned());
         }
-        let text = |text: Option<&str>| text.map_or_else(null, BoltType::from);
-        self.rows.create.push(map([
-            ("labels", list(labels.into_iter().map(BoltType::from))),
-            ("properties", BoltType::Map(properties)),
-            ("parent", parent(now.placement.parent).into()),
-            ("port", text(now.placement.port.as_ref().map(|port| port.as_str()))),
-            (
-                "container",
-                now.source.as_ref().map_or_else(null, |source| i64::from(source.container.get()).into()),
-            ),
-            ("owner", text(now.owner.as_ref().map(|owner| owner.as_str()))),
-        ]));
+        self.rows.create.push(NewNode {
+            labels,
+            properties,
+            parent: now.placement.parent.map(shown),
+            port: now.placement.port.as_ref().map(|port| port.as_str().to_owned()),
+            container: now.source.as_ref().map(|source| i64::from(source.container.get())),
+            owner: now.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+        });
     }
 
     fn change(&mut self, before: &Entity, now: &Entity) {
