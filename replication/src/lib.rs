@@ -1,0 +1,6 @@
+//! Between players, game servers and the graph: relays what changes and never simulates.
+//!
+//! What travels is specified in docs/protocol.md, the inside in docs/replication.md; what of it is built is said there under
+//! "Slices".
+
+pub mod socket;

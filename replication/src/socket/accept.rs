@@ -1,0 +1,192 @@
+//! The HTTP request that becomes a WebSocket (RFC 6455, 4.2).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha1::{Digest, Sha1};
+
+/// The subprotocol of the stream (protocol.md, "Versions").
+pub const SUBPROTOCOL: &str = "entitygraph.stream";
+
+/// Where the stream is served.
+pub const PATH: &str = "/stream";
+
+/// Most bytes of the request, its headers included.
+pub const REQUEST_BYTES_MAX: usize = 8 << 10;
+
+const HEADERS_MAX: usize = 64;
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Why a request did not become a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{status} {reason}")]
+pub struct NotAccepted {
+    /// HTTP status.
+    pub status: u16,
+    /// For people.
+    pub reason: &'static str,
+}
+
+impl NotAccepted {
+    const fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason }
+    }
+
+    /// The answer, after which the connection is closed.
+    pub fn answer(&self) -> Vec<u8> {
+        let Self { status, reason } = self;
+        let upgrade = if *status == 426 { "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" } else { "" };
+        format!(
+            "HTTP/1.1 {status} Refused\r\n{upgrade}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{reason}",
+            reason.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// A request that is accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Bytes of the request; what follows them are WebSocket frames already.
+    pub request_bytes: usize,
+    /// The answer.
+    pub answer: Vec<u8>,
+}
+
+/// Judges what came of a connection so far; `None` as long as the request is not whole.
+///
+/// A client that asks for another subprotocol than [`SUBPROTOCOL`], or for none, is answered without one and has to stop. No
+/// extension is ever agreed on.
+///
+/// # Errors
+/// What is no request for the stream: 400, 403 for a page of another site, 404, 405, 426 or 431.
+pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let request_bytes = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(count)) => count,
+        Ok(httparse::Status::Partial) if bytes.len() < REQUEST_BYTES_MAX => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return Err(NotAccepted::new(431, "the request is too long"));
+        }
+        Err(_) => return Err(NotAccepted::new(400, "not HTTP")),
+    };
+    if request.method != Some("GET") {
+        return Err(NotAccepted::new(405, "the stream is asked for with GET"));
+    }
+    if request.path.map(|path| path.split_once('?').map_or(path, |(path, _)| path)) != Some(PATH) {
+        return Err(NotAccepted::new(404, "the stream is at /stream"));
+    }
+    let headers = Headers(request.headers);
+    if request.version != Some(1)
+        || !headers.lists("upgrade", "websocket")
+        || !headers.lists("connection", "upgrade")
+    {
+        return Err(NotAccepted::new(426, "the stream is a WebSocket"));
+    }
+    if headers.one("sec-websocket-version") != Some("13") {
+        return Err(NotAccepted::new(426, "the version of WebSocket is 13"));
+    }
+    let Some(key) = headers.one("sec-websocket-key").filter(|key| is_key(key)) else {
+        return Err(NotAccepted::new(400, "the key is 16 bytes in base64, once"));
+    };
+    if headers.one("origin").is_some_and(|origin| !same_site(origin, headers.one("host"))) {
+        return Err(NotAccepted::new(403, "the stream is not for pages of other sites"));
+    }
+    let asked = headers.lists_exactly("sec-websocket-protocol", SUBPROTOCOL);
+    let subprotocol =
+        if asked { format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n") } else { String::new() };
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{subprotocol}\r\n",
+        accept_key(key)
+    );
+    Ok(Some(Accepted { request_bytes, answer: answer.into_bytes() }))
+}
+
+fn accept_key(key: &str) -> String {
+    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+}
+
+fn is_key(key: &str) -> bool {
+    STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
+}
+
+fn same_site(origin: &str, host: Option<&str>) -> bool {
+    let site = origin.split_once("://").map(|(_, site)| site);
+    site.is_some() && site.map(str::to_ascii_lowercase) == host.map(str::to_ascii_lowercase)
+}
+
+struct Headers<'h, 'b>(&'h [httparse::Header<'b>]);
+
+impl<'b> Headers<'_, 'b> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &'b str> {
+        self.0
+            .iter()
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+            .filter_map(|header| std::str::from_utf8(header.value).ok())
+            .map(str::trim)
+    }
+
+    /// The value of a header that may stand only once.
+    fn one(&self, name: &str) -> Option<&'b str> {
+        let mut all = self.all(name);
+        let first = all.next()?;
+        if all.next().is_some() { None } else { Some(first) }
+    }
+
+    fn lists(&self, name: &str, wanted: &str) -> bool {
+        self.all(name).flat_map(|list| list.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
+    }
+
+    fn lists_exactly(&self, name: &str, wanted: &str) -> bool {
+        self.all(name).flat_map(|list| list.split(',')).any(|item| item.trim() == wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &str = "GET /stream HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: chat, entitygraph.stream\r\n\r\n";
+
+    fn refused(request: &str) -> u16 {
+        accept(request.as_bytes()).expect_err("is refused").status
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_is_answered_as_there() {
+        let accepted = accept(REQUEST.as_bytes()).unwrap().unwrap();
+        let answer = String::from_utf8(accepted.answer).unwrap();
+        assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        assert!(answer.contains("Sec-WebSocket-Protocol: entitygraph.stream\r\n"));
+        assert_eq!(accepted.request_bytes, REQUEST.len());
+    }
+
+    #[test]
+    fn a_request_that_is_not_whole_is_waited_for_up_to_its_bound() {
+        for end in 0..REQUEST.len() {
+            assert_eq!(accept(&REQUEST.as_bytes()[..end]), Ok(None), "{end} bytes");
+        }
+        let endless = format!("GET /stream HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_BYTES_MAX));
+        assert_eq!(refused(&endless), 431);
+    }
+
+    #[test]
+    fn what_is_no_request_for_the_stream_is_refused_by_name() {
+        assert_eq!(refused("\u{1}\u{2}\r\n\r\n"), 400);
+        assert_eq!(refused(&REQUEST.replace("GET", "POST")), 405);
+        assert_eq!(refused(&REQUEST.replace("/stream", "/streams")), 404);
+        assert_eq!(refused(&REQUEST.replace("Upgrade: websocket", "Upgrade: h2c")), 426);
+        assert_eq!(refused(&REQUEST.replace("Version: 13", "Version: 8")), 426);
+        assert_eq!(refused(&REQUEST.replace("dGhl", "")), 400);
+        assert_eq!(refused(&REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:")), 403);
+        assert!(accept(REQUEST.replace("Host:", "Origin: http://example.org\r\nHost:").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn another_subprotocol_is_answered_without_one() {
+        let request = REQUEST.replace(SUBPROTOCOL, "entitygraph.stream2");
+        let answer = accept(request.as_bytes()).unwrap().unwrap().answer;
+        assert!(!String::from_utf8(answer).unwrap().contains("-Protocol"));
+    }
+}
