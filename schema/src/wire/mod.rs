@@ -12,8 +12,17 @@
 //! - [`state`], [`report`], [`event`], [`horizon`], [`input`]: the packed frames;
 //! - [`control`]: all other frames, which are protobuf messages.
 
+pub mod cell;
+pub mod event;
+pub mod exact;
 pub mod frame;
 pub mod limits;
+pub mod list;
+pub mod moment;
+pub mod number;
+pub mod pose;
+pub mod row;
+pub mod variable;
 
 use std::fmt;
 
