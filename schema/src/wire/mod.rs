@@ -16,12 +16,16 @@ pub mod cell;
 pub mod event;
 pub mod exact;
 pub mod frame;
+pub mod horizon;
+pub mod input;
 pub mod limits;
 pub mod list;
 pub mod moment;
 pub mod number;
 pub mod pose;
+pub mod report;
 pub mod row;
+pub mod state;
 pub mod variable;
 
 use std::fmt;
