@@ -13,6 +13,7 @@
 //! - [`control`]: all other frames, which are protobuf messages.
 
 pub mod cell;
+pub mod control;
 pub mod event;
 pub mod exact;
 pub mod frame;
