@@ -3,4 +3,13 @@
 //! What travels is specified in docs/protocol.md, the inside in docs/replication.md; what of it is built is said there under
 //! "Slices".
 
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod hub;
+pub mod line;
+pub mod machine;
+pub mod message;
+pub mod replicant;
 pub mod socket;

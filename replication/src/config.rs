@@ -1,0 +1,123 @@
+//! Settings: bounds with their units. Defaults are those of docs/protocol.md, "Limits".
+
+use entitygraph_schema::wire::{Role, limits::Limits};
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Length of a tick, in microseconds.
+    pub tick_us: u32,
+    /// Threads that own sockets.
+    pub cores: u16,
+    /// Connections at once; more are answered `BUSY`.
+    pub connections_max: usize,
+    /// Connections that have not said Hello yet, of all addresses together.
+    pub waiting_max: usize,
+    /// The same of one address.
+    pub waiting_per_address_max: usize,
+    /// Milliseconds until Hello.
+    pub hello_ms: u64,
+    /// Milliseconds of silence after which a connection is lost.
+    pub silence_ms: u64,
+    /// Milliseconds in which a socket must take something when something waits for it.
+    pub stuck_ms: u64,
+    /// Bytes that may wait for one socket.
+    pub left_bytes_max: usize,
+    /// Messages on a line between two roles.
+    pub line_messages_max: usize,
+    /// What players and viewers may send in a second.
+    pub player_rate: Rate,
+    /// What servers may send in a second.
+    pub server_rate: Rate,
+    /// What the replicant does.
+    pub room: Room,
+}
+
+/// What a peer may send in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Frames.
+    pub frames_per_s: u32,
+    /// Bytes of messages.
+    pub bytes_per_s: u32,
+    /// Milliseconds over the rate after which the peer is closed (4429).
+    pub flood_ms: u64,
+}
+
+/// One space that is watched from its characters, by one grid of cells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// Cells have an edge of 2^level metres.
+    pub level: i8,
+    /// Positions are told in steps of 2^step metres.
+    pub step: i8,
+    /// A player is told of cells that begin within this many metres of its character, and keeps them a tenth farther.
+    pub radius_m: f64,
+    /// Entities in one batch.
+    pub batch_entities_max: usize,
+    /// Batches of one player that are not Ready.
+    pub player_batches_max: usize,
+    /// The same of a server.
+    pub server_batches_max: usize,
+    /// Milliseconds between two Horizons of one peer.
+    pub horizon_ms: u64,
+}
+
+impl Config {
+    /// Limits of messages from a peer of this role.
+    pub const fn limits(&self, role: Role) -> Limits {
+        Limits::up(role)
+    }
+
+    /// What a peer of this role may send in a second.
+    pub const fn rate(&self, role: Role) -> Rate {
+        match role {
+            Role::Server => self.server_rate,
+            Role::Player | Role::Viewer => self.player_rate,
+        }
+    }
+}
+
+impl Room {
+    /// Batches of a peer of this role that are not Ready.
+    pub const fn batches_max(&self, role: Role) -> usize {
+        match role {
+            Role::Server => self.server_batches_max,
+            Role::Player | Role::Viewer => self.player_batches_max,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tick_us: 33_333,
+            cores: 1,
+            connections_max: 16_384,
+            waiting_max: 1_024,
+            waiting_per_address_max: 32,
+            hello_ms: 5_000,
+            silence_ms: 45_000,
+            stuck_ms: 10_000,
+            left_bytes_max: 1 << 20,
+            line_messages_max: 1_024,
+            player_rate: Rate { frames_per_s: 200, bytes_per_s: 64 << 10, flood_ms: 10_000 },
+            server_rate: Rate { frames_per_s: 20_000, bytes_per_s: 32 << 20, flood_ms: 10_000 },
+            room: Room::default(),
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            level: 5,
+            step: -6,
+            radius_m: 229.0,
+            batch_entities_max: 500,
+            player_batches_max: 4,
+            server_batches_max: 32,
+            horizon_ms: 500,
+        }
+    }
+}

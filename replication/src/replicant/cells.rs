@@ -1,0 +1,298 @@
+//! One grid of cells: who is in each, who follows it, and what changed in it over the last 64 ticks. A cell without members is
+//! not there: empty space costs nothing.
+
+use std::collections::VecDeque;
+
+use entitygraph_schema::wire::{
+    cell::{Cell, Grid},
+    state::Span,
+};
+use glam::DVec3;
+use hashbrown::HashMap;
+
+use super::hot::{Hot, Index};
+
+/// Moments over which changes are known: the longest span.
+pub const MOMENTS_MAX: u64 = 1 << Span::EXPONENT_MAX;
+
+/// Something that changed. It is the newest of the entity only if the entity still says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub moment: u64,
+    pub index: u32,
+}
+
+/// A slice that was made at a moment: its place among the frames, by the exponent of its span.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    moment: u64,
+    frames: [Option<u32>; Span::EXPONENT_MAX as usize + 1],
+}
+
+/// One cell.
+#[derive(Debug)]
+pub struct Slot {
+    pub grid: Grid,
+    /// Indices of entities, in no order.
+    pub members: Vec<u32>,
+    /// Observers, in no order.
+    pub followers: Vec<u32>,
+    /// Oldest first.
+    changes: VecDeque<Change>,
+    /// Moment of the newest change that is not known any more.
+    forgotten: u64,
+    /// Moment of the newest change; 0 is never.
+    newest: u64,
+    made: Made,
+}
+
+/// What an observer lacks of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// Nothing.
+    Nothing,
+    /// What a slice of this span tells.
+    Span(u8),
+    /// More than slices tell.
+    TooMuch,
+}
+
+impl Slot {
+    /// What an observer lacks at the end of `moment` who was told everything up to `told`.
+    pub fn lacks(&self, told: u64, moment: u64) -> Lacks {
+        if told >= self.newest {
+            return Lacks::Nothing;
+        }
+        if told < self.forgotten {
+            return Lacks::TooMuch;
+        }
+        let from = self.changes.partition_point(|change| change.moment <= told);
+        let Some(oldest) = self.changes.get(from) else { return Lacks::Nothing };
+        let reach = (moment + 1).saturating_sub(oldest.moment);
+        match (0..=Span::EXPONENT_MAX).find(|exponent| reach <= 1 << exponent) {
+            Some(exponent) => Lacks::Span(exponent),
+            None => Lacks::TooMuch,
+        }
+    }
+
+    /// Changes of the span of 2^exponent moments that ends with `moment`, newest first.
+    pub fn changes(&self, exponent: u8, moment: u64) -> impl Iterator<Item = Change> {
+        let after = moment.saturating_sub(1 << exponent);
+        self.changes.iter().rev().take_while(move |change| change.moment > after).copied()
+    }
+
+    /// The slice of this span, if it was made at this moment already.
+    pub fn made(&self, exponent: u8, moment: u64) -> Option<u32> {
+        if self.made.moment == moment { self.made.frames[usize::from(exponent)] } else { None }
+    }
+
+    /// Notes where the slice of this span stands.
+    pub fn note(&mut self, exponent: u8, moment: u64, frame: u32) {
+        if self.made.moment != moment {
+            self.made = Made { moment, ..NOT_MADE };
+        }
+        self.made.frames[usize::from(exponent)] = Some(frame);
+    }
+
+    fn change(&mut self, change: Change) {
+        while let Some(first) = self.changes.front()
+            && first.moment + MOMENTS_MAX <= change.moment
+        {
+            self.forgotten = first.moment;
+            self.changes.pop_front();
+        }
+        self.changes.push_back(change);
+        self.newest = change.moment;
+    }
+}
+
+const NOT_MADE: Made = Made { moment: 0, frames: [None; Span::EXPONENT_MAX as usize + 1] };
+
+/// All cells that have members.
+#[derive(Debug)]
+pub struct Cells {
+    level: i8,
+    step: i8,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_place: HashMap<[i64; 3], u32>,
+    /// Slots in which something changed at the moment that is open.
+    dirty: Vec<u32>,
+}
+
+impl Cells {
+    /// None yet; edges of 2^level metres, told in steps of 2^step metres. `None` when there is no such grid.
+    pub fn new(level: i8, step: i8) -> Option<Self> {
+        Grid::new(Cell::new(level, [0; 3])?, step)?;
+        Some(Self {
+            level,
+            step,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_place: HashMap::new(),
+            dirty: Vec::new(),
+        })
+    }
+
+    /// The cell of a slot.
+    pub fn slot(&self, slot: u32) -> &Slot {
+        &self.slots[slot as usize]
+    }
+
+    /// The same, to be changed.
+    pub fn slot_mut(&mut self, slot: u32) -> &mut Slot {
+        &mut self.slots[slot as usize]
+    }
+
+    /// The cell that holds a point, if the grid reaches that far.
+    pub fn holding(&self, point_m: DVec3) -> Option<Cell> {
+        Cell::holding(self.level, point_m)
+    }
+
+    /// Puts an entity into a cell; says the slot, and whether the cell is new.
+    pub fn enter(&mut self, hot: &mut Hot, index: Index, cell: Cell) -> Option<(u32, bool)> {
+        let grid = Grid::new(cell, self.step)?;
+        let place = cell.at();
+        let (slot, new) = match self.by_place.get(&place) {
+            Some(&slot) => (slot, false),
+            None => {
+                let empty = Slot {
+                    grid,
+                    members: Vec::new(),
+                    followers: Vec::new(),
+                    changes: VecDeque::new(),
+                    forgotten: 0,
+                    newest: 0,
+                    made: NOT_MADE,
+                };
+                let slot = match self.free.pop() {
+                    Some(slot) => {
+                        self.slots[slot as usize] = empty;
+                        slot
+                    }
+                    None => {
+                        self.slots.push(empty);
+                        self.slots.len() as u32 - 1
+                    }
+                };
+                self.by_place.insert(place, slot);
+                (slot, true)
+            }
+        };
+        let members = &mut self.slots[slot as usize].members;
+        hot.cell[index] = slot;
+        hot.place[index] = members.len() as u32;
+        members.push(index as u32);
+        Some((slot, new))
+    }
+
+    /// Takes an entity out of its cell; says the slot, and whether the cell has no members any more.
+    pub fn leave(&mut self, hot: &mut Hot, index: Index) -> (u32, bool) {
+        let slot = hot.cell[index];
+        let members = &mut self.slots[slot as usize].members;
+        let place = hot.place[index] as usize;
+        members.swap_remove(place);
+        if let Some(&moved) = members.get(place) {
+            hot.place[moved as usize] = place as u32;
+        }
+        (slot, members.is_empty())
+    }
+
+    /// Gives a slot back that has neither members nor followers.
+    pub fn forget(&mut self, slot: u32) {
+        let cell = &mut self.slots[slot as usize];
+        debug_assert!(cell.members.is_empty() && cell.followers.is_empty(), "{cell:?} is in use");
+        self.by_place.remove(&cell.grid.cell().at());
+        cell.changes = VecDeque::new();
+        cell.newest = 0;
+        self.free.push(slot);
+    }
+
+    /// Notes that an entity of the cell changed at the moment that is open.
+    pub fn changed(&mut self, slot: u32, index: Index, moment: u64) {
+        let cell = &mut self.slots[slot as usize];
+        if cell.newest != moment {
+            self.dirty.push(slot);
+        }
+        cell.change(Change { moment, index: index as u32 });
+    }
+
+    /// The cells in which something changed, which are forgotten by that; the list goes back with [`Self::give_back`].
+    pub fn take_dirty(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Gives the memory of a list back.
+    pub fn give_back(&mut self, mut list: Vec<u32>) {
+        list.clear();
+        if self.dirty.is_empty() {
+            self.dirty = list;
+        }
+    }
+
+    /// Slots of cells that begin within a radius of a point, in no order.
+    pub fn within(&self, point_m: DVec3, radius_m: f64, found: &mut Vec<u32>) {
+        let edge = f64::from(self.level).exp2();
+        let reach = (radius_m / edge).ceil() as i64 + 1;
+        let near = |slot: &Slot| distance_m(&slot.grid.cell(), point_m) <= radius_m;
+        let Some(middle) = self.holding(point_m).map(|cell| cell.at()) else { return };
+        if (2 * reach + 1).saturating_pow(3) < self.by_place.len() as i64 {
+            for x in middle[0] - reach..=middle[0] + reach {
+                for y in middle[1] - reach..=middle[1] + reach {
+                    for z in middle[2] - reach..=middle[2] + reach {
+                        let slot = self.by_place.get(&[x, y, z]);
+                        found.extend(slot.filter(|slot| near(self.slot(**slot))));
+                    }
+                }
+            }
+        } else {
+            found.extend(self.by_place.values().filter(|slot| near(self.slot(**slot))));
+        }
+    }
+}
+
+/// From a point to the nearest point of a cell, in metres.
+pub fn distance_m(cell: &Cell, point_m: DVec3) -> f64 {
+    let corner = cell.corner_m();
+    let nearest = point_m.clamp(corner, corner + DVec3::splat(cell.edge_m()));
+    nearest.distance(point_m)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot() -> Slot {
+        let grid = Grid::new(Cell::new(5, [0; 3]).unwrap(), -6).unwrap();
+        let (members, followers, changes) = Default::default();
+        Slot { grid, members, followers, changes, forgotten: 0, newest: 0, made: NOT_MADE }
+    }
+
+    #[test]
+    fn a_span_reaches_back_to_the_oldest_change_that_was_not_told_and_no_farther_than_needed() {
+        let mut slot = slot();
+        for moment in [100, 116, 132] {
+            slot.change(Change { moment, index: 0 });
+        }
+        assert_eq!(slot.lacks(132, 140), Lacks::Nothing);
+        assert_eq!(
+            slot.lacks(116, 132),
+            Lacks::Span(0),
+            "whoever lacks only what is new, however long ago told"
+        );
+        assert_eq!(slot.lacks(131, 133), Lacks::Span(1));
+        assert_eq!(slot.lacks(100, 132), Lacks::Span(5));
+        assert_eq!(slot.lacks(0, 132), Lacks::Span(6));
+        assert_eq!(slot.changes(5, 132).map(|change| change.moment).collect::<Vec<_>>(), [132, 116]);
+        assert_eq!(slot.lacks(116, 5_000), Lacks::TooMuch);
+    }
+
+    #[test]
+    fn what_is_forgotten_was_told_or_is_too_much() {
+        let mut slot = slot();
+        slot.change(Change { moment: 100, index: 0 });
+        slot.change(Change { moment: 100 + MOMENTS_MAX, index: 0 });
+        assert_eq!(slot.lacks(99, 100 + MOMENTS_MAX), Lacks::TooMuch);
+        assert_eq!(slot.lacks(100, 100 + MOMENTS_MAX), Lacks::Span(0));
+    }
+}

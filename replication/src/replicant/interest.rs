@@ -1,0 +1,125 @@
+//! Who follows which cell, and with that who has which entity bound. One radius for all entities; levels, tiers and two radii
+//! come with the next slice of work.
+
+use entitygraph_schema::wire::Handle;
+use glam::DVec3;
+
+use super::{
+    Replicant,
+    cells::distance_m,
+    hot::{Hot, Index},
+    observer::Follow,
+};
+
+/// How much farther than it is entered a cell is left.
+const LEAVING: f64 = 1.1;
+
+impl Replicant {
+    /// Follows what is around the character of an observer, and lets go what is too far: when it enters, and when the
+    /// character comes into another cell.
+    pub(super) fn look_around(&mut self, observer: u32, moment: u64) {
+        let Self { observers, cells, hot, config, scratch, .. } = self;
+        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        let Some(character) = who.character else { return };
+        let point = hot.position_m[character];
+        let mut left = Vec::new();
+        who.follows.retain(|follow| {
+            let stays = distance_m(&cells.slot(follow.slot).grid.cell(), point) <= config.radius_m * LEAVING;
+            if !stays {
+                left.push(follow.slot);
+            }
+            stays
+        });
+        for slot in left {
+            let cell = cells.slot_mut(slot);
+            cell.followers.retain(|follower| *follower != observer);
+            for &member in &cell.members {
+                if let Some(handle) = Hot::handle(member as usize) {
+                    who.unwant(handle);
+                }
+            }
+        }
+        scratch.clear();
+        cells.within(point, config.radius_m, scratch);
+        for &slot in scratch.iter() {
+            if who.follows(slot) {
+                continue;
+            }
+            // What is bound now has everything up to now.
+            who.follows.push(Follow { slot, told: moment.saturating_sub(1) });
+            let cell = cells.slot_mut(slot);
+            cell.followers.push(observer);
+            cell.members.iter().filter_map(|member| Hot::handle(*member as usize)).for_each(|h| who.want(h));
+        }
+        self.due(observer);
+    }
+
+    /// Puts an entity that left its cell into the one that it is in now, and tells whoever must have it or must not.
+    pub(super) fn cross(&mut self, index: Index, moment: u64) {
+        let Some(cell) = self.cells.holding(self.hot.position_m[index]) else { return };
+        let Some(handle) = Hot::handle(index) else { return };
+        let (old, empty) = self.cells.leave(&mut self.hot, index);
+        let Some((new, first)) = self.cells.enter(&mut self.hot, index, cell) else { return };
+        if first {
+            self.appeared(new, cell.corner_m() + DVec3::splat(cell.edge_m() / 2.0), moment);
+        }
+        let before = std::mem::take(&mut self.cells.slot_mut(old).followers);
+        for &observer in &before {
+            if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+                if !who.follows(new) {
+                    who.unwant(handle);
+                }
+                if empty {
+                    who.follows.retain(|follow| follow.slot != old);
+                }
+            }
+            self.due(observer);
+        }
+        if empty {
+            self.cells.forget(old);
+        } else {
+            self.cells.slot_mut(old).followers = before;
+        }
+        let after = std::mem::take(&mut self.cells.slot_mut(new).followers);
+        for &observer in &after {
+            if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+                who.want(handle);
+            }
+        }
+        self.cells.slot_mut(new).followers = after;
+        self.hot.entered(index, moment.saturating_sub(super::cells::MOMENTS_MAX), moment);
+        if let Some(observer) = self.hot.observer[index] {
+            self.look_around(observer, moment);
+        }
+    }
+
+    /// A cell has its first member: whoever is near enough follows it.
+    fn appeared(&mut self, slot: u32, middle_m: DVec3, moment: u64) {
+        let Self { observers, cells, hot, config, scratch, .. } = self;
+        let cell = cells.slot(slot).grid.cell();
+        scratch.clear();
+        cells.within(middle_m, config.radius_m + cell.edge_m(), scratch);
+        let mut followers = Vec::new();
+        for &near in scratch.iter() {
+            for &member in &cells.slot(near).members {
+                let Some(observer) = hot.observer[member as usize] else { continue };
+                let Some(Some(who)) = observers.get_mut(observer as usize) else { continue };
+                let point = hot.position_m[member as usize];
+                if distance_m(&cell, point) <= config.radius_m && !who.follows(slot) {
+                    who.follows.push(Follow { slot, told: moment.saturating_sub(1) });
+                    followers.push(observer);
+                }
+            }
+        }
+        cells.slot_mut(slot).followers.extend(followers);
+    }
+
+    /// Whether an observer is to have an entity: what it follows has it in it.
+    pub(super) fn wants(&self, observer: u32, handle: Handle) -> bool {
+        let Some(Some(who)) = self.observers.get(observer as usize) else { return false };
+        match self.hot.index(handle) {
+            None => true,
+            Some(index) => who.everything || who.follows(self.hot.cell[index]),
+        }
+    }
+}

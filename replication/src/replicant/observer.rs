@@ -1,0 +1,147 @@
+//! Who is told: what is bound to it, what it follows, what it is owed. A slow reader costs no more than a quick one: of what it
+//! is owed only moments are kept.
+
+use bytes::Bytes;
+use entitygraph_schema::wire::{Handle, Role};
+use hashbrown::HashMap;
+
+use crate::message::Connection;
+
+/// A cell that is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Follow {
+    pub slot: u32,
+    /// Everything up to this moment was told.
+    pub told: u64,
+}
+
+/// How far an entity is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Its batch was sent and is not active yet.
+    Loading(u64),
+    /// It was shown by `Activate`.
+    Active,
+}
+
+/// A batch that is not active yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Of the first snapshot.
+    pub moment: u64,
+    /// When it must be Ready, in microseconds of the shard clock.
+    pub ready_by_us: u64,
+    /// Whether the reader said that all of it is loaded.
+    pub ready: bool,
+    /// Parents first.
+    pub handles: Vec<Handle>,
+}
+
+/// A peer, as the replicant sees it.
+#[derive(Debug)]
+pub struct Observer {
+    pub connection: Connection,
+    pub role: Role,
+    pub subject: String,
+    /// It holds the post, or is to hold it: everything is bound to it.
+    pub everything: bool,
+    /// It is granted the post as soon as it has everything.
+    pub grant_waits: bool,
+    /// Place in the columns of the character that it looks from.
+    pub character: Option<usize>,
+    /// `Entered` was sent for it.
+    pub entered: bool,
+    pub follows: Vec<Follow>,
+    /// What the peer has, or was sent.
+    pub bound: HashMap<Handle, Bound>,
+    /// What is to be bound, in this order. What is not wanted any more when its turn comes is passed over.
+    pub wanted: std::collections::VecDeque<Handle>,
+    /// What is to be unbound.
+    pub unwanted: Vec<Handle>,
+    pub batches: HashMap<u64, Batch>,
+    pub last_batch: u64,
+    /// Of the last load frame.
+    pub last_seq: u64,
+    /// Control frames that go with the next message; few, each asked for by a frame of the peer.
+    pub control: Vec<Bytes>,
+    /// The socket takes nothing now.
+    pub full: bool,
+    /// It is in the list of those who are served at the end of the moment.
+    pub due: bool,
+    /// When the last message was made.
+    pub message_moment: u64,
+    /// Of the last Horizon.
+    pub horizon: u64,
+    /// Something was told since the last Horizon.
+    pub horizon_owed: bool,
+    /// The last report that was taken; servers.
+    pub report: u64,
+}
+
+impl Observer {
+    /// Somebody who was told nothing yet.
+    pub fn new(connection: Connection, role: Role, subject: String) -> Self {
+        Self {
+            connection,
+            role,
+            subject,
+            everything: false,
+            grant_waits: false,
+            character: None,
+            entered: false,
+            follows: Vec::new(),
+            bound: HashMap::new(),
+            wanted: Default::default(),
+            unwanted: Vec::new(),
+            batches: HashMap::new(),
+            last_batch: 0,
+            last_seq: 0,
+            control: Vec::new(),
+            full: false,
+            due: false,
+            message_moment: 0,
+            horizon: 0,
+            horizon_owed: false,
+            report: 0,
+        }
+    }
+
+    /// The number of the next load frame.
+    pub fn seq(&mut self) -> u64 {
+        self.last_seq += 1;
+        self.last_seq
+    }
+
+    /// Wants an entity bound, unless it is.
+    pub fn want(&mut self, handle: Handle) {
+        if !self.bound.contains_key(&handle) {
+            self.wanted.push_back(handle);
+        }
+    }
+
+    /// Wants an entity unbound, if it is bound. One that still waits to be bound is passed over when its turn comes, because
+    /// nothing that it stands in is followed.
+    pub fn unwant(&mut self, handle: Handle) {
+        if self.bound.remove(&handle).is_some() {
+            self.unwanted.push(handle);
+        }
+    }
+
+    /// Whether a load frame can be made for it now.
+    pub fn has_load(&self, batches_max: usize) -> bool {
+        !self.unwanted.is_empty()
+            || self.batches.values().any(|batch| batch.ready)
+            || (!self.wanted.is_empty() && self.batches.len() < batches_max)
+            || (self.grant_waits && self.is_whole())
+    }
+
+    /// Whether everything that it wants is shown.
+    pub fn is_whole(&self) -> bool {
+        self.wanted.is_empty() && self.batches.is_empty()
+    }
+
+    /// Whether it follows the cell.
+    pub fn follows(&self, slot: u32) -> bool {
+        self.follows.iter().any(|follow| follow.slot == slot)
+    }
+}
