@@ -79,23 +79,21 @@ impl View {
                 self.horizon = horizon::read(body)?;
                 self.newest = self.newest.max(self.horizon);
             }
-            Kind::Bind | Kind::Activate | Kind::Pause | Kind::Unbind => {
-                match Control::read(kind, body)? {
-                    Control::Bind(bind) => return self.bind(bind).map(Some),
-                    Control::Activate(activate) => self.activate(&activate)?,
-                    Control::Pause(pause) => {
-                        for handle in Handles::read(&pause.handles, pause.count)? {
-                            self.entities.entry(handle).and_modify(|seen| seen.active = false);
-                        }
+            Kind::Bind | Kind::Activate | Kind::Pause | Kind::Unbind => match Control::read(kind, body)? {
+                Control::Bind(bind) => return self.bind(bind).map(Some),
+                Control::Activate(activate) => self.activate(&activate)?,
+                Control::Pause(pause) => {
+                    for handle in Handles::read(&pause.handles, pause.count)? {
+                        self.entities.entry(handle).and_modify(|seen| seen.active = false);
                     }
-                    Control::Unbind(unbind) => {
-                        for handle in Handles::read(&unbind.handles, unbind.count)? {
-                            self.entities.remove(&handle);
-                        }
-                    }
-                    _ => {}
                 }
-            }
+                Control::Unbind(unbind) => {
+                    for handle in Handles::read(&unbind.handles, unbind.count)? {
+                        self.entities.remove(&handle);
+                    }
+                }
+                _ => {}
+            },
             _ => {}
         }
         Ok(None)

@@ -3,7 +3,7 @@
 use entitygraph_schema::{
     Entity,
     space::Pose,
-    wire::{Handle, exact::ExactRow, cell::Cell},
+    wire::{Handle, cell::Cell, exact::ExactRow},
 };
 use glam::{DQuat, DVec3, Quat, Vec3};
 
