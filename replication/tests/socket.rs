@@ -1,5 +1,7 @@
 //! The WebSocket of our own against a library's client, and against garbage.
 
+#![allow(clippy::unwrap_used)] // helpers of tests stand outside of tests
+
 use bytes::Bytes;
 use entitygraph_replication::socket::{
     Fault, accept,

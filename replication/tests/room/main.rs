@@ -1,5 +1,7 @@
 //! One room over real sockets: a server moves entities, players see them, and whoever does what the page forbids is refused.
 
+#![allow(clippy::unwrap_used)] // helpers of tests stand outside of tests
+
 mod peers;
 
 use std::{
