@@ -34,6 +34,8 @@ pub struct Seen {
     pub velocity_m_s: DVec3,
     /// Whether it was shown: nothing is applied before.
     pub active: bool,
+    /// The batch that it came with: an earlier one that had it does not show it.
+    batch: u64,
     /// Moment of its newest motion.
     moved: u64,
 }
@@ -141,6 +143,7 @@ impl View {
                 rotation: pose.map_or(DQuat::IDENTITY, |pose| pose.rotation()),
                 velocity_m_s: DVec3::ZERO,
                 active: false,
+                batch: bind.batch,
                 moved: bind.moment,
                 entity,
             };
@@ -154,12 +157,15 @@ impl View {
     /// Rule 3: sets all moments.
     fn activate(&mut self, activate: &message::Activate) -> Result<(), ViewError> {
         self.newest = self.newest.max(activate.moment);
-        let handles = match activate.batch {
+        let number = activate.batch;
+        let handles = match number {
             0 => Handles::read(&activate.handles, activate.count)?.collect(),
             batch => self.batches.remove(&batch).unwrap_or_default(),
         };
         for handle in handles {
-            if let Some(seen) = self.entities.get_mut(&handle) {
+            if let Some(seen) = self.entities.get_mut(&handle)
+                && (number == 0 || seen.batch == number)
+            {
                 (seen.active, seen.moved) = (true, activate.moment);
             }
         }

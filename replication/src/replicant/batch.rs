@@ -9,6 +9,7 @@ use entitygraph_schema::{
             self, Message,
             message::{self, Code, member, unbind::Why},
         },
+        exact::ExactRow,
         number::put_handles,
     },
 };
@@ -110,7 +111,9 @@ impl Replicant {
             let mut active: Vec<Handle> = batch.handles;
             active.retain(|handle| who.bound.get(handle) == Some(&Bound::Loading(number)));
             who.bound.extend(active.iter().map(|handle| (*handle, Bound::Active)));
-            let changed = rows(hot, active.iter().copied(), |_| batch.moment);
+            let changed = rows(active.iter().filter_map(|handle| {
+                Some((*handle, hot.changed_after_bind(hot.index(*handle)?, batch.moment)?))
+            }));
             let seq = who.seq();
             let activate = message::Activate { seq, batch: number, moment, changed, ..Default::default() };
             out.put_own(frame(&activate));
@@ -138,7 +141,10 @@ impl Replicant {
         // A row is at most 53 bytes and its handle five: a part stays below a message.
         for part in handles.chunks(1_000) {
             let mut part = part.to_vec();
-            let changed = rows(hot, part.iter().copied(), |_| told);
+            let changed = rows(
+                part.iter()
+                    .filter_map(|handle| Some((*handle, hot.changed_after(hot.index(*handle)?, told)?))),
+            );
             let (bytes, count) = (packed(&mut part), part.len() as u32);
             let seq = who.seq();
             let activate = message::Activate { seq, batch: 0, moment, changed, handles: bytes, count };
@@ -157,9 +163,7 @@ impl Replicant {
         batch.ready = true;
         if !ready.failed.is_empty() {
             // The policy is "whole": all of it or nothing.
-            if let Some(batch) = who.batches.remove(&ready.batch) {
-                batch.handles.into_iter().for_each(|handle| who.unwant(handle));
-            }
+            who.gives_up(ready.batch);
         }
         self.due(observer);
     }
@@ -174,8 +178,7 @@ impl Replicant {
             .map(|(number, _)| *number)
             .collect();
         for number in &late {
-            let Some(batch) = who.batches.remove(number) else { continue };
-            batch.handles.into_iter().for_each(|handle| who.unwant(handle));
+            who.gives_up(*number);
             who.notice(&notice(Code::BatchTimeout, "not Ready in time", message::Bind::KIND, *number));
         }
         if !late.is_empty() {
@@ -214,15 +217,9 @@ fn single(hot: &Hot, handle: Handle) -> Option<message::Single> {
     })
 }
 
-/// Exact rows of what changed after the moment that is said for each.
-fn rows(
-    hot: &Hot,
-    handles: impl Iterator<Item = Handle>,
-    after: impl Fn(Handle) -> u64,
-) -> Vec<message::ExactRows> {
-    let mut changed: Vec<_> = handles
-        .filter_map(|handle| Some((handle, hot.changed_after(hot.index(handle)?, after(handle))?)))
-        .collect();
+/// Exact rows, in the order of handles.
+fn rows(changed: impl Iterator<Item = (Handle, ExactRow<'static>)>) -> Vec<message::ExactRows> {
+    let mut changed: Vec<_> = changed.collect();
     changed.sort_unstable_by_key(|(handle, _)| *handle);
     changed.dedup_by_key(|(handle, _)| *handle);
     let (Some(zone), false) = (Hot::zone(), changed.is_empty()) else { return Vec::new() };

@@ -230,32 +230,30 @@ impl Cells {
         }
     }
 
-    /// Slots of cells that begin within a radius of a point, in no order.
-    pub fn within(&self, point_m: DVec3, radius_m: f64, found: &mut Vec<u32>) {
-        let edge = f64::from(self.level).exp2();
-        let reach = (radius_m / edge).ceil() as i64 + 1;
-        let near = |slot: &Slot| distance_m(&slot.grid.cell(), point_m) <= radius_m;
-        let Some(middle) = self.holding(point_m).map(|cell| cell.at()) else { return };
+    /// Slots of cells within a distance of a cell, from border to border, in no order.
+    pub fn within(&self, middle: &Cell, reach_m: f64, found: &mut Vec<u32>) {
+        let reach = (reach_m / middle.edge_m()).ceil() as i64 + 1;
+        let near = |slot: &u32| distance_m(&self.slot(*slot).grid.cell(), middle) <= reach_m;
+        let [x, y, z] = middle.at();
         if (2 * reach + 1).saturating_pow(3) < self.by_place.len() as i64 {
-            for x in middle[0] - reach..=middle[0] + reach {
-                for y in middle[1] - reach..=middle[1] + reach {
-                    for z in middle[2] - reach..=middle[2] + reach {
-                        let slot = self.by_place.get(&[x, y, z]);
-                        found.extend(slot.filter(|slot| near(self.slot(**slot))));
-                    }
+            let around = |place: i64| place - reach..=place + reach;
+            for x in around(x) {
+                for y in around(y) {
+                    let column = around(z).filter_map(|z| self.by_place.get(&[x, y, z]));
+                    found.extend(column.filter(|slot| near(slot)));
                 }
             }
         } else {
-            found.extend(self.by_place.values().filter(|slot| near(self.slot(**slot))));
+            found.extend(self.by_place.values().filter(|slot| near(slot)));
         }
     }
 }
 
-/// From a point to the nearest point of a cell, in metres.
-pub fn distance_m(cell: &Cell, point_m: DVec3) -> f64 {
-    let corner = cell.corner_m();
-    let nearest = point_m.clamp(corner, corner + DVec3::splat(cell.edge_m()));
-    nearest.distance(point_m)
+/// Between two cells of a level, from border to border, in metres.
+pub fn distance_m(one: &Cell, other: &Cell) -> f64 {
+    let [one_at, other_at] = [one.at(), other.at()];
+    let apart = [0, 1, 2].map(|axis| (one_at[axis] - other_at[axis]).abs().saturating_sub(1).max(0) as f64);
+    DVec3::from_array(apart).length() * one.edge_m()
 }
 
 #[cfg(test)]

@@ -122,11 +122,21 @@ impl Hot {
 
     /// What changed after a moment, exact; `None` when nothing did.
     pub fn changed_after(&self, index: Index, moment: u64) -> Option<ExactRow<'static>> {
-        let changed = self.changed[index];
-        (changed.newest() > moment).then(|| ExactRow {
-            position_m: (changed.position > moment).then_some(self.position_m[index]),
-            rotation: (changed.rotation > moment).then_some(self.rotation[index]),
-            velocity_m_s: (changed.velocity > moment).then_some(self.velocity_m_s[index]),
+        let Changed { position, rotation, velocity } = self.changed[index];
+        self.row(index, [position > moment, rotation > moment, velocity > moment])
+    }
+
+    /// The same for whoever has the record form as of the moment: that has no velocity.
+    pub fn changed_after_bind(&self, index: Index, moment: u64) -> Option<ExactRow<'static>> {
+        let Changed { position, rotation, velocity } = self.changed[index];
+        self.row(index, [position > moment, rotation > moment, velocity > 0])
+    }
+
+    fn row(&self, index: Index, [position, rotation, velocity]: [bool; 3]) -> Option<ExactRow<'static>> {
+        (position || rotation || velocity).then(|| ExactRow {
+            position_m: position.then_some(self.position_m[index]),
+            rotation: rotation.then_some(self.rotation[index]),
+            velocity_m_s: velocity.then_some(self.velocity_m_s[index]),
             variables: None,
         })
     }

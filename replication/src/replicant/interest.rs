@@ -1,8 +1,10 @@
 //! Who follows which cell, and with that who has which entity bound. One radius for all entities; levels, tiers and two radii
 //! come with the next slice of work.
+//!
+//! An observer follows the cells within the radius of its *own cell*, so that nothing has to be looked at while it stays in
+//! there: whatever is within the radius of itself is followed, and up to two cells more.
 
 use entitygraph_schema::wire::Handle;
-use glam::DVec3;
 
 use super::{
     Replicant,
@@ -21,18 +23,19 @@ impl Replicant {
         let Self { observers, cells, hot, config, scratch, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         let Some(character) = who.character else { return };
-        let point = hot.position_m[character];
+        let own = cells.slot(hot.cell[character]).grid.cell();
         let mut left = Vec::new();
         who.follows.retain(|follow| {
-            let stays = distance_m(&cells.slot(follow.slot).grid.cell(), point) <= config.radius_m * LEAVING;
+            let stays = distance_m(&cells.slot(follow.slot).grid.cell(), &own) <= config.radius_m * LEAVING;
             if !stays {
-                left.push(follow.slot);
+                left.push(*follow);
             }
             stays
         });
-        for slot in left {
-            let cell = cells.slot_mut(slot);
+        for follow in left {
+            let cell = cells.slot_mut(follow.slot);
             cell.followers.retain(|follower| *follower != observer);
+            who.lets_go(cell.lacks(follow.told, moment), follow.told);
             for &member in &cell.members {
                 if let Some(handle) = Hot::handle(member as usize) {
                     who.unwant(handle);
@@ -40,7 +43,7 @@ impl Replicant {
             }
         }
         scratch.clear();
-        cells.within(point, config.radius_m, scratch);
+        cells.within(&own, config.radius_m, scratch);
         for &slot in scratch.iter() {
             if who.follows(slot) {
                 continue;
@@ -61,7 +64,7 @@ impl Replicant {
         let (old, empty) = self.cells.leave(&mut self.hot, index);
         let Some((new, first)) = self.cells.enter(&mut self.hot, index, cell) else { return };
         if first {
-            self.appeared(new, cell.corner_m() + DVec3::splat(cell.edge_m() / 2.0), moment);
+            self.appeared(new, moment);
         }
         let before = std::mem::take(&mut self.cells.slot_mut(old).followers);
         for &observer in &before {
@@ -69,8 +72,9 @@ impl Replicant {
                 if !who.follows(new) {
                     who.unwant(handle);
                 }
-                if empty {
-                    who.follows.retain(|follow| follow.slot != old);
+                if empty && let Some(place) = who.follows.iter().position(|follow| follow.slot == old) {
+                    let Follow { told, .. } = who.follows.swap_remove(place);
+                    who.lets_go(self.cells.slot(old).lacks(told, moment), told);
                 }
             }
             self.due(observer);
@@ -94,18 +98,16 @@ impl Replicant {
     }
 
     /// A cell has its first member: whoever is near enough follows it.
-    fn appeared(&mut self, slot: u32, middle_m: DVec3, moment: u64) {
+    fn appeared(&mut self, slot: u32, moment: u64) {
         let Self { observers, cells, hot, config, scratch, .. } = self;
-        let cell = cells.slot(slot).grid.cell();
         scratch.clear();
-        cells.within(middle_m, config.radius_m + cell.edge_m(), scratch);
+        cells.within(&cells.slot(slot).grid.cell(), config.radius_m, scratch);
         let mut followers = Vec::new();
         for &near in scratch.iter() {
             for &member in &cells.slot(near).members {
                 let Some(observer) = hot.observer[member as usize] else { continue };
                 let Some(Some(who)) = observers.get_mut(observer as usize) else { continue };
-                let point = hot.position_m[member as usize];
-                if distance_m(&cell, point) <= config.radius_m && !who.follows(slot) {
+                if !who.follows(slot) {
                     who.follows.push(Follow { slot, told: moment.saturating_sub(1) });
                     followers.push(observer);
                 }

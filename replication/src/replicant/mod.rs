@@ -233,7 +233,9 @@ impl Replicant {
         for follow in &who.follows {
             self.cells.slot_mut(follow.slot).followers.retain(|follower| *follower != observer);
         }
-        if let Some(character) = who.character {
+        if let Some(character) = who.character
+            && self.hot.observer[character] == Some(observer)
+        {
             self.hot.observer[character] = None;
         }
         self.table.left(observer);

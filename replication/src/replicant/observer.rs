@@ -5,6 +5,7 @@ use bytes::Bytes;
 use entitygraph_schema::wire::{Handle, Role};
 use hashbrown::HashMap;
 
+use super::cells::Lacks;
 use crate::message::Connection;
 
 /// A cell that is followed.
@@ -64,6 +65,9 @@ pub struct Observer {
     pub last_seq: u64,
     /// Control frames that go with the next message; few, each asked for by a frame of the peer.
     pub control: Vec<Bytes>,
+    /// A cell that is not followed any more owed more than slices tell, since this moment: entities of it may be in cells that
+    /// owe nothing.
+    pub owed: Option<u64>,
     /// The socket takes nothing now.
     pub full: bool,
     /// It is in the list of those who are served at the end of the moment.
@@ -97,6 +101,7 @@ impl Observer {
             last_batch: 0,
             last_seq: 0,
             control: Vec::new(),
+            owed: None,
             full: false,
             due: false,
             message_moment: 0,
@@ -127,6 +132,16 @@ impl Observer {
         }
     }
 
+    /// Ends a batch that is not active: all that came with it is unbound.
+    pub fn gives_up(&mut self, number: u64) {
+        let Some(batch) = self.batches.remove(&number) else { return };
+        for handle in batch.handles {
+            if self.bound.get(&handle) == Some(&Bound::Loading(number)) {
+                self.unwant(handle);
+            }
+        }
+    }
+
     /// Whether a load frame can be made for it now.
     pub fn has_load(&self, batches_max: usize) -> bool {
         !self.unwanted.is_empty()
@@ -138,6 +153,13 @@ impl Observer {
     /// Whether everything that it wants is shown.
     pub fn is_whole(&self) -> bool {
         self.wanted.is_empty() && self.batches.is_empty()
+    }
+
+    /// Follows a cell no more, of which it lacks this and was told up to that.
+    pub fn lets_go(&mut self, lacks: Lacks, told: u64) {
+        if lacks == Lacks::TooMuch {
+            self.owed = Some(self.owed.unwrap_or(told).min(told));
+        }
     }
 
     /// Whether it follows the cell.

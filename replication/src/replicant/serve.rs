@@ -54,7 +54,7 @@ impl Replicant {
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         out.begin(who.connection);
         who.control.drain(..).for_each(|frame| out.put_own(frame));
-        let mut too_much = None;
+        let mut too_much = who.owed.take();
         for follow in &mut who.follows {
             match cells.slot(follow.slot).lacks(follow.told, moment) {
                 Lacks::Nothing => {}
