@@ -41,8 +41,8 @@ fn world(players: usize) -> World {
     World::new(zone, walkers.collect()).expect("a world")
 }
 
-/// Serves this many players for a time.
-pub fn run(players: usize, seconds: u64) -> Run {
+/// Serves this many players for a time, under this load.
+pub fn run(load: &str, players: usize, seconds: u64) -> Run {
     let config = Config {
         tick_us: TICK_US,
         waiting_per_address_max: 1_024,
@@ -51,7 +51,7 @@ pub fn run(players: usize, seconds: u64) -> Run {
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let hub = Hub::start(&config, listener, world(players)).expect("a hub");
-    let measured = Load::start("load", hub.address(), players, seconds).measured();
+    let measured = Load::start(load, hub.address(), players, seconds).measured();
     hub.stop();
     measured
 }

@@ -59,7 +59,6 @@ struct Simulation {
     /// Handle and number of each player's character, by handle.
     walkers: Vec<(Handle, usize)>,
     batch: u64,
-    tick: u64,
     bytes: Vec<u8>,
 }
 
@@ -105,37 +104,46 @@ impl Simulation {
             zone: Handle::new(grant.handle).expect("a handle"),
             walkers,
             batch: 0,
-            tick: 0,
             bytes: Vec::new(),
         };
         (simulation, clock.0, clock.1)
     }
 
-    fn report(&mut self, tick: u64) {
+    /// Reports the groups of one part.
+    fn report(&mut self, tick: u64, part: usize, parts: usize) {
         self.batch += 1;
-        self.tick = tick;
         self.bytes.clear();
-        let head = Head { batch: self.batch, tick, last_of_tick: true };
+        let walkers: Vec<(Handle, usize)> =
+            self.walkers.iter().filter(|(_, player)| player / GROUP % parts == part).copied().collect();
+        let head = Head { batch: self.batch, tick, last_of_tick: part + 1 == parts };
         let mut report = ReportWriter::begin(&head, 1, &mut self.bytes);
-        let mut group = report.group(self.epoch, self.zone, self.walkers.iter().map(|(handle, _)| *handle));
-        self.walkers.iter().for_each(|(_, player)| group.row(&walker(*player, tick)));
+        let mut group = report.group(self.epoch, self.zone, walkers.iter().map(|(handle, _)| *handle));
+        walkers.iter().for_each(|(_, player)| group.row(&walker(*player, tick)));
         group.end(&[], &[], &[]);
         report.end();
         self.client.send(&self.bytes).expect("a report");
     }
 }
 
-/// When a report of a tick was written, for the ticks of late.
-struct Written(Vec<Instant>);
+/// When the reports of a tick were written, part by part, for the ticks of late.
+struct Written {
+    at: Vec<Instant>,
+    parts: usize,
+}
 
 impl Written {
-    fn at(&self, tick: u64) -> Instant {
-        self.0[tick as usize % TICKS]
+    fn place(&self, tick: u64, part: usize) -> usize {
+        tick as usize % TICKS * self.parts + part
+    }
+
+    /// When that was written which a player waits for.
+    fn at(&self, tick: u64, player: usize) -> Instant {
+        self.at[self.place(tick, player / GROUP % self.parts)]
     }
 }
 
 /// Plays for a time and says the figures.
-pub fn run(address: SocketAddr, players: usize, seconds: u64) {
+pub fn run(address: SocketAddr, players: usize, seconds: u64, parts: usize) {
     let mut scratch = vec![0; 256 << 10];
     let (mut simulation, clock_us, started) = Simulation::start(address, &mut scratch);
     let shard_us = |now: Instant| clock_us + now.duration_since(started).as_micros() as u64;
@@ -152,41 +160,49 @@ pub fn run(address: SocketAddr, players: usize, seconds: u64) {
         clients.push(client);
     }
 
-    let mut written = Written(vec![started; TICKS]);
+    let mut written = Written { at: vec![started; TICKS * parts], parts };
     let mut counts = Counts::new();
     let mut events = Events::with_capacity(1_024);
     let tick_us = u64::from(TICK_US);
     let tick_now = |now: Instant| shard_us(now) / tick_us;
-    let begin = |tick: u64| started + Duration::from_micros((tick * tick_us).saturating_sub(clock_us));
+    let begin = |tick: u64, part: usize| {
+        let us = tick * tick_us + tick_us * part as u64 / parts as u64;
+        started + Duration::from_micros(us.saturating_sub(clock_us))
+    };
     let entered = enter_all(&mut poll, &mut events, &mut clients, &mut scratch);
     assert_eq!(entered, players);
     let first = tick_now(Instant::now()) + 2;
     let (count_from, end) = (first + WARM_TICKS, first + WARM_TICKS + seconds * 1_000_000 / tick_us);
-    let mut next = first;
+    let (mut next, mut part) = (first, 0);
     let mut cpu = 0.0;
-    until(begin(first));
+    until(begin(first, 0));
     while next <= end {
         let now = Instant::now();
-        if now >= begin(next) {
-            if next == count_from {
+        if now >= begin(next, part) {
+            if next == count_from && part == 0 {
                 say("begin");
                 cpu = usage::cpu_s();
             }
             // The tick that is over now.
-            written.0[(next - 1) as usize % TICKS] = Instant::now();
-            simulation.report(next - 1);
-            next += 1;
+            let place = written.place(next - 1, part);
+            written.at[place] = Instant::now();
+            simulation.report(next - 1, part, parts);
+            part += 1;
+            if part == parts {
+                (next, part) = (next + 1, 0);
+            }
             continue;
         }
-        let wait = begin(next).saturating_duration_since(now);
+        let wait = begin(next, part).saturating_duration_since(now);
         poll.poll(&mut events, Some(wait)).expect("epoll");
         for event in &events {
-            let Some(client) = clients.get_mut(event.token().0) else { continue };
+            let player = event.token().0;
+            let Some(client) = clients.get_mut(player) else { continue };
             let counting = next > count_from;
             client
                 .read(&mut scratch, |_, message, header| {
                     if counting {
-                        count(message, header, &written, next, &mut counts);
+                        count(message, header, &written, player, next, &mut counts);
                     }
                 })
                 .expect("a player's socket");
@@ -237,7 +253,7 @@ fn enter_all(poll: &mut Poll, events: &mut Events, clients: &mut [Client], scrat
 }
 
 /// Counts what a message tells, and how long after the report of its newest change it was read.
-fn count(message: &[u8], header: usize, written: &Written, next: u64, counts: &mut Counts) {
+fn count(message: &[u8], header: usize, written: &Written, player: usize, next: u64, counts: &mut Counts) {
     let mut newest = None;
     for frame in Frames::new(message, Limits::down(Role::Player)).expect("frames") {
         let frame = frame.expect("a frame");
@@ -248,11 +264,10 @@ fn count(message: &[u8], header: usize, written: &Written, next: u64, counts: &m
         counts.deliveries += slice.rows().count() as u64;
         // The end of the tick that the slice tells, and so the tick, by its lower bits.
         let tick = u64::from(slice.head.moment.wrapping_sub(slice.head.age as u16)) / PER_TICK;
-        newest = newest.max(Some((tick.wrapping_sub(1)) & 0xfff));
+        newest = newest.max(Some(tick.wrapping_sub(1) & 0xfff));
     }
     counts.bytes += (message.len() + header) as u64;
     let Some(low) = newest else { return };
-    let back = (next.wrapping_sub(low)) & 0xfff;
-    let tick = next.saturating_sub(back);
-    counts.took(written.at(tick).elapsed());
+    let back = next.wrapping_sub(low) & 0xfff;
+    counts.took(written.at(next.saturating_sub(back), player).elapsed());
 }

@@ -5,6 +5,9 @@
 //! cargo bench -p entitygraph-replication --bench room -- [SECONDS [PLAYERS ...]]
 //! ```
 //!
+//! The game server reports all in one go, at the end of its tick; for `parts` the groups are told in ten reports over the tick, as
+//! by servers that do not tick in step.
+//!
 //! Game server and players are in a process of their own (`load`), so that the processor time of the hub's process is that of
 //! the hub: all its threads, user and system, from `/proc/self/stat`. A *delivery* is one entity's state that a player got. The
 //! latency is from the write of the report in the load process to the read of the message there, on one clock.
@@ -25,6 +28,9 @@ use std::{
 
 /// Length of a tick: 10 Hz.
 const TICK_US: u32 = 100_000;
+
+/// Reports of a tick in `parts`.
+const PARTS: usize = 10;
 
 /// Players who see each other.
 const GROUP: usize = 50;
@@ -54,7 +60,8 @@ fn main() {
         let address = address.parse::<SocketAddr>();
         let (players, seconds) = (players.parse().expect("a count"), seconds.parse().expect("seconds"));
         match (role.as_str(), address) {
-            ("load", Ok(address)) => return load::run(address, players, seconds),
+            ("load", Ok(address)) => return load::run(address, players, seconds, 1),
+            ("load-in-parts", Ok(address)) => return load::run(address, players, seconds, PARTS),
             ("raw-load", Ok(address)) => return raw::load(address, players, seconds),
             _ => {}
         }
@@ -80,8 +87,10 @@ fn main() {
         "CPU"
     );
     for players in counts {
-        let room = hub::run(players, seconds);
+        let room = hub::run("load", players, seconds);
         print_run("room", players, &room);
+        let parts = hub::run("load-in-parts", players, seconds);
+        print_run("parts", players, &parts);
         let size = room.found.bytes.checked_div(room.found.messages).unwrap_or(0);
         let raw = raw::run(players, seconds, size as usize);
         print_run("raw", players, &raw);

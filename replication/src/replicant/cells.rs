@@ -43,6 +43,8 @@ pub struct Slot {
     forgotten: u64,
     /// Moment of the newest change; 0 is never.
     newest: u64,
+    /// Moment of the newest change before that.
+    before: u64,
     made: Made,
 }
 
@@ -66,9 +68,14 @@ impl Slot {
         if told < self.forgotten {
             return Lacks::TooMuch;
         }
-        let from = self.changes.partition_point(|change| change.moment <= told);
-        let Some(oldest) = self.changes.get(from) else { return Lacks::Nothing };
-        let reach = (moment + 1).saturating_sub(oldest.moment);
+        let oldest = if told >= self.before {
+            // Almost everybody: only what is newest.
+            self.newest
+        } else {
+            let from = self.changes.partition_point(|change| change.moment <= told);
+            self.changes.get(from).map_or(self.newest, |change| change.moment)
+        };
+        let reach = (moment + 1).saturating_sub(oldest);
         match (0..=Span::EXPONENT_MAX).find(|exponent| reach <= 1 << exponent) {
             Some(exponent) => Lacks::Span(exponent),
             None => Lacks::TooMuch,
@@ -102,6 +109,9 @@ impl Slot {
             self.changes.pop_front();
         }
         self.changes.push_back(change);
+        if self.newest != change.moment {
+            self.before = self.newest;
+        }
         self.newest = change.moment;
     }
 }
@@ -163,6 +173,7 @@ impl Cells {
                     changes: VecDeque::new(),
                     forgotten: 0,
                     newest: 0,
+                    before: 0,
                     made: NOT_MADE,
                 };
                 let slot = match self.free.pop() {
@@ -263,7 +274,7 @@ mod tests {
     fn slot() -> Slot {
         let grid = Grid::new(Cell::new(5, [0; 3]).unwrap(), -6).unwrap();
         let (members, followers, changes) = Default::default();
-        Slot { grid, members, followers, changes, forgotten: 0, newest: 0, made: NOT_MADE }
+        Slot { grid, members, followers, changes, forgotten: 0, newest: 0, before: 0, made: NOT_MADE }
     }
 
     #[test]
