@@ -23,6 +23,8 @@ pub struct Config {
     pub stuck_ms: u64,
     /// Bytes that may wait for one socket.
     pub left_bytes_max: usize,
+    /// Bytes that the kernel may keep for one socket: what is in there is told however old it is, so it is little.
+    pub send_buffer_bytes: usize,
     /// Messages on a line between two roles.
     pub line_messages_max: usize,
     /// What players and viewers may send in a second.
@@ -100,6 +102,7 @@ impl Default for Config {
             silence_ms: 45_000,
             stuck_ms: 10_000,
             left_bytes_max: 1 << 20,
+            send_buffer_bytes: 128 << 10,
             line_messages_max: 1_024,
             player_rate: Rate { frames_per_s: 200, bytes_per_s: 64 << 10, flood_ms: 10_000 },
             server_rate: Rate { frames_per_s: 20_000, bytes_per_s: 32 << 20, flood_ms: 10_000 },

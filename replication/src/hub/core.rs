@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use entitygraph_schema::wire::control::message::Code;
+use socket2::SockRef;
 use tokio::{
     net::TcpStream,
     task::{LocalSet, spawn_local, yield_now},
@@ -157,7 +158,8 @@ impl Core {
 
     async fn arrived(self: &Rc<Self>, stream: std::net::TcpStream, address: IpAddr) {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
-        if let Err(error) = stream.set_nodelay(true) {
+        let buffer = SockRef::from(&stream).set_send_buffer_size(self.config.send_buffer_bytes);
+        if let Err(error) = buffer.and_then(|()| stream.set_nodelay(true)) {
             return tracing::debug!(%error, "a connection was gone before it began");
         }
         let link = self.seated(address, stream);

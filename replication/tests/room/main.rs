@@ -56,7 +56,7 @@ struct Simulation {
     peer: Peer,
     epoch: Epoch,
     zone: Handle,
-    /// By entity id, ascending.
+    /// By handle, ascending.
     walkers: Vec<(Handle, EntityId)>,
     places_m: Vec<DVec3>,
     tick: u64,
@@ -267,4 +267,44 @@ async fn who_says_nothing_is_closed_in_time() {
     let hub = hub(&config, &[DVec3::ZERO]);
     let mut peer = Peer::connect(hub.address(), Role::Player).await;
     assert_eq!(peer.until_closed().await, (Code::Timeout, 4408));
+}
+
+#[tokio::test]
+async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice() {
+    let config = Config { tick_us: 5_000, stuck_ms: 500, ..config() };
+    let places: Vec<DVec3> =
+        (0..1_500).map(|number| DVec3::new(f64::from(number) / 100.0, 1.0, 1.0)).collect();
+    let hub = hub(&config, &places);
+    let mut server = Simulation::start(hub.address()).await;
+    let mut quick = player(hub.address(), 100).await;
+    let mut slow = player(hub.address(), 101).await;
+    let watched = tokio::spawn(async move {
+        let mut most = Duration::ZERO;
+        loop {
+            let before = std::time::Instant::now();
+            if !quick.take(Duration::from_secs(2)).await {
+                return (quick, most);
+            }
+            most = most.max(before.elapsed());
+        }
+    });
+    // 9 KB a tick fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
+    let mut tick = tokio::time::interval(Duration::from_millis(10));
+    for round in 0..900_u32 {
+        tick.tick().await;
+        let by = if round % 2 == 0 { 0.1 } else { -0.1 };
+        server.step(|_, _| DVec3::new(0.0, by, by)).await;
+    }
+    let (quick, most) = watched.await.unwrap();
+    assert_eq!(quick.closed, None);
+    assert!(most < Duration::from_millis(700), "the neighbour waited for {most:?}");
+    assert!(quick.view.horizon() >= quick.view.newest());
+    while slow.take(Duration::from_secs(1)).await {}
+    let told = slow.control.iter().find_map(|control| match control {
+        Control::Refused(refused) => Some(refused.code()),
+        _ => None,
+    });
+    assert!(slow.view.newest() < quick.view.newest(), "it was told to the end");
+    // The close comes behind what the kernel had taken, if the reader is back in time for it.
+    assert!(told.is_none() || told == Some(Code::TooSlow), "{told:?}");
 }
