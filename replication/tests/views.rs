@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 use entitygraph_replication::{
@@ -25,6 +25,7 @@ use entitygraph_schema::{
         frame::Frames,
         limits::Limits,
         report::{Head, ReportWriter},
+        state::Slice,
     },
 };
 use glam::{DVec3, Quat, Vec3};
@@ -162,6 +163,7 @@ impl Run {
     fn send(&mut self) {
         for (_, parcels) in self.out.take().collect::<Vec<_>>() {
             assert_eq!(parcels.closes, [], "seed {}", self.seed);
+            self.check_made_once(&parcels.frames);
             for (parcel, frames) in parcels.iter() {
                 let Some(peer) = self.peers.iter_mut().find(|peer| peer.connection == parcel.connection)
                 else {
@@ -171,6 +173,20 @@ impl Run {
                 let frames: Vec<Bytes> = frames.cloned().collect();
                 assert_eq!(frames.iter().map(Bytes::len).sum::<usize>(), parcel.length as usize);
                 peer.inbox.push_back(frames);
+            }
+        }
+    }
+
+    /// No cell is told twice in one moment over one span (G12).
+    fn check_made_once(&self, frames: &[Bytes]) {
+        let mut made = HashSet::new();
+        for frame in frames {
+            let frame = Frames::new(frame, Limits::down(Role::Server)).unwrap().next().unwrap().unwrap();
+            if frame.kind == Kind::State {
+                let slice = Slice::read(frame.body).unwrap();
+                let of = (slice.head.grid, slice.head.span, slice.head.moment);
+                assert!(made.insert(of), "seed {}: {of:?} was made twice", self.seed);
+                assert!(slice.rows().count() > 0);
             }
         }
     }

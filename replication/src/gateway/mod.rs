@@ -360,3 +360,6 @@ pub fn refused(code: Code, reason: &str) -> Bytes {
     let (version_min, version_max) = if code == Code::Version { (VERSION, VERSION) } else { (0, 0) };
     frame(&message::Refused { code: code.into(), reason, retry_after_ms, version_min, version_max })
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,13 +76,13 @@ impl Replicant {
             }
             let Some(handle) = who.wanted.pop_front() else { break };
             let batch = who.last_batch + 1;
-            if who.bound.contains_key(&handle) || !self.wants(observer, handle) {
+            let single = if self.wants(observer, handle) { single(&self.hot, handle) } else { None };
+            let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return false };
+            let Some(single) = single else {
+                who.bound.remove(&handle);
                 continue;
-            }
-            let Some(single) = single(&self.hot, handle) else { continue };
-            if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
-                who.bound.insert(handle, Bound::Loading(batch));
-            }
+            };
+            who.bound.insert(handle, Bound::Loading(batch));
             bytes += single.entity.len() + 16;
             handles.push(handle);
             members.push(message::Member { member: Some(member::Member::Single(single)) });

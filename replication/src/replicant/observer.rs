@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use entitygraph_schema::wire::{Handle, Role};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 
 use super::cells::Lacks;
 use crate::message::Connection;
@@ -19,6 +19,8 @@ pub struct Follow {
 /// How far an entity is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
+    /// It waits for its turn, once.
+    Wanted,
     /// Its batch was sent and is not active yet.
     Loading(u64),
     /// It was shown by `Activate`.
@@ -53,9 +55,9 @@ pub struct Observer {
     /// `Entered` was sent for it.
     pub entered: bool,
     pub follows: Vec<Follow>,
-    /// What the peer has, or was sent.
+    /// What the peer has, was sent, or waits for.
     pub bound: HashMap<Handle, Bound>,
-    /// What is to be bound, in this order. What is not wanted any more when its turn comes is passed over.
+    /// What is `Wanted`, in this order. What is not followed any more when its turn comes is passed over.
     pub wanted: std::collections::VecDeque<Handle>,
     /// What is to be unbound.
     pub unwanted: Vec<Handle>,
@@ -117,17 +119,21 @@ impl Observer {
         self.last_seq
     }
 
-    /// Wants an entity bound, unless it is.
+    /// Wants an entity bound, unless it is, or waits already.
     pub fn want(&mut self, handle: Handle) {
-        if !self.bound.contains_key(&handle) {
+        if let Entry::Vacant(place) = self.bound.entry(handle) {
+            place.insert(Bound::Wanted);
             self.wanted.push_back(handle);
         }
     }
 
-    /// Wants an entity unbound, if it is bound. One that still waits to be bound is passed over when its turn comes, because
-    /// nothing that it stands in is followed.
+    /// Wants an entity unbound, if it is bound. One that waits is passed over when its turn comes, because nothing that it stands
+    /// in is followed then.
     pub fn unwant(&mut self, handle: Handle) {
-        if self.bound.remove(&handle).is_some() {
+        if let Entry::Occupied(place) = self.bound.entry(handle)
+            && *place.get() != Bound::Wanted
+        {
+            place.remove();
             self.unwanted.push(handle);
         }
     }

@@ -41,7 +41,7 @@ fn walker(number: u64, place_m: DVec3) -> Entity {
 
 fn config() -> Config {
     let room = Room { level: 4, step: -6, radius_m: 60.0, ..Room::default() };
-    Config { tick_us: TICK_US, room, ..Config::default() }
+    Config { tick_us: TICK_US, cores: 2, room, ..Config::default() }
 }
 
 fn hub(config: &Config, places_m: &[DVec3]) -> Hub {
@@ -279,14 +279,8 @@ async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice()
     let mut quick = player(hub.address(), 100).await;
     let mut slow = player(hub.address(), 101).await;
     let watched = tokio::spawn(async move {
-        let mut most = Duration::ZERO;
-        loop {
-            let before = std::time::Instant::now();
-            if !quick.take(Duration::from_secs(2)).await {
-                return (quick, most);
-            }
-            most = most.max(before.elapsed());
-        }
+        while quick.take(Duration::from_secs(2)).await {}
+        quick
     });
     // 9 KB a tick fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
     let mut tick = tokio::time::interval(Duration::from_millis(10));
@@ -295,9 +289,9 @@ async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice()
         let by = if round % 2 == 0 { 0.1 } else { -0.1 };
         server.step(|_, _| DVec3::new(0.0, by, by)).await;
     }
-    let (quick, most) = watched.await.unwrap();
+    let quick = watched.await.unwrap();
     assert_eq!(quick.closed, None);
-    assert!(most < Duration::from_millis(700), "the neighbour waited for {most:?}");
+    assert!(quick.view.rows_applied() > 300 * 1_500, "{} rows", quick.view.rows_applied());
     assert!(quick.view.horizon() >= quick.view.newest());
     while slow.take(Duration::from_secs(1)).await {}
     let told = slow.control.iter().find_map(|control| match control {
