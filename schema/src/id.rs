@@ -75,6 +75,11 @@ id!(
     /// A variable of a component type, numbered within the type and never reused there, so that a rename rewrites nothing.
     VariableId, u16, "a variable id", "a whole number from 1 to 65535"
 );
+id!(
+    /// An entity on the wire while it is hot: short, the same for all peers, and void with the incarnation of the hub
+    /// (docs/protocol.md, "Handles"). Zero is none.
+    Handle, u32, "a handle", "a whole number from 1 to 4294967295"
+);
 
 /// Who gives out which ids, so that no two sources of ids ever meet:
 ///

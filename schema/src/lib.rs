@@ -32,6 +32,7 @@ pub mod query;
 pub mod refusal;
 
 pub mod codec;
+pub mod wire;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -45,7 +46,7 @@ pub use component::{
 pub use container::{Child, Container, ContainerDraft, Port};
 pub use delta::{ComponentPatch, Delta, Patch};
 pub use entity::{Entity, NewEntity, Placement, Slot, Source};
-pub use id::{ComponentId, ContainerId, EntityId, IdRange, VariableId};
+pub use id::{ComponentId, ContainerId, EntityId, Handle, IdRange, VariableId};
 pub use link::{Link, Route};
 pub use order::{ContainerVersion, Cursor, Epoch, Layer, Revision};
 pub use refusal::Refusal;

@@ -9,7 +9,7 @@ use super::{CodecError, Fault, Form};
 use crate::space::finite;
 
 /// Bytes being decoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Input<'a> {
     record: &'static str,
     bytes: &'a [u8],
@@ -27,7 +27,8 @@ impl<'a> Input<'a> {
         self.at
     }
 
-    fn left(&self) -> usize {
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
@@ -44,29 +45,55 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
+    /// That many bytes.
+    #[inline]
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
         match self.bytes[self.at..].get(..count) {
             Some(taken) => {
                 self.at += count;
                 Ok(taken)
             }
-            None => Err(self.error(self.at, Fault::Short { needed: count as u64, left: self.left() })),
+            None => Err(self.short(count)),
         }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
+    /// As many bytes as the array has.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        match self.bytes[self.at..].first_chunk() {
+            Some(array) => {
+                self.at += N;
+                Ok(*array)
+            }
+            None => Err(self.short(N)),
+        }
+    }
+
+    #[cold]
+    fn short(&self, needed: usize) -> CodecError {
+        self.error(self.at, Fault::Short { needed: needed as u64, left: self.left() })
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, CodecError> {
         self.array().map(|[byte]| byte)
     }
 
     /// An unsigned number.
+    #[inline]
     pub fn number(&mut self) -> Result<u64, CodecError> {
+        // Most numbers are small.
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, CodecError> {
         let start = self.at;
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -101,6 +128,15 @@ impl<'a> Input<'a> {
     pub fn count(&mut self, item_bytes: usize) -> Result<usize, CodecError> {
         let start = self.at;
         let count = self.number()?;
+        self.holds(start, count, item_bytes)
+    }
+
+    /// The count, if that many items of `item_bytes` or more can follow.
+    pub(crate) fn announced(&self, count: u64, item_bytes: usize) -> Result<usize, CodecError> {
+        self.holds(self.at, count, item_bytes)
+    }
+
+    fn holds(&self, start: usize, count: u64, item_bytes: usize) -> Result<usize, CodecError> {
         let left = self.left();
         match usize::try_from(count) {
             Ok(fits) if fits <= left / item_bytes => Ok(fits),

@@ -67,6 +67,8 @@ mod place;
 mod transaction;
 mod value;
 
+pub(crate) use value::{put_content, take_content};
+
 pub use error::{CodecError, Fault};
 pub use input::{Input, put_bytes, put_fields, put_list, put_number, put_option};
 

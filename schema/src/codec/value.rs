@@ -34,27 +34,13 @@ impl Form for Value {
 
     fn put(&self, out: &mut Vec<u8>) {
         out.push(tag(self.kind()));
-        match self {
-            Self::Bool(value) => value.put(out),
-            Self::Int(value) => value.put(out),
-            Self::Float(value) => value.put(out),
-            Self::Text(text) => put_bytes(text.as_bytes(), out),
-            Self::Entity(id) => id.put(out),
-            Self::Vector(vector) => put_floats(vector, out),
-            Self::Bytes(bytes) => put_bytes(bytes, out),
-            Self::IntList(list) => put_list(list.iter(), out),
-            Self::FloatList(list) => put_list(list.iter(), out),
-            Self::TextList(list) => {
-                put_number(list.len() as u64, out);
-                list.iter().for_each(|text| put_bytes(text.as_bytes(), out));
-            }
-        }
+        put_content(self, out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, CodecError> {
         let start = input.offset();
         let tag = input.byte()?;
-        content(input, start, tag)
+        tagged(input, start, tag)
     }
 }
 
@@ -73,16 +59,44 @@ impl Form for Option<Value> {
         let start = input.offset();
         match input.byte()? {
             NO_VALUE => Ok(None),
-            tag => content(input, start, tag).map(Some),
+            tag => tagged(input, start, tag).map(Some),
         }
     }
 }
 
-fn content(input: &mut Input<'_>, start: usize, found: u8) -> Result<Value, CodecError> {
+fn tagged(input: &mut Input<'_>, start: usize, found: u8) -> Result<Value, CodecError> {
     let kind = ValueKind::ALL
         .into_iter()
         .find(|kind| tag(*kind) == found)
         .ok_or_else(|| input.error(start, Fault::Tag { what: Value::NAME, tag: found }))?;
+    take_content(kind, start, input)
+}
+
+/// Appends the value without its tag, for where both ends know the kind.
+pub(crate) fn put_content(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Bool(value) => value.put(out),
+        Value::Int(value) => value.put(out),
+        Value::Float(value) => value.put(out),
+        Value::Text(text) => put_bytes(text.as_bytes(), out),
+        Value::Entity(id) => id.put(out),
+        Value::Vector(vector) => put_floats(vector, out),
+        Value::Bytes(bytes) => put_bytes(bytes, out),
+        Value::IntList(list) => put_list(list.iter(), out),
+        Value::FloatList(list) => put_list(list.iter(), out),
+        Value::TextList(list) => {
+            put_number(list.len() as u64, out);
+            list.iter().for_each(|text| put_bytes(text.as_bytes(), out));
+        }
+    }
+}
+
+/// Reads a value of this kind that has no tag; what is wrong with it as a whole is said of the byte `start`.
+pub(crate) fn take_content(
+    kind: ValueKind,
+    start: usize,
+    input: &mut Input<'_>,
+) -> Result<Value, CodecError> {
     let value = match kind {
         ValueKind::Bool => Value::Bool(Form::take(input)?),
         ValueKind::Int => Value::Int(Form::take(input)?),
