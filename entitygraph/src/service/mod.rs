@@ -3,6 +3,7 @@
 mod convert;
 mod find;
 mod holders;
+mod ids;
 mod near;
 mod place;
 mod read;
@@ -50,6 +51,7 @@ struct Inner {
     cache: Arc<Cache>,
     router: Arc<Router>,
     flights: Flights,
+    ids: ids::Ids,
     applied: watch::Receiver<Cursor>,
     /// Cancelled when the store says that it writes no more.
     store_stopped: CancellationToken,
@@ -74,7 +76,8 @@ impl Graph {
         tokio::spawn(convert::Converter::new(store.clone()).run(cancel.clone()));
         let task = tokio::spawn(follower.run(cancel));
         let (flights, store_stopped) = (Flights::default(), CancellationToken::new());
-        let inner = Inner { store, cache, router, flights, applied, store_stopped, config, metrics };
+        let ids = ids::Ids::default();
+        let inner = Inner { store, cache, router, flights, ids, applied, store_stopped, config, metrics };
         (Self { inner: Arc::new(inner) }, task)
     }
 

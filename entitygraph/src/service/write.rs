@@ -30,6 +30,7 @@ impl Graph {
             }
             .into());
         }
+        self.inner.ids.give_up(&transaction.operations);
         let timer = self.inner.metrics.commit_seconds.start_timer();
         let receipt = match self.written(self.inner.store.commit(transaction).await) {
             Ok(receipt) => receipt.0,
@@ -65,9 +66,13 @@ impl Graph {
             .collect())
     }
 
-    /// Leases entity ids.
+    /// Leases entity ids: nobody else is given them, at any instance and ever. Few at once come from a range that this handle has
+    /// leased ahead, without a write.
+    ///
+    /// # Errors
+    /// `Refused` for none or more than 2^32, or when no more are left; else as [`commit`](Self::commit).
     pub async fn lease_ids(&self, count: u64) -> Result<IdRange> {
-        self.written(self.inner.store.lease_ids(count).await)
+        self.written(self.inner.ids.take(&*self.inner.store, count).await)
     }
 
     /// The newest version of a container, by name.

@@ -284,4 +284,31 @@ mod tests {
         assert_eq!(Span::reaching(1024).and_then(Span::moments), Some(1024));
         assert_eq!((Span::reaching(1025), Span::of_exponent(11), Span::FULL.moments()), (None, None, None));
     }
+
+    #[test]
+    fn the_bytes_so_far_are_those_of_the_frame_if_it_ended_now() {
+        let head = Head {
+            moment: 1,
+            age: 0,
+            lane: Lane::Motion,
+            class: Visibility::Public,
+            span: Span::FULL,
+            zone: Handle::new(1).unwrap(),
+            grid: Grid::new(Cell::new(0, [0; 3]).unwrap(), -1).unwrap(),
+        };
+        for rows in [0_u32, 1, 40, 4_000, 9_000] {
+            let mut out = vec![7];
+            let mut slice = SliceWriter::begin(&head, &mut out);
+            if rows > 0 {
+                slice.section(
+                    Mask::HEADING,
+                    (1..=rows).map(|number| Handle::new(number).unwrap()).collect::<Vec<_>>().into_iter(),
+                );
+            }
+            (0..rows).for_each(|_| slice.row(&Row { heading: Some(9), ..Row::default() }));
+            let bytes = slice.bytes();
+            slice.end();
+            assert_eq!(out.len(), 1 + bytes, "{rows} rows");
+        }
+    }
 }

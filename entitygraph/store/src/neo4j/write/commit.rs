@@ -114,6 +114,9 @@ fn not_applied(lost: Error) -> Error {
         Error::Backend { operation, location, source, .. } => {
             Error::Backend { operation, location, outcome: Outcome::NotApplied, source }
         }
+        Error::Halted { location, reason, .. } => {
+            Error::Halted { location, reason, outcome: Outcome::NotApplied }
+        }
         other => other,
     }
 }
