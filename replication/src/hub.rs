@@ -22,8 +22,9 @@ use crate::{
     replicant::{Replicant, RoomError, world::World},
 };
 
-/// Moments that may wait for a core to write them; the replicant makes no more while they do.
-const PARCELS_MAX: usize = 8;
+/// Moments that may wait for a core to write them, beside the one that it writes. The replicant makes no more while they do, so
+/// that what comes meanwhile is told once, as it is then, and not in turn.
+const PARCELS_MAX: usize = 1;
 
 /// A hub that runs.
 #[derive(Debug)]

@@ -8,8 +8,11 @@
 //! The game server reports all in one go, at the end of its tick; for `parts` the groups are told in ten reports over the tick, as
 //! by servers that do not tick in step.
 //!
+//! `ROOM_LOAD_CORE=1 taskset -c 0 cargo bench ...` keeps the hub on one core and the load on another.
+//!
 //! Game server and players are in a process of their own (`load`), so that the processor time of the hub's process is that of
-//! the hub: all its threads, user and system, from `/proc/self/stat`. A *delivery* is one entity's state that a player got. The
+//! the hub: all its threads, user and system, from `/proc/self/stat`. What others on the machine took is said beside it, because
+//! it makes latencies what they are. A *delivery* is one entity's state that a player got. The
 //! latency is from the write of the report in the load process to the read of the message there, on one clock.
 
 mod client;
@@ -52,6 +55,8 @@ struct Run {
     found: Found,
     cpu_s: f64,
     wall_s: f64,
+    /// Of whatever else ran on the machine meanwhile.
+    others_s: f64,
 }
 
 fn main() {
@@ -73,7 +78,7 @@ fn main() {
     }
     println!("players in groups of {GROUP}, 10 Hz, {seconds} s each; the hub's processor time only");
     println!(
-        "{:>7} {:>5} {:>12} {:>8} {:>13} {:>8} {:>8} {:>8} {:>7} {:>8} {:>6}",
+        "{:>7} {:>5} {:>12} {:>8} {:>13} {:>8} {:>8} {:>8} {:>7} {:>8} {:>6} {:>6} {:>7}",
         "players",
         "",
         "delivered/s",
@@ -84,7 +89,9 @@ fn main() {
         "max ms",
         "B/row",
         "us/msg",
-        "CPU"
+        "hub",
+        "load",
+        "others"
     );
     for players in counts {
         let room = hub::run("load", players, seconds);
@@ -104,10 +111,10 @@ fn per_cpu(run: &Run) -> f64 {
 }
 
 fn print_run(name: &str, players: usize, run: &Run) {
-    let Run { found, cpu_s, wall_s } = run;
+    let Run { found, cpu_s, wall_s, others_s } = run;
     let due = (players * GROUP) as f64 * 1e6 / f64::from(TICK_US);
     println!(
-        "{players:>7} {name:>5} {:>12.0} {:>7.1}% {:>13.0} {:>8.1} {:>8.1} {:>8.1} {:>7.2} {:>8.1} {:>5.0}%  load {:.0}%",
+        "{players:>7} {name:>5} {:>12.0} {:>7.1}% {:>13.0} {:>8.1} {:>8.1} {:>8.1} {:>7.2} {:>8.1} {:>5.0}% {:>5.0}% {:>6.0}%",
         found.deliveries as f64 / wall_s,
         100.0 * found.deliveries as f64 / wall_s / due,
         per_cpu(run),
@@ -118,6 +125,7 @@ fn print_run(name: &str, players: usize, run: &Run) {
         1e6 * cpu_s / found.messages.max(1) as f64,
         100.0 * cpu_s / wall_s,
         100.0 * found.load_cpu_s / wall_s,
+        100.0 * others_s / wall_s,
     );
 }
 
@@ -130,7 +138,15 @@ struct Load {
 impl Load {
     fn start(role: &str, address: SocketAddr, players: usize, seconds: u64) -> Self {
         let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
+        let mut command = match std::env::var("ROOM_LOAD_CORE") {
+            Ok(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core]).arg(program);
+                command
+            }
+            Err(_) => Command::new(program),
+        };
+        let mut child = command
             .args([role, &address.to_string(), &players.to_string(), &seconds.to_string()])
             .stdout(Stdio::piped())
             .spawn()
@@ -148,9 +164,10 @@ impl Load {
     /// From the word `begin` to the word with the figures.
     fn measured(mut self) -> Run {
         assert_eq!(self.word(), "begin", "the load process says when it is ready");
-        let (cpu, wall) = (usage::cpu_s(), Instant::now());
+        let (cpu, machine, wall) = (usage::cpu_s(), usage::machine_cpu_s(), Instant::now());
         let words = self.word();
         let (cpu_s, wall_s) = (usage::cpu_s() - cpu, wall.elapsed().as_secs_f64());
+        let busy_s = usage::machine_cpu_s() - machine;
         let mut numbers = words.split(' ').map(|word| word.parse::<f64>().expect("a figure"));
         let mut next = || numbers.next().expect("seven figures");
         let found = Found {
@@ -163,7 +180,8 @@ impl Load {
             load_cpu_s: next(),
         };
         self.child.wait().expect("the load process ends");
-        Run { found, cpu_s, wall_s }
+        let others_s = (busy_s - cpu_s - found.load_cpu_s).max(0.0);
+        Run { found, cpu_s, wall_s, others_s }
     }
 }
 
