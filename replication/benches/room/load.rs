@@ -174,14 +174,14 @@ pub fn run(address: SocketAddr, players: usize, seconds: u64, parts: usize) {
     let first = tick_now(Instant::now()) + 2;
     let (count_from, end) = (first + WARM_TICKS, first + WARM_TICKS + seconds * 1_000_000 / tick_us);
     let (mut next, mut part) = (first, 0);
-    let mut cpu = 0.0;
+    let (mut counting, mut cpu) = (false, 0.0);
     until(begin(first, 0));
     while next <= end {
         let now = Instant::now();
         if now >= begin(next, part) {
             if next == count_from && part == 0 {
                 say("begin");
-                cpu = usage::cpu_s();
+                (counting, cpu) = (true, usage::cpu_s());
             }
             // The tick that is over now.
             let place = written.place(next - 1, part);
@@ -198,7 +198,6 @@ pub fn run(address: SocketAddr, players: usize, seconds: u64, parts: usize) {
         for event in &events {
             let player = event.token().0;
             let Some(client) = clients.get_mut(player) else { continue };
-            let counting = next > count_from;
             client
                 .read(&mut scratch, |_, message, header| {
                     if counting {
