@@ -1,7 +1,7 @@
 // The wire forms of the stream, to the byte: what docs/protocol.md specifies. Read in this order.
 export * from "./kind.js";
 export * from "./error.js";
-export * from "./limits.js";
+export { type Limits, bodyLimit, limitsDown, limitsUp } from "./limits.js";
 export * from "./frame.js";
 export { Input, Output, INT_MAX, U32_MAX } from "./bytes.js";
 export { handlesBytes, readHandles } from "./handles.js";
