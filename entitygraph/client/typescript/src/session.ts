@@ -265,7 +265,8 @@ export class Session {
     }
     this.state = "waiting";
     this.due.clear();
-    const retryInMs = error.code === "DRAINING" ? 0 : error.retryAfterMs || this.backoffMs();
+    // A gateway that stops is left at once, but not in a circle.
+    const retryInMs = error.code === "DRAINING" && this.attempts === 0 ? 0 : error.retryAfterMs || this.backoffMs();
     this.attempts += 1;
     this.due.set("retry", now + retryInMs);
     return [{ do: "lost", error, retryInMs }];

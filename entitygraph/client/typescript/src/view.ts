@@ -320,12 +320,17 @@ export class View {
 
   /** Notes whose child it is. */
   private attach(entity: Entity, parent: number): void {
-    this.children.get(entity.parent)?.delete(entity);
-    if (this.children.get(entity.parent)?.size === 0) this.children.delete(entity.parent);
+    this.detach(entity);
     entity.parent = parent;
     if (parent === 0) return;
     const siblings = this.children.get(parent) ?? new Set();
     this.children.set(parent, siblings.add(entity));
+  }
+
+  private detach(entity: Entity): void {
+    const siblings = this.children.get(entity.parent);
+    siblings?.delete(entity);
+    if (siblings?.size === 0) this.children.delete(entity.parent);
   }
 
   private slice(slice: wire.Slice): void {
@@ -414,7 +419,7 @@ export class View {
   private unbind(entities: Entity[], why: Unbound): void {
     for (const entity of entities) {
       this.entities.delete(entity.handle);
-      this.children.get(entity.parent)?.delete(entity);
+      this.detach(entity);
       const batch = this.batches.get(entity.batch)?.filter((handle) => handle !== entity.handle);
       if (batch !== undefined) this.batches.set(entity.batch, batch);
       if (batch?.length === 0) this.batches.delete(entity.batch);

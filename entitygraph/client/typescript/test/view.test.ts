@@ -92,6 +92,7 @@ test("rule 1: what is not above the moment of a part is passed over, part by par
     view.apply(state(moment, SHIP, [{ handle: WALKER, variables: entries(...list) }], { lane: "prompt" }));
   say(204n, [0, int(20n)]);
   say(203n, [0, int(30n)], [1, int(31n)]);
+  say(204n, [0, int(40n)]);
   assert.deepEqual(view.get(WALKER)?.values.get(1), new Map([[1, int(20n)], [2, int(31n)]]));
   say(205n, [0, undefined], [1, undefined]);
   assert.equal(view.get(WALKER)?.values.size, 0);
