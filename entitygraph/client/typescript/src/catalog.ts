@@ -28,7 +28,7 @@ export class Catalog {
       const component = readComponent(bytes);
       this.components.set(component.id, component);
     }
-    this.containers.push(...part.containers);
+    part.containers.forEach((container) => this.containers.push(container));
     part.events.forEach((kind) => this.events.set(kind.number, kind.name));
     part.actions.forEach((kind) => this.actions.set(kind.number, kind.name));
     this.waiting = [...this.waiting, ...part.variables].filter((number) => !this.insert(number));

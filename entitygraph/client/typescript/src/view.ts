@@ -44,6 +44,8 @@ export interface ViewOptions {
   catalog?: Catalog;
   /** The present moment by the shard clock; without it, the newest that was heard of. */
   now?: () => bigint;
+  /** Most entities of a spawn batch: the hub's setting, 10,000 if it is not said. */
+  batchEntitiesMax?: number;
 }
 
 const WHY: readonly Unbound[] = ["unknown", "far", "hidden", "buried", "not loaded", "unfollowed"];
@@ -73,6 +75,7 @@ export class View {
   private readonly children = new Map<number, Set<Entity>>();
   private readonly batches = new Map<bigint, number[]>();
   private readonly callbacks: Callbacks;
+  private readonly batchEntitiesMax: number;
   private newest = 0n;
   private waiting: Waiting[] = [];
 
@@ -81,6 +84,7 @@ export class View {
 
   constructor(options: ViewOptions = {}) {
     this.now = options.now;
+    this.batchEntitiesMax = options.batchEntitiesMax ?? 10_000;
     this.catalog = options.catalog ?? new Catalog();
     this.callbacks = options.callbacks ?? {};
   }
@@ -206,7 +210,27 @@ export class View {
     return host === undefined ? 0 : zoneBelow(host);
   }
 
+  /** A few bytes announce as many entities as they like: they are counted before any is made. */
+  private judge(bind: wire.Messages["Bind"]): void {
+    let entities = 0;
+    for (const { member } of bind.members) {
+      const instance = member.case === "instance" ? member.value : undefined;
+      const single = member.case === "single" ? [member.value] : (instance?.differing ?? []);
+      const first = instance?.firstHandle ?? 1;
+      const count = instance?.count ?? single.length;
+      entities += count;
+      if (first === 0 || single.some((one) => one.handle === 0)) throw new wire.WireError("Bind", 0, "0 is no handle");
+      if (instance?.firstId === 0n) throw new wire.WireError("Bind", 0, "0 is no entity id");
+      const tooFar = instance !== undefined && instance.firstId + BigInt(count) > 1n << 64n;
+      if (tooFar || first + count - 1 > wire.U32_MAX) throw new wire.WireError("Bind", 0, "an instance goes beyond the last id or handle");
+    }
+    if (entities > this.batchEntitiesMax) {
+      throw new wire.WireError("Bind", 0, `it has ${entities} entities, the limit is ${this.batchEntitiesMax}`);
+    }
+  }
+
   private bind(bind: wire.Messages["Bind"]): void {
+    this.judge(bind);
     this.heard(bind.moment);
     const bound: Entity[] = [];
     const single = (member: Extract<wire.Messages["Bind"]["members"][number]["member"], { case: "single" }>["value"]): Entity => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as wire from "../src/wire/index.js";
 import { readDelta } from "../src/record/delta.js";
 import { readEntity } from "../src/record/entity.js";
+import { View } from "../src/view.js";
 import { goldenFrames, goldenVariables, hex, unhex } from "./golden.js";
 import { rewritten } from "./meaning.js";
 import { Random } from "./random.js";
@@ -87,6 +88,24 @@ test(`${MUTATIONS} mutated golden frames are read or refused, and do nothing els
     }
   }
   assert.ok(refused > MUTATIONS / 4 && refused < MUTATIONS, `${refused} were refused`);
+});
+
+test("a view takes or refuses whatever frames come", () => {
+  const frames = goldenFrames().map(([, golden]) => unhex(golden.hex));
+  const random = new Random(SEED + 1);
+  for (let round = 0; round < 200; round += 1) {
+    const view = new View();
+    for (let index = 0; index < 25; index += 1) {
+      const bytes = mutated(frames, random);
+      try {
+        for (const frame of wire.frames(bytes, wire.limitsUp("server"))) view.apply(frame);
+      } catch (error) {
+        if (error instanceof wire.WireError) continue;
+        throw new Error(`SEED=${SEED}, round ${round}, ${hex(bytes)}: ${String(error)}`, { cause: error });
+      }
+    }
+    view.reset();
+  }
 });
 
 test("any bytes are an entity, a delta, or refused", () => {

@@ -196,6 +196,17 @@ test("an instance is bound without naming its members", () => {
   assert.deepEqual(said, [[50, 2n ** 64n - 3n, 1, 0], [51, 99n, 1, undefined], [52, 2n ** 64n - 1n, 0, 2]]);
 });
 
+test("no more entities are made than a batch may have", () => {
+  const bind = (more: object) => (): unknown => {
+    const value = { container: 4, firstId: 1n, firstHandle: 1, ...more };
+    return new View().apply(message("Bind", { seq: 1n, batch: 1n, members: [{ member: { case: "instance", value } }] }));
+  };
+  assert.throws(bind({ count: 0xffff_ffff }), /Bind: it has 4294967295 entities, the limit is 10000/);
+  assert.throws(bind({ count: 2, firstHandle: 0xffff_ffff }), /goes beyond the last id or handle/);
+  assert.throws(bind({ count: 2, firstId: 2n ** 64n - 1n }), /goes beyond the last id or handle/);
+  assert.throws(bind({ count: 1, firstHandle: 0 }), /0 is no handle/);
+});
+
 test("authority reaches down from territories, and not into what is left out or was revoked", () => {
   const { log, callbacks } = heard();
   const view = active(callbacks);
