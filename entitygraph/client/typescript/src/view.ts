@@ -1,9 +1,9 @@
 // The local copy: what is bound and active, by the rules of docs/protocol.md ("Nothing is a difference", "Spawn batches").
 import { Authority } from "./authority.js";
+import { boundEntities, judgeBind } from "./bind.js";
 import { Catalog } from "./catalog.js";
 import { type Entity, structure, zoneBelow } from "./entity.js";
 import { readDelta, type DeltaRecord } from "./record/delta.js";
-import { readEntity } from "./record/entity.js";
 import * as wire from "./wire/index.js";
 
 /** What is told of an entity in one frame. */
@@ -210,84 +210,15 @@ export class View {
     return host === undefined ? 0 : zoneBelow(host);
   }
 
-  /** A few bytes announce as many entities as they like: they are counted before any is made. */
-  private judge(bind: wire.Messages["Bind"]): void {
-    let entities = 0;
-    for (const { member } of bind.members) {
-      const instance = member.case === "instance" ? member.value : undefined;
-      const single = member.case === "single" ? [member.value] : (instance?.differing ?? []);
-      const first = instance?.firstHandle ?? 1;
-      const count = instance?.count ?? single.length;
-      entities += count;
-      if (first === 0 || single.some((one) => one.handle === 0)) throw new wire.WireError("Bind", 0, "0 is no handle");
-      if (instance?.firstId === 0n) throw new wire.WireError("Bind", 0, "0 is no entity id");
-      const tooFar = instance !== undefined && instance.firstId + BigInt(count) > 1n << 64n;
-      if (tooFar || first + count - 1 > wire.U32_MAX) throw new wire.WireError("Bind", 0, "an instance goes beyond the last id or handle");
-    }
-    if (entities > this.batchEntitiesMax) {
-      throw new wire.WireError("Bind", 0, `it has ${entities} entities, the limit is ${this.batchEntitiesMax}`);
-    }
-  }
-
   private bind(bind: wire.Messages["Bind"]): void {
-    this.judge(bind);
+    judgeBind(bind, this.batchEntitiesMax);
     this.heard(bind.moment);
     const bound: Entity[] = [];
-    const single = (member: Extract<wire.Messages["Bind"]["members"][number]["member"], { case: "single" }>["value"]): Entity => {
-      const record = readEntity(member.entity);
-      return {
-        handle: member.handle,
-        id: record.id,
-        state: "bound",
-        batch: bind.batch,
-        parent: member.parent,
-        root: member.root,
-        priority: member.priority,
-        zone: this.zoneOf(member.parent),
-        structure: structure(record),
-        instance: undefined,
-        pose: record.pose,
-        velocity: undefined,
-        values: record.components,
-        moments: { all: bind.moment, motion: bind.moment, variables: new Map() },
-      };
-    };
-    const add = (entity: Entity): void => {
+    for (const entity of boundEntities(bind)) {
+      if (entity.zone === 0) entity.zone = this.zoneOf(entity.parent);
       this.entities.set(entity.handle, entity);
       this.attach(entity, entity.parent);
       bound.push(entity);
-    };
-    for (const { member } of bind.members) {
-      if (member.case === "single") {
-        add(single(member.value));
-      } else if (member.case === "instance") {
-        const { container, version, firstId, firstHandle, count, parent, pose, differing, priority } = member.value;
-        const others = new Map(differing.map((other) => [other.handle, other]));
-        for (let index = 0; index < count; index += 1) {
-          const handle = firstHandle + index;
-          const other = others.get(handle);
-          if (other !== undefined) {
-            add(single(other));
-            continue;
-          }
-          add({
-            handle,
-            id: firstId + BigInt(index),
-            state: "bound",
-            batch: bind.batch,
-            parent: index === 0 ? parent : 0,
-            root: 0,
-            priority,
-            zone: index === 0 ? (pose?.zone || this.zoneOf(parent)) : 0,
-            structure: undefined,
-            instance: { container, version, index },
-            pose: index === 0 && pose?.translationM ? poseOf(pose) : undefined,
-            velocity: undefined,
-            values: new Map(),
-            moments: { all: bind.moment, motion: bind.moment, variables: new Map() },
-          });
-        }
-      }
     }
     this.batches.set(bind.batch, bound.map((entity) => entity.handle));
     this.callbacks.bind?.(bind.batch, bound);
@@ -489,10 +420,4 @@ function turned(pose: wire.Pose | undefined, position: wire.Vec3 | undefined, ro
     translation: position ?? pose?.translation ?? [0, 0, 0],
     rotation: rotation ?? pose?.rotation ?? [0, 0, 0, 1],
   };
-}
-
-function poseOf({ translationM, rotation }: { translationM?: { x: number; y: number; z: number } | undefined; rotation: number[] }): wire.Pose {
-  const { x, y, z } = translationM ?? { x: 0, y: 0, z: 0 };
-  const [a = 0, b = 0, c = 0, w = 1] = rotation;
-  return { translation: [x, y, z], rotation: [a, b, c, w] };
 }
