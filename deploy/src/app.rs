@@ -7,6 +7,7 @@ use entitygraph::{
     Graph, Metrics,
     api::{Api, server},
 };
+use entitygraph_migrations::restore::target::refuse_unfinished;
 use entitygraph_store::{Store, shown_url};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -54,12 +55,19 @@ pub async fn is_new_at(config: &Config, url: &str) -> Result<bool> {
     Ok(url != "memory:" && !exists.with_context(|| format!("looking for {}", shown_url(url)))?)
 }
 
-/// The store, if there is one; unlike [`open_store`] this creates nothing.
-pub async fn existing_store(config: &Config) -> Result<Option<Arc<dyn Store>>> {
+/// The same of a world that is to be used: one of which a restore or a copy brought only a part yet is refused.
+pub async fn open_world(config: &Config) -> Result<Arc<dyn Store>> {
+    let store = open_store(config).await?;
+    refuse_unfinished(&*store).await?;
+    Ok(store)
+}
+
+/// The world, if there is one; unlike [`open_world`] this creates nothing.
+pub async fn existing_world(config: &Config) -> Result<Option<Arc<dyn Store>>> {
     if is_new(config).await? {
         return Ok(None);
     }
-    open_store(config).await.map(Some)
+    open_world(config).await.map(Some)
 }
 
 impl App {

@@ -190,8 +190,12 @@ mod tests {
     fn a_password_is_a_text_that_nothing_shows() {
         let config = with(&["store.neo4j.password=0123", "store.url=bolt://ada:0123@db"]).unwrap();
         assert_eq!(config.store.neo4j.password.0, "0123");
+        assert!(config.dump().unwrap().contains("url = \"bolt://db\""));
         let told = format!("{config:?}").replace("bolt://ada:0123@db", "");
         assert!(!told.contains("0123") && !config.dump().unwrap().contains("0123"), "{told}");
+
+        let mistyped = format!("{:#}", with(&["store.neo4j.passwort=0123"]).unwrap_err());
+        assert!(mistyped.contains("store.neo4j.passwort") && !mistyped.contains("0123"), "{mistyped}");
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.toml");

@@ -75,7 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 async fn serve(config: &Config, streams: &Handle) -> anyhow::Result<()> {
     let new = new_world(config).await?;
-    let store = app::open_store(config).await?;
+    let store = app::open_world(config).await?;
     let app = app::App::start(config, store, streams.clone()).await?;
     if let Some(new) = new {
         println!("{new}\n");

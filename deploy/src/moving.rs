@@ -12,7 +12,8 @@ use entitygraph_migrations::{
     backup::{self, BackupFile, BackupOptions, Follow, Taken},
     copy::{self, Copied, Watch},
     load::for_terminal,
-    restore,
+    moving::MoveError,
+    restore::{self, target::refuse_unfinished},
     source::{Opened, Source},
     verify::{self, Side},
 };
@@ -21,7 +22,7 @@ use entitygraph_store::shown_url;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{existing_store, exit_at_second_signal, is_new_at, open_store, open_url, signal},
+    app::{existing_world, exit_at_second_signal, is_new_at, open_store, open_url, signal},
     cli::{Backup, Copy, Restore, Verify},
     config::Config,
     remote::{Remote, is_server},
@@ -36,7 +37,7 @@ pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
     backup::keep_existing(path, backup.resume)?;
     let source: Box<dyn Source> = match &backup.from {
         Some(url) => Box::new(Remote::open(url).await?),
-        None => match existing_store(config).await.map_err(told_in_use)? {
+        None => match existing_world(config).await.map_err(told_in_use)? {
             Some(store) => Box::new(Opened(store)),
             None => bail!(
                 "there is no world in {}: name the folder that has one with --data, or the store with --store",
@@ -72,7 +73,14 @@ pub async fn restore(config: &Config, restore: &Restore) -> Result<()> {
     }
     let store = open_store(config).await?;
     let to = restore.to.map(Cursor::from_number);
-    let restored = restore::restore(&file, store.clone(), to, for_terminal()).await?;
+    let target = store.info().location;
+    let restored = tokio::select! {
+        signalled = signal() => {
+            signalled?;
+            return Err(MoveError::Interrupted { target }.into());
+        }
+        restored = restore::restore(&file, store.clone(), to, for_terminal()) => restored?,
+    };
     eprintln!("putting the store in order, so that it answers fast");
     store.compact().await?;
     println!(
@@ -99,14 +107,17 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
     if let Some(folder) = spool.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    // Without a signal handler the process ends at once, and the next run goes on.
-    let stop = if copy.follow { interruption() } else { CancellationToken::new() };
+    let stop = interruption();
     if copy.follow {
         eprintln!("following the source: stop with Ctrl-C, then run again without --follow to finish");
     }
-    let watch = Following { follows: copy.follow, stop, told: Mutex::new(Instant::now()) };
+    let watch = Following { follows: copy.follow, stop: stop.clone(), told: Mutex::new(Instant::now()) };
     let options = BackupOptions::default();
-    let copied = copy::copy(&*source, target.clone(), &spool, &watch, options, for_terminal()).await?;
+    let copied = copy::copy(&*source, target.clone(), &spool, &watch, options, for_terminal()).await;
+    let copied = copied.map_err(|error| told_spool(error, copy.spool.is_none()))?;
+    if !copy.follow && stop.is_cancelled() {
+        return Err(MoveError::Interrupted { target: target.info().location }.into());
+    }
     if !copy.follow {
         eprintln!("putting the target in order, so that it answers fast");
         target.compact().await?;
@@ -212,7 +223,9 @@ async fn source(config: &Config, name: &str) -> Result<Arc<dyn Source>> {
     }
     let missing = is_new_at(config, name).await?;
     ensure!(!missing, "there is no world in {}: check the path", shown_url(name));
-    Ok(Arc::new(Opened(open_url(config, name).await.map_err(told_in_use)?)))
+    let store = open_url(config, name).await.map_err(told_in_use)?;
+    refuse_unfinished(&*store).await?;
+    Ok(Arc::new(Opened(store)))
 }
 
 /// Reads a whole backup; one that is damaged, or cut and not wanted so, is refused before anything is written.
@@ -250,12 +263,24 @@ fn say(file: &BackupFile) {
     );
 }
 
+/// Nobody named the file between source and target, which an earlier copy left: what to do then.
+fn told_spool(error: MoveError, unnamed: bool) -> anyhow::Error {
+    let left = unnamed && matches!(error, MoveError::OtherSource { .. });
+    let error = anyhow::Error::from(error);
+    match left {
+        true => error.context(
+            "an earlier copy that did not come to its end left its file: finish that one, or give this one another with --spool FILE",
+        ),
+        false => error,
+    }
+}
+
 /// An embedded store cannot be opened twice: what to do then.
 fn told_in_use(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<entitygraph_store::Error>() {
         Some(entitygraph_store::Error::InUse { .. }) => error.context(
-            "a running server has this store open: name the server instead, http://ADDRESS (for a backup with --from http://ADDRESS), \
-             or stop it first",
+            "another process has this store open: if it is a server name that instead, http://ADDRESS (for a backup with --from \
+             http://ADDRESS), or stop it first",
         ),
         _ => error,
     }

@@ -54,6 +54,13 @@ impl Remote {
     /// Asks a server which store it has open.
     pub async fn open(url: &str) -> Result<Self> {
         let url = url.trim_end_matches('/').to_owned();
+        if url.contains('@') {
+            let (url, failed) = (
+                entitygraph_store::shown_url(&url),
+                "has an account, and a server takes none: leave it out".to_owned(),
+            );
+            return Err(MoveError::Server { url, failed, retryable: false });
+        }
         let address = url.strip_prefix("http://").filter(|rest| !rest.is_empty() && !rest.contains('/'));
         let Some(address) = address.map(str::to_owned) else {
             let failed = "is no address of a server: give one such as http://127.0.0.1:4000".to_owned();

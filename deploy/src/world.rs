@@ -19,7 +19,7 @@ use entitygraph_migrations::{
 use entitygraph_store::{Store, memory::MemoryStore};
 
 use crate::{
-    app::{existing_store, exit_at_second_signal, open_store, signal},
+    app::{existing_world, exit_at_second_signal, open_world, signal},
     cli::{Existing, Export, Format, Ingest},
     config::Config,
     whole_file::WholeFile,
@@ -131,9 +131,9 @@ impl Progress for Counted {
 /// Where a load goes. A dry run against a store that is not there creates none: it compares with an empty world.
 async fn target(config: &Config, dry_run: bool) -> Result<Arc<dyn Store>> {
     if !dry_run {
-        return open_store(config).await;
+        return open_world(config).await;
     }
-    Ok(existing_store(config).await?.unwrap_or_else(|| Arc::new(MemoryStore::new())))
+    Ok(existing_world(config).await?.unwrap_or_else(|| Arc::new(MemoryStore::new())))
 }
 
 impl From<Existing> for load::Existing {
@@ -156,7 +156,7 @@ pub async fn export(config: &Config, export: &Export) -> Result<()> {
             "{path} was not written by an export and would be lost: choose another file, or replace it with --force"
         );
     }
-    let Some(store) = existing_store(config).await? else {
+    let Some(store) = existing_world(config).await? else {
         bail!(
             "there is no world in {}: name the folder that has one with --data, or the store with --store",
             config.shown_store()

@@ -17,7 +17,11 @@ use crate::{
     load::{NotesOnly, Progress},
     moving::{MoveError, Result, blocking},
     patience::patiently,
-    restore::{self, Restored, Target, commits, place::Stand, target::last_move},
+    restore::{
+        self, Restored, Target, commits,
+        place::Stand,
+        target::{last_move, refuse_occupied},
+    },
     source::Source,
 };
 
@@ -146,6 +150,10 @@ async fn load(
     options: BackupOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<(u64, Restored)> {
+    let file = spool.to_owned();
+    if blocking(move || backup::begun(&file)).await?.is_none() {
+        refuse_occupied(&**target).await?;
+    }
     // A file that is there goes on, or is brought up to date.
     backup::backup(source, spool, true, Follow::No, options, progress.clone()).await?;
     let file = open(spool).await?;

@@ -153,6 +153,15 @@ pub enum MoveError {
         /// What was found.
         found: String,
     },
+    /// A restore or a copy was interrupted there.
+    #[error(
+        "{location} holds a part of a world: a restore or a copy into it did not come to its end. Run that command again, it goes on \
+         where it stopped; or empty the store"
+    )]
+    Unfinished {
+        /// The target.
+        location: String,
+    },
     /// The backup does not reach there.
     #[error(
         "the backup can bring back any moment from cursor {from} to {to}, not {asked}: choose one of these with --to"

@@ -12,6 +12,7 @@ use entitygraph_tests::{
 use crate::killed::SYSTEMS;
 
 const KILLS: u64 = 4;
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/worlds/solar-system");
 
 /// A command that is killed at several places and then left alone; `again` is how it goes on.
 fn disturbed(first: &[&str], again: &[&str], data: &Path, whole: u64) -> Result<()> {
@@ -38,6 +39,11 @@ fn a_backup_a_restore_and_a_copy_that_are_killed_again_and_again_end_as_if_left_
     let restored = format!("fjall:{}", path("restored"));
     let restore = ["restore", &file, "--store", &restored];
     let bytes = write(&["restore", &file], measured.path(), u64::MAX)?;
+    write(&restore, world, bytes / 2)?;
+    for uses in [["export", "-"], ["serve", "--listen=127.0.0.1:0"]] {
+        let told = failed(&[&uses[..], &["--store", &restored]].concat(), world)?;
+        ensure!(told.contains("holds a part of a world"), "{uses:?}: {told}");
+    }
     disturbed(&restore, &restore, world, bytes)?;
     done(&["verify", &restored, &source], world)?;
 
@@ -48,6 +54,12 @@ fn a_backup_a_restore_and_a_copy_that_are_killed_again_and_again_end_as_if_left_
     let said = done(&["verify", &copied, &measure], world)?;
     ensure!(said.contains("are the same"), "{said}");
     ensure!(!world.join("copy.backup").exists(), "the spool is left");
+
+    let other = format!("fjall:{}", path("other"));
+    done(&["ingest", "world", SAMPLE, "--store", &other], world)?;
+    let told = failed(&["copy", &source, &other], world)?;
+    ensure!(told.contains("holds something else"), "{told}");
+    ensure!(!world.join("copy.backup").exists(), "a refused copy left a spool");
     Ok(())
 }
 
@@ -55,8 +67,7 @@ fn a_backup_a_restore_and_a_copy_that_are_killed_again_and_again_end_as_if_left_
 fn a_running_server_gives_a_backup_that_is_its_world() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = folder.path();
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/worlds/solar-system");
-    done(&["ingest", "world", sample], data)?;
+    done(&["ingest", "world", SAMPLE], data)?;
     let file = data.join("world.backup").to_string_lossy().into_owned();
     let store = format!("fjall:{}", data.join("world").display());
     let server = Server::start(&store, data)?;
@@ -75,8 +86,7 @@ fn a_running_server_gives_a_backup_that_is_its_world() -> Result<()> {
 fn a_cut_or_damaged_backup_is_refused_and_the_target_stays_away() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = folder.path();
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/worlds/solar-system");
-    done(&["ingest", "world", sample], data)?;
+    done(&["ingest", "world", SAMPLE], data)?;
     let file = data.join("world.backup");
     done(&["backup", &file.to_string_lossy()], data)?;
     let bytes = std::fs::read(&file)?;

@@ -44,7 +44,9 @@ impl Setting {
         let (name, value) = text.split_once('=').with_context(|| {
             format!("`--set {text}`: write --set NAME=VALUE, such as --set store.retention.commits=5000")
         })?;
-        let shown = if name == PASSWORD { "..." } else { &*entitygraph_store::shown_url(value) };
+        // Also of one that is mistyped.
+        let secret = name.starts_with(PASSWORD.trim_end_matches("password")) && name.contains("pass");
+        let shown = if secret { "..." } else { &*entitygraph_store::shown_url(value) };
         Ok(Self { name: name.to_owned(), value: value.to_owned(), source: format!("--set {name}={shown}") })
     }
 

@@ -54,7 +54,8 @@ pub struct Neo4jConfig {
 }
 
 fn without_account<S: serde::Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    url.as_deref().map(entitygraph_store::shown_url).serialize(serializer)
+    let shown = |url| entitygraph_store::shown_url(url).replacen("//...@", "//", 1);
+    url.as_deref().map(shown).serialize(serializer)
 }
 
 /// What the engine underneath may use.

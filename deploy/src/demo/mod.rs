@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{App, open_store},
+    app::{App, open_world},
     config::Config,
 };
 
@@ -25,7 +25,7 @@ pub async fn run(config: &Config, streams: &Handle) -> Result<()> {
     let mut config = config.clone();
     // Not the folder of `serve`: a world of one's own is not mixed with the demo's.
     config.store.url.get_or_insert_with(|| format!("fjall:{}", config.data.join("demo").display()));
-    let store = open_store(&config).await?;
+    let store = open_world(&config).await?;
     let loaded = load(store.clone()).await?;
     let app = App::start(&config, store, streams.clone()).await?;
     say(&config, &app, &loaded);

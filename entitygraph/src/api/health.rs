@@ -1,5 +1,7 @@
 //! What operators and their tools ask: alive, ready, figures.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -12,24 +14,36 @@ use serde_json::json;
 use super::Api;
 use crate::service::Error;
 
-/// The process runs and its store answers. The landing page shows these figures.
+/// How long the store may take to say how many entities it has: a probe for life must not wait for a database.
+const COUNT_TIME: Duration = Duration::from_millis(500);
+
+/// Whether the process is alive: it is also when its store cannot be reached, since it goes on by itself and a new process would lose
+/// its cache and reach no more. Not when a part ended that it cannot do without. The landing page shows these figures.
 pub(super) async fn alive(State(api): State<Api>) -> Response {
     let graph = api.graph();
-    match graph.total(None).await {
-        Ok(entities) => Json(json!({
-            "status": "up",
-            "version": env!("CARGO_PKG_VERSION"),
-            "store": graph.store_info().engine,
-            "cursor": graph.applied().borrow().to_string(),
-            "entities": entities.to_string(),
-        }))
-        .into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the store did not answer the health check");
-            let body = json!({ "status": "down", "code": error.code(), "reason": error.to_string() });
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+    if let Some(failure) = graph.failure() {
+        let body = json!({ "status": "failed", "reason": failure.to_string() });
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+    }
+    let mut body = json!({
+        "status": "up",
+        "version": env!("CARGO_PKG_VERSION"),
+        "store": graph.store_info().engine,
+        "cursor": graph.applied().borrow().to_string(),
+    });
+    match tokio::time::timeout(COUNT_TIME, graph.total(None)).await {
+        Ok(Ok(entities)) => body["entities"] = json!(entities.to_string()),
+        Ok(Err(error)) => {
+            body["status"] = json!("without store");
+            body["code"] = json!(error.code());
+            body["reason"] = json!(error.to_string());
+        }
+        Err(_) => {
+            body["status"] = json!("without store");
+            body["reason"] = json!(format!("the store did not answer within {COUNT_TIME:?}"));
         }
     }
+    Json(body).into_response()
 }
 
 /// New requests are welcome: not any more once the server was told to stop, or a part that it cannot do without ended.

@@ -1,4 +1,4 @@
-//! The task that follows the store's change sequence and tells the cache and the router, in order, of every commit.
+//! The task that follows the store's change sequence and tells the cache, the ids leased ahead and the router, in order, of every commit.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{feed, router::Router, window::Window};
-use crate::{Metrics, cache::Cache};
+use crate::{Metrics, cache::Cache, service::ids::Ids};
 
 /// Commits read from the store at once: enough to catch up quickly, small enough to stay responsive.
 const BATCH_COMMITS: usize = 256;
@@ -23,16 +23,23 @@ pub struct Follower {
     store: Arc<dyn Store>,
     cache: Arc<Cache>,
     router: Arc<Router>,
+    ids: Arc<Ids>,
     applied: watch::Sender<Cursor>,
     metrics: Metrics,
 }
 
 impl Follower {
     /// Starts at the store's newest commit.
-    pub fn new(store: Arc<dyn Store>, cache: Arc<Cache>, router: Arc<Router>, metrics: Metrics) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        cache: Arc<Cache>,
+        router: Arc<Router>,
+        ids: Arc<Ids>,
+        metrics: Metrics,
+    ) -> Self {
         let newest = *store.newest().borrow();
         cache.reset(newest);
-        let follower = Self { store, cache, router, applied: watch::Sender::new(newest), metrics };
+        let follower = Self { store, cache, router, ids, applied: watch::Sender::new(newest), metrics };
         follower.tell(newest);
         follower
     }
@@ -82,7 +89,10 @@ impl Follower {
             match feed::commits(&*self.store, after, BATCH_COMMITS).await? {
                 Feed::Commits(commits) if commits.is_empty() => return Ok(()),
                 Feed::Commits(commits) => {
-                    commits.iter().for_each(|commit| self.cache.apply(commit));
+                    for commit in &commits {
+                        self.cache.apply(commit);
+                        self.ids.apply(commit);
+                    }
                     self.route(&commits).await;
                 }
                 Feed::Resync { newest, .. } => {

@@ -3,7 +3,7 @@
 mod convert;
 mod find;
 mod holders;
-mod ids;
+pub(crate) mod ids;
 mod near;
 mod place;
 mod read;
@@ -51,7 +51,7 @@ struct Inner {
     cache: Arc<Cache>,
     router: Arc<Router>,
     flights: Flights,
-    ids: ids::Ids,
+    ids: Arc<ids::Ids>,
     applied: watch::Receiver<Cursor>,
     /// Cancelled when the store says that it writes no more.
     store_stopped: CancellationToken,
@@ -70,13 +70,14 @@ impl Graph {
     ) -> (Self, JoinHandle<()>) {
         let cache = Arc::new(Cache::new(config.cache.max_bytes, metrics.clone()));
         let router = Arc::new(Router::new(config.limits.subtree_entities));
-        let follower = Follower::new(store.clone(), cache.clone(), router.clone(), metrics.clone());
+        let ids = Arc::new(ids::Ids::default());
+        let follower =
+            Follower::new(store.clone(), cache.clone(), router.clone(), ids.clone(), metrics.clone());
         let applied = follower.applied();
         // Not awaited: cut off anywhere, it leaves nothing half done.
         tokio::spawn(convert::Converter::new(store.clone()).run(cancel.clone()));
         let task = tokio::spawn(follower.run(cancel));
         let (flights, store_stopped) = (Flights::default(), CancellationToken::new());
-        let ids = ids::Ids::default();
         let inner = Inner { store, cache, router, flights, ids, applied, store_stopped, config, metrics };
         (Self { inner: Arc::new(inner) }, task)
     }

@@ -30,7 +30,6 @@ impl Graph {
             }
             .into());
         }
-        self.inner.ids.give_up(&transaction.operations);
         let timer = self.inner.metrics.commit_seconds.start_timer();
         let receipt = match self.written(self.inner.store.commit(transaction).await) {
             Ok(receipt) => receipt.0,

@@ -41,8 +41,11 @@ const IN_FLIGHT: usize = 8;
 const WRITERS: u64 = 64;
 const LASTING: Duration = Duration::from_secs(8);
 const ROUNDS: usize = 3;
-/// Rows of a moved entity that fit into one write of the driver; with more it waits for an acknowledgement, see `message.rs`.
-const ROWS_AT_ONCE: usize = 20;
+/// Rows of a moved entity that fit into one write of the driver, about 180 bytes each; with more it waits for an acknowledgement, see
+/// `message.rs`.
+const ROWS_AT_ONCE: usize = 40;
+/// Entities that are changed in turn.
+const CHANGED: usize = 6_400;
 
 fn main() -> Result<()> {
     // Called by `cargo test` as well, which is no time to measure.
@@ -200,7 +203,7 @@ async fn load(store: &Arc<dyn Store>, entities: Vec<NewEntity>) -> Result<()> {
 async fn update(store: &Arc<dyn Store>) -> Result<f64> {
     let crates: Vec<EntityId> = {
         let facet = entitygraph_schema::query::Facet::Kind("crate".parse()?);
-        let found = store.find(None, &[facet], PageRequest::first(6_400)).await?;
+        let found = store.find(None, &[facet], PageRequest::first(CHANGED)).await?;
         found.value.rows.into_iter().map(|(id, _)| id).collect()
     };
     let done = Arc::new(AtomicU64::new(0));
@@ -328,7 +331,7 @@ async fn bare_update(
         tokio::spawn(async move {
             let mut number = writer;
             while began.elapsed() < LASTING {
-                let entity = 2 + (number % 60_000) as i64;
+                let entity = 2 + (number % CHANGED as u64) as i64;
                 let (told, tells) = oneshot::channel();
                 rows.send((entity, number as f64, told)).await.ok().context("the task ended")?;
                 tells.await?;

@@ -240,7 +240,10 @@ pub enum Error {
     #[error(transparent)]
     Shared(std::sync::Arc<Error>),
     /// The URL names no store.
-    #[error("`{url}` names no store: use fjall:PATH, sled:PATH, bolt://HOST, neo4j://HOST or memory:")]
+    #[error(
+        "`{url}` names no store: use fjall:PATH, sled:PATH, bolt://HOST, neo4j://HOST or memory:; a server also has \
+             bolt://USER:PASSWORD@HOST:PORT/DATABASE, where a `%` of the password is written %25"
+    )]
     UnknownStore {
         /// What was given, without an account.
         url: String,

@@ -276,8 +276,11 @@ async fn a_server_whose_store_writes_no_more_is_not_ready() {
     store.stop();
     // More than are leased ahead.
     assert_eq!(world.error("mutation { leaseIds(count: 5000) }", json!({})).await.0, "STORE_STOPPED");
-    let reply = world.get("/readyz").await;
-    assert_eq!((reply.status, &reply.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("failed")));
+    for path in ["/readyz", "/healthz"] {
+        let reply = world.get(path).await;
+        let told = (reply.status, &reply.json()["status"]);
+        assert_eq!(told, (StatusCode::SERVICE_UNAVAILABLE, &json!("failed")), "{path}");
+    }
 }
 
 #[tokio::test]

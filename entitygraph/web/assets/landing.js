@@ -9,9 +9,11 @@ const stateText = document.getElementById('state-text');
 async function refresh() {
   try {
     const response = await fetch('/healthz', { cache: 'no-store', headers: { accept: 'application/json' } });
-    stateLine.dataset.state = response.ok ? 'up' : 'down';
-    stateText.textContent = response.ok ? 'running' : `unhealthy (HTTP ${response.status})`;
-    show(parse(await response.text()));
+    const figures = parse(await response.text());
+    const up = response.ok && figures.status !== 'without store';
+    stateLine.dataset.state = up ? 'up' : 'down';
+    stateText.textContent = up ? 'running' : response.ok ? 'the store does not answer' : `unhealthy (HTTP ${response.status})`;
+    show(figures);
   } catch {
     stateLine.dataset.state = 'down';
     stateText.textContent = 'not answering';

@@ -9,7 +9,7 @@ use std::{
 use super::{
     bytes::{FramePlace, HEAD_BYTES, MAGIC, VERSION, decode, next},
     frame::{Base, Begin, End, Frame, Kind},
-    state::State,
+    state::{State, no_catalog},
 };
 use crate::moving::{MoveError, Result};
 
@@ -163,6 +163,12 @@ impl BackupFile {
         else {
             return Err(contradiction("its frames are of other kinds than they say"));
         };
+        let catalog = frames.iter().rfind(|frame| frame.kind == Kind::Catalog);
+        match catalog.map(|place| reader.read(place)).transpose()? {
+            Some(Frame::Catalog(components, containers))
+                if components.is_empty() && containers.is_empty() => {}
+            _ => return Err(no_catalog(path)),
+        }
         if end.frames + 1 != frames.len() as u64 {
             return Err(contradiction("it has not as many frames as its end says"));
         }

@@ -11,6 +11,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{
     bytes::FrameWriter,
     frame::{Frame, Kind},
+    state::State,
 };
 use crate::moving::{MoveError, Result};
 
@@ -50,9 +51,11 @@ impl Sink {
         Ok(Self { path: path.to_owned(), frames, writer })
     }
 
-    /// Appends a frame.
-    pub async fn put(&mut self, frame: Frame) -> Result<()> {
-        if self.frames.send(frame).await.is_ok() {
+    /// Appends a frame, of which `state` takes account as soon as there is room for it: who gives up before has appended nothing.
+    pub async fn put(&mut self, frame: Frame, state: &mut State) -> Result<()> {
+        if let Ok(room) = self.frames.reserve().await {
+            state.note(&frame);
+            room.send(frame);
             return Ok(());
         }
         // The writer ended early: it says why.

@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    /// What frames of a file make together; none of none.
+    /// What frames of a file make together; none of none. One with a base and no complete catalog is refused.
     pub fn of(path: &Path, frames: &[FramePlace]) -> Result<Option<Self>> {
         let mut reader = FrameReader::open(path)?;
         let mut state: Option<Self> = None;
@@ -91,7 +91,10 @@ impl State {
                 }
             }
         }
-        Ok(state)
+        match &state {
+            Some(state) if state.base.is_some() && !state.catalog => Err(no_catalog(path)),
+            _ => Ok(state),
+        }
     }
 
     /// Takes account of the next frame.
@@ -170,6 +173,15 @@ impl Reading {
         self.count += count as u64;
         self.done = next.is_none();
         self.next.clone_from(next);
+    }
+}
+
+/// A file whose world is whole, but for component types and containers.
+pub fn no_catalog(path: &Path) -> MoveError {
+    MoveError::Contradiction {
+        location: path.display().to_string(),
+        what: "its catalog has no end: it was cut there, and gone on with by a program that did not notice"
+            .to_owned(),
     }
 }
 

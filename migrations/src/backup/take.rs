@@ -186,7 +186,7 @@ impl Taking<'_> {
                 let base = tokio::select! {
                     biased;
                     () = &mut stop => return Err(MoveError::Interrupted { target: "the backup".to_owned() }),
-                    base = self.read_world() => base?,
+                    base = self.read_records() => base?,
                 };
                 self.follow(stop).await?;
                 base
@@ -196,8 +196,7 @@ impl Taking<'_> {
     }
 
     async fn put(&mut self, frame: Frame) -> Result<()> {
-        self.state.note(&frame);
-        self.sink.put(frame).await
+        self.sink.put(frame, &mut self.state).await
     }
 
     async fn catalog(&mut self) -> Result<()> {

@@ -12,6 +12,7 @@ use super::{
     bytes::FrameWriter,
     file::BackupFile,
     frame::{Base, Begin, End, Frame, Kind, Mark},
+    state::begun,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -50,7 +51,7 @@ fn frames() -> Vec<(Frame, &'static str)> {
         ),
         (Frame::Commits(vec![commit.into()]), "01 06 00 01 08 04"),
         (Frame::Base(Base { cursor: cursor(9), leased, entities, buried, links }), "09 08 01 02 03"),
-        (Frame::End(End { cursor: cursor(9), leased, frames: 7 }), "09 08 07"),
+        (Frame::End(End { cursor: cursor(9), leased, frames: 8 }), "09 08 08"),
     ]
 }
 
@@ -73,6 +74,9 @@ fn golden_file() {
     let mut writer = FrameWriter::begin(Vec::new()).unwrap();
     for (frame, _) in frames() {
         writer.write(&frame).unwrap();
+        if frame.kind() == Kind::Catalog {
+            writer.write(&Frame::Catalog(vec![], vec![])).unwrap();
+        }
     }
     let bytes = writer.into_inner();
     assert_eq!(hex(&bytes[..12]), "45474241434b5550 01000000".replace(' ', ""));
@@ -82,5 +86,24 @@ fn golden_file() {
     let path = folder.path().join("golden");
     std::fs::write(&path, &bytes).unwrap();
     let file = BackupFile::open(&path, |_| {}).unwrap();
-    assert_eq!((file.begin.id, file.base.entities, file.end.frames), (7, 1, 7));
+    assert_eq!((file.begin.id, file.base.entities, file.end.frames), (7, 1, 8));
+}
+
+/// As a program left it that took the first part of the catalog for all of it.
+#[test]
+fn a_file_whose_catalog_has_no_end_is_refused_whole_or_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for frames in [frames().len(), frames().len() - 1] {
+        let mut writer = FrameWriter::begin(Vec::new()).unwrap();
+        self::frames().iter().take(frames).for_each(|(frame, _)| writer.write(frame).unwrap());
+        std::fs::write(&path, writer.into_inner()).unwrap();
+        let refused = [
+            begun(&path).map(drop).unwrap_err(),
+            BackupFile::open_as_far_as_it_goes(&path, |_| {}).map(drop).unwrap_err(),
+        ];
+        for refused in refused {
+            assert!(refused.to_string().contains("catalog has no end"), "{refused}");
+        }
+    }
 }

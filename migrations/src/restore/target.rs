@@ -119,16 +119,43 @@ pub async fn last_move(store: &dyn Store) -> Result<Option<(u64, Stand)>> {
     Ok(last.and_then(|last| last.operation_id.as_ref().and_then(place::read)))
 }
 
-async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
-    let failed = || MoveError::store(location, "looking at what is there");
+/// Refuses a store in which a restore or a copy was interrupted before the world was whole.
+///
+/// # Errors
+/// [`MoveError::Unfinished`], and when it cannot be told.
+pub async fn refuse_unfinished(store: &dyn Store) -> Result<()> {
     match last_move(store).await? {
-        Some((of, stand)) if of == id => return Ok(stand),
-        Some((of, _)) => {
-            let found = format!("what the move {of:016x} left there");
-            return Err(MoveError::Occupied { location: location.to_owned(), found });
-        }
-        None => {}
+        Some((_, Stand::World)) => Err(MoveError::Unfinished { location: store.info().location }),
+        _ => Ok(()),
     }
+}
+
+/// Refuses a store that holds anything: before its source is read, which may take long.
+///
+/// # Errors
+/// [`MoveError::Occupied`], and when it cannot be told.
+pub async fn refuse_occupied(store: &dyn Store) -> Result<()> {
+    let location = store.info().location;
+    match last_move(store).await? {
+        Some((of, _)) => Err(left_there(location, of)),
+        None => empty(store, &location).await,
+    }
+}
+
+async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
+    match last_move(store).await? {
+        Some((of, stand)) if of == id => Ok(stand),
+        Some((of, _)) => Err(left_there(location.to_owned(), of)),
+        None => empty(store, location).await.map(|()| Stand::Empty),
+    }
+}
+
+fn left_there(location: String, of: u64) -> MoveError {
+    MoveError::Occupied { location, found: format!("what the move {of:016x} left there") }
+}
+
+async fn empty(store: &dyn Store, location: &str) -> Result<()> {
+    let failed = || MoveError::store(location, "looking at what is there");
     for (sort, what) in
         [(RecordSort::Entity, "entities"), (RecordSort::Buried, "buried ids"), (RecordSort::Link, "links")]
     {
@@ -142,5 +169,5 @@ async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
         let found = "component types or containers".to_owned();
         return Err(MoveError::Occupied { location: location.to_owned(), found });
     }
-    Ok(Stand::Empty)
+    Ok(())
 }

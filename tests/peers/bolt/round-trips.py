@@ -178,6 +178,7 @@ def main():
     connection = Connection(int(sys.argv[1]))
     for text in SCHEMA:
         connection.ask(run(text, {}), PULL)
+    connection.ask(run("MATCH (n:Entity|Commit) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS", {}), PULL)
     for first in range(0, NODES, 2_000):
         connection.ask(run(FILL, {"first": first, "last": first + 1_999}), PULL)
     for _ in range(TURNS):

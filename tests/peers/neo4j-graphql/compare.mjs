@@ -100,7 +100,7 @@ async function measure(question, bodies, sides) {
       side.resume();
       await load(side, file, plan.warmSeconds);
       runs[name].push(await load(side, file, plan.seconds));
-      // Writes that were asked for last end first: their locks would stop the others. One that is asked now comes behind them.
+      // Writes that were asked for last end first: their locks would stop the others. In our queue one that is asked now comes behind them.
       if (question.writes) await side.ask(bodies[name][0].replaceAll('@', () => unique++));
       await setTimeout(300);
       side.pause();

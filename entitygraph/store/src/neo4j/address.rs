@@ -33,24 +33,25 @@ impl Address {
         url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
     }
 
-    /// Reads a URL. A user without a password, an empty host and a path of several parts are refused; the message never has the
-    /// password.
+    /// Reads a URL. A user without a password, an empty host, a port that is none and a path of several parts are refused; the message
+    /// never has the password.
     pub fn parse(url: &str) -> Result<Self> {
         let unknown = || Error::UnknownStore { url: hidden(url) };
         let (scheme, rest) = url.split_once("://").ok_or_else(unknown)?;
         if !SCHEMES.contains(&scheme) {
             return Err(unknown());
         }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (account, host) = match authority.rsplit_once('@') {
-            Some((account, host)) => (Some(account), host),
-            None => (None, authority),
+        // A password may have an `@` or a slash of its own; what is behind the account has no `@`.
+        let (account, place) = match rest.rsplit_once('@') {
+            Some((account, place)) => (Some(account), place),
+            None => (None, rest),
         };
+        let (host, path) = place.split_once('/').unwrap_or((place, ""));
         let (user, password) = match account {
             Some(account) => account.split_once(':').ok_or_else(unknown)?,
             None => ("", ""),
         };
-        if host.is_empty() || path.contains(['/', '?', '#']) {
+        if host.is_empty() || !has_good_port(host) || path.contains(['/', '?', '#']) {
             return Err(unknown());
         }
         let (user, password) = (decoded(user).ok_or_else(unknown)?, decoded(password).ok_or_else(unknown)?);
@@ -116,7 +117,15 @@ pub fn hidden(url: &str) -> String {
     format!("{scheme}:{slashes}...@{host}")
 }
 
-/// Undoes percent-encoding, which passwords with `@`, `:` or `/` need; none if it is none.
+/// Whether what is behind the host's last colon is a port. The colons of an IPv6 address are in brackets.
+fn has_good_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => !name.is_empty() && port.parse::<u16>().is_ok(),
+        _ => true,
+    }
+}
+
+/// Undoes percent-encoding, which passwords with a `%` need; none if it is none.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -144,6 +153,11 @@ mod tests {
         assert_eq!((address.host.as_str(), address.database()), ("db.example:7687", Some("shard-1")));
         assert_eq!(address.to_string(), "neo4j+s://db.example:7687/shard-1");
         assert_eq!(Address::parse("bolt://localhost").unwrap().to_string(), "bolt://localhost");
+        let address = Address::parse("bolt://ada:S3/cr@t:1@[::1]:7687").unwrap();
+        assert_eq!(
+            (address.password.as_str(), address.to_string().as_str()),
+            ("S3/cr@t:1", "bolt://[::1]:7687")
+        );
     }
 
     #[test]
@@ -155,6 +169,9 @@ mod tests {
             "bolt://secret@localhost",
             "bolt://ada:sec%ret@localhost",
             "bolt://a:secret@b/c/d",
+            "bolt://a:secret@b:port",
+            "bolt://a:secret@:7687",
+            "bolt://a/secret@b",
             "bolt+tls://ada:secret@db",
             "blot://ada:secret@db/x",
             "bolt:ada:secret@db",

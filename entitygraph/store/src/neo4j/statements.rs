@@ -151,7 +151,8 @@ statements! {
          RETURN living, dead";
     /// New nodes, whose parents are in this message or an earlier one: what they hang on is looked up when all are there.
     CREATE: "creating entities",
-        "CALL { UNWIND $rows AS row CREATE (e:Entity:$(row.labels)) SET e += row.properties RETURN collect(e) AS made } \
+        "CALL { UNWIND range(0, size($rows) - 1) AS place WITH place, $rows[place] AS row \
+         CREATE (e:Entity:$(row.labels)) SET e += row.properties WITH e, place ORDER BY place RETURN collect(e) AS made } \
          CALL (made) { UNWIND $parents AS g MATCH (p:Entity {id: g.id}) UNWIND g.members AS m \
          WITH p, made[m[0]] AS e, m[1] AS port CREATE (e)-[:IN {port: port}]->(p) } \
          CALL (made) { UNWIND $containers AS g MATCH (c:Container {id: g.id}) UNWIND g.members AS m \

@@ -12,6 +12,7 @@ use super::{
 use crate::{Error, Store, conformance::build::Shared};
 
 mod begin;
+mod edges;
 mod migrate;
 mod plans;
 mod reads;

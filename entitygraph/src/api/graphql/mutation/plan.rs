@@ -43,7 +43,7 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// An id for a new entity. The first one leases those of all operations that need one: a lease is a durable write.
+    /// An id for a new entity. The first one takes those of all operations that need one.
     pub async fn new_id(&mut self) -> Result<EntityId, Fault> {
         let range = match self.leased.take() {
             Some(range) => range,

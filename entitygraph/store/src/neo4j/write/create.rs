@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// What a row takes beside its node: its place under each of the three, and one of these.
+/// Most that a row takes beside its node and the texts of port and owner: its place (3) under each of the three, and for each a group
+/// of its own, with the names `id` and `members` (12), heads (7) and an id (9).
 const PLACES_BYTES: usize = 96;
 
 /// A node to be made, and what it hangs on.
@@ -27,6 +28,13 @@ pub struct NewNode {
     pub labels: Vec<String>,
     /// All of them.
     pub properties: BoltMap,
+    /// What it hangs on.
+    pub on: Hangs,
+}
+
+/// What a node hangs on.
+#[derive(Debug)]
+pub struct Hangs {
     /// Id of the entity that it is put into; none for a world root.
     pub parent: Option<i64>,
     /// The port of the parent that it is attached to.
@@ -47,26 +55,24 @@ pub async fn create(transaction: &mut Transaction, nodes: Vec<NewNode>) -> Resul
     for node in nodes {
         let labels = list(node.labels.into_iter().map(BoltType::from));
         rows.push(map([("labels", labels), ("properties", BoltType::Map(node.properties))]));
-        hangs.push((node.parent, node.port, node.container, node.owner));
+        hangs.push(node.on);
     }
-    let texts = |port: &Option<String>, owner: &Option<String>| {
-        port.as_ref().map_or(0, String::len) + owner.as_ref().map_or(0, String::len)
-    };
-    let sizes = rows.iter().zip(&hangs);
-    let sizes = sizes.map(|(row, (_, port, _, owner))| size_bytes(row) + texts(port, owner) + PLACES_BYTES);
+    let texts_bytes =
+        |on: &Hangs| [&on.port, &on.owner].into_iter().flatten().map(String::len).sum::<usize>();
+    let sizes = rows.iter().zip(&hangs).map(|(row, on)| size_bytes(row) + texts_bytes(on) + PLACES_BYTES);
     let cuts = cuts(cypher::CREATE, sizes);
     let (mut rows, mut hangs) = (rows.into_iter(), hangs.into_iter());
     for cut in cuts {
         let mut groups = Groups::default();
-        for (place, (parent, port, container, owner)) in (0_i64..).zip(hangs.by_ref().take(cut.len())) {
-            let port = port.map_or_else(null, BoltType::from);
-            if let Some(parent) = parent {
+        for (place, on) in (0_i64..).zip(hangs.by_ref().take(cut.len())) {
+            let port = on.port.map_or_else(null, BoltType::from);
+            if let Some(parent) = on.parent {
                 groups.parents.entry(parent).or_default().push(list([place.into(), port]));
             }
-            if let Some(container) = container {
+            if let Some(container) = on.container {
                 groups.containers.entry(container).or_default().push(place.into());
             }
-            if let Some(owner) = owner {
+            if let Some(owner) = on.owner {
                 groups.owners.entry(owner).or_default().push(place.into());
             }
         }

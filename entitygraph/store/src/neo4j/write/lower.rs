@@ -6,7 +6,7 @@ use entitygraph_schema::{Entity, EntityId};
 use neo4rs::{BoltMap, BoltString, BoltType};
 
 use super::{
-    create::NewNode,
+    create::{Hangs, NewNode},
     scene::{Scene, StoredLink},
     spatial::Spaces,
     tally::Tally,
@@ -138,10 +138,12 @@ impl Lowering<'_> {
         self.rows.create.push(NewNode {
             labels,
             properties,
-            parent: now.placement.parent.map(shown),
-            port: now.placement.port.as_ref().map(|port| port.as_str().to_owned()),
-            container: now.source.as_ref().map(|source| i64::from(source.container.get())),
-            owner: now.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+            on: Hangs {
+                parent: now.placement.parent.map(shown),
+                port: now.placement.port.as_ref().map(|port| port.as_str().to_owned()),
+                container: now.source.as_ref().map(|source| i64::from(source.container.get())),
+                owner: now.owner.as_ref().map(|owner| owner.as_str().to_owned()),
+            },
         });
     }
 

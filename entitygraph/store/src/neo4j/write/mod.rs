@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`needs`] is what a batch must know, [`scene`] reads it under the shard's lock, the rules are those of the memory
 //! store, [`tally`] and [`spatial`] follow what they did through the indexes, [`lower`] turns all of it into rows, [`batch`] plans
-//! and writes, with [`create`] as the first and [`seal`] as the last, [`commit`] announces and commits it, [`run`] prepares the next one, [`writer`] is the task
-//! around all.
+//! and writes, [`create`] what is new and [`seal`] the end, [`commit`] announces and commits it, [`run`] prepares the next one,
+//! [`writer`] is the task around all.
 
 mod batch;
 mod commit;
