@@ -77,6 +77,18 @@ test("a batch is bound, shown in one step with its second snapshot, and forgotte
   assert.deepEqual([...view.all()], []);
 });
 
+test("a handle that was unbound and bound again is not shown by the Activate of its former batch", () => {
+  const { log, callbacks } = heard();
+  const view = bound(callbacks);
+  view.apply(message("Unbind", { seq: 2n, why: 1, ...handles(WALKER) }));
+  const value = { handle: WALKER, parent: SHIP, root: SHIP, entity: entityBytes({ id: 13n, at: [7, 8, 9] }) };
+  view.apply(message("Bind", { seq: 3n, batch: 8n, moment: 150n, members: [{ member: { case: "single", value } }] }));
+  view.apply(message("Activate", { seq: 4n, batch: 7n, moment: 200n }));
+  assert.equal(view.get(WALKER)?.state, "bound");
+  view.apply(message("Activate", { seq: 5n, batch: 8n, moment: 210n }));
+  assert.deepEqual(log.filter((line) => line.startsWith("activate")), ["activate 1 2", "activate 3"]);
+});
+
 test("rule 1: what is not above the moment of a part is passed over, part by part", () => {
   const view = active();
   const walk = (moment: bigint, x: number): boolean => view.apply(state(moment, SHIP, [{ handle: WALKER, position: [x, 0, 0] }]));
