@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -329,17 +330,26 @@ impl pieces::Sink for Sink<'_> {
     }
 }
 
-/// Removes what a process left that ended while it created the store, which fjall would stumble over. fjall
-/// writes `version` last of all and data only after it, so without it there is no data, or something is wrong.
+/// Bytes of the file `version`: "FJL" and a number.
+const VERSION_BYTES: u64 = 4;
+
+/// Removes what a process left that ended while it created the store, which fjall would stumble over. fjall writes `version` last
+/// of all, in two pieces, and data only after it: so without a whole one there is no data, or something is wrong.
 fn clear_unfinished(folder: &Folder) -> Result<(), EngineError> {
     let data = folder.data();
     let failed = |source| folder.io("looking for an unfinished store", source);
-    if !data.try_exists().map_err(failed)? || data.join("version").try_exists().map_err(failed)? {
+    if !data.try_exists().map_err(failed)? {
         return Ok(());
+    }
+    match data.join("version").metadata() {
+        Ok(version) if version.len() >= VERSION_BYTES => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
     }
     let keyspaces = data.join("keyspaces");
     if keyspaces.try_exists().map_err(failed)? && fs::read_dir(keyspaces).map_err(failed)?.next().is_some() {
-        return Err(Place(folder.path()).corrupt("its file `data/version` is missing", None));
+        return Err(Place(folder.path()).corrupt("its file `data/version` is missing or cut", None));
     }
     fs::remove_dir_all(data).map_err(failed)
 }

@@ -184,3 +184,28 @@ impl Drop for Child {
         let _ = self.process.wait();
     }
 }
+
+/// Killed between making the file `version` and writing its two pieces.
+#[test]
+fn fjall_begins_again_where_the_making_of_a_store_was_interrupted() {
+    run(EngineKind::Fjall, |store| {
+        for length in [None, Some(0), Some(3)] {
+            drop(store.open());
+            let data = store.path.join("data");
+            let version = data.join("version");
+            match length {
+                None => fs::remove_file(&version).unwrap(),
+                Some(length) => {
+                    fs::File::options().write(true).open(&version).unwrap().set_len(length).unwrap()
+                }
+            }
+            let error = store.try_open().err().expect("there are keyspaces");
+            assert!(error.to_string().contains("is missing or cut"), "{error}");
+            for entry in fs::read_dir(data.join("keyspaces")).unwrap() {
+                fs::remove_dir_all(entry.unwrap().path()).unwrap();
+            }
+            drop(store.open());
+            assert_eq!(version.metadata().unwrap().len(), 4);
+        }
+    });
+}
