@@ -13,7 +13,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Begins at the wall clock and goes on by monotone time; ticks have this many microseconds, at least 16.
+    /// Begins at the wall clock, or at 0 where that is before 1970, and goes on by monotone time; ticks have this many microseconds, at
+    /// least 16.
     pub fn start(tick_us: u32) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_us = u64::try_from(wall.as_micros()).unwrap_or(0);

@@ -43,6 +43,10 @@ impl Replicant {
             match self.may_write(now, observer, report.head.tick, &group) {
                 Err((code, reason)) => drop(code, reason),
                 Ok(()) => {
+                    if group.receipts.len() + group.inputs.len() + group.events.len() > 0 {
+                        let reason = "receipts, used inputs and events are not taken yet, only rows";
+                        drop(Code::BadValue, reason.to_owned());
+                    }
                     for (handle, row) in group.rows {
                         if let Err((code, reason)) = self.row(handle, &row, report.head.tick, moment) {
                             drop(code, reason);
@@ -102,6 +106,12 @@ impl Replicant {
         } else if first && self.hot.changed[index].newest() == moment {
             self.cells.changed(slot, index, moment);
         }
-        Ok(())
+        // Its motion is taken, and whoever sent them learns that they go nowhere.
+        match row.variables {
+            None => Ok(()),
+            Some(_) => {
+                Err((Code::BadValue, format!("handle {handle}: variables are not taken yet, only motion")))
+            }
+        }
     }
 }

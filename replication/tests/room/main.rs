@@ -15,7 +15,7 @@ use entitygraph_replication::{
     replicant::world::World,
 };
 use entitygraph_schema::{
-    Entity, EntityId, Epoch, NewEntity, Placement, testing,
+    Entity, EntityId, Epoch, NewEntity, Placement, Value, testing,
     wire::{
         Handle, Kind, Role,
         control::{
@@ -23,6 +23,7 @@ use entitygraph_schema::{
             message::{self, Code},
         },
         exact::ExactRow,
+        variable::put_value,
     },
 };
 use glam::{DVec3, Quat};
@@ -210,6 +211,13 @@ async fn only_the_holder_of_the_post_writes_and_only_under_its_epoch() {
     let nowhere = [(server.walkers[0].0, ExactRow { position_m: Some(DVec3::NAN), ..Default::default() })];
     server.peer.report(server.epoch, server.zone, server.tick + 1, &nowhere).await;
     assert_eq!(notice(server.peer.until(Kind::Notice).await).0, Code::BadValue);
+    let mut variables = Vec::new();
+    put_value(0, &Value::Int(5), None, &mut variables);
+    let row = ExactRow { position_m: Some(DVec3::ZERO), variables: Some(&variables), ..Default::default() };
+    let told = [(server.walkers[0].0, row)];
+    server.peer.report(server.epoch, server.zone, server.tick + 1, &told).await;
+    let Control::Notice(told) = server.peer.until(Kind::Notice).await else { panic!("Notice") };
+    assert!(told.code() == Code::BadValue && told.reason.contains("variables"), "{told:?}");
     // The next one has the post as soon as it is free, under a higher epoch.
     let epoch = server.epoch;
     server.peer.report_as(99, epoch, server.zone, server.tick + 1, &rows).await;
