@@ -6,8 +6,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
+use entitygraph_client::stream::view::View;
 use entitygraph_replication::{
-    client::view::View,
     config::Room,
     machine::{Machine, Now},
     message::{Connection, Up},

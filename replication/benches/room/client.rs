@@ -5,7 +5,8 @@ use std::{
     net::SocketAddr,
 };
 
-use entitygraph_replication::{client::view::frame, socket::accept::SUBPROTOCOL};
+use entitygraph_client::stream::view::frame;
+use entitygraph_replication::socket::accept::SUBPROTOCOL;
 use entitygraph_schema::wire::{
     Role, VERSION,
     control::{Message, message},

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entitygraph_replication::client::view::View;
+use entitygraph_client::stream::view::View;
 use entitygraph_schema::{
     Epoch,
     wire::{

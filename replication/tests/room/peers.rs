@@ -3,10 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use entitygraph_replication::{
-    client::view::{View, frame},
-    socket::accept::SUBPROTOCOL,
-};
+use entitygraph_client::stream::view::{View, frame};
+use entitygraph_replication::socket::accept::SUBPROTOCOL;
 use entitygraph_schema::{
     Epoch,
     wire::{

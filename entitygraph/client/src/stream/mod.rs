@@ -1,0 +1,3 @@
+//! The stream, as a peer sees it.
+
+pub mod view;
