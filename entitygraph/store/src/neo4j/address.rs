@@ -69,6 +69,14 @@ impl Address {
         self.scheme.starts_with("neo4j")
     }
 
+    /// The port of the server; none where the driver asks a cluster, whose members may have any.
+    pub fn port(&self) -> Option<u16> {
+        const DEFAULT: u16 = 7687;
+        let named = self.host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        let port = named.map_or(Some(DEFAULT), |(_, port)| port.parse().ok());
+        port.filter(|_| !self.is_routed())
+    }
+
     /// Settings of the driver. Where the URL has no account, `NEO4J_USERNAME` and `NEO4J_PASSWORD` of the options are taken.
     pub fn config(&self, options: &Neo4jOptions) -> neo4rs::Result<Config> {
         let (user, password) = if self.user.is_empty() {
@@ -152,6 +160,9 @@ mod tests {
         assert_eq!((address.user.as_str(), address.password.as_str()), ("ada", "p@ss"));
         assert_eq!((address.host.as_str(), address.database()), ("db.example:7687", Some("shard-1")));
         assert_eq!(address.to_string(), "neo4j+s://db.example:7687/shard-1");
+        let port = |url| Address::parse(url).unwrap().port();
+        assert_eq!((port("bolt://[::1]"), port("bolt+s://db:7690/x")), (Some(7687), Some(7690)));
+        assert_eq!(port("neo4j://db:7690"), None);
         assert_eq!(Address::parse("bolt://localhost").unwrap().to_string(), "bolt://localhost");
         let address = Address::parse("bolt://ada:S3/cr@t:1@[::1]:7687").unwrap();
         assert_eq!(

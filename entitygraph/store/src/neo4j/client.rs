@@ -15,7 +15,8 @@ use super::{
     address::Address,
     fault::{fault, is_transient, is_uncertain},
     figures::{COMMIT, Figures},
-    message::messages,
+    message::{messages, rows_max_bytes},
+    nodelay::NoDelay,
     options::Neo4jOptions,
     statement::Statement,
 };
@@ -40,6 +41,8 @@ pub struct Client {
     retry: Duration,
     /// What it does, for whoever watches.
     pub figures: Figures,
+    /// Whether its messages go at once.
+    pub nodelay: Arc<NoDelay>,
     /// Longest time from asking for a connection to the end of the first answer over it.
     whole: Duration,
 }
@@ -69,7 +72,9 @@ impl Client {
             .and_then(Graph::connect)
             .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
         let (retry, whole) = (options.retry, options.answer_timeout * 2);
-        Ok(Self { graph, place, address: Arc::new(address), retry, figures: Figures::default(), whole })
+        let nodelay = NoDelay::new(address.port());
+        let (address, figures) = (Arc::new(address), Figures::default());
+        Ok(Self { graph, place, address, retry, figures, nodelay, whole })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
@@ -136,7 +141,8 @@ impl Client {
             match self.bounded(self.start()).await {
                 Ok(txn) => {
                     let (address, figures) = (self.address.clone(), self.figures.clone());
-                    return Ok(Transaction { txn: Some(txn), address, figures });
+                    let nodelay = self.nodelay.clone();
+                    return Ok(Transaction { txn: Some(txn), address, figures, nodelay });
                 }
                 Err(error) if patience.lasts(DOING, &error) => {
                     self.figures.retries.inc();
@@ -200,14 +206,25 @@ pub struct Transaction {
     txn: Option<Txn>,
     address: Arc<Address>,
     figures: Figures,
+    nodelay: Arc<NoDelay>,
 }
 
 impl Transaction {
+    /// Bytes of rows that may go with a statement in one message without a wait.
+    pub fn room_bytes(&self, statement: Statement) -> usize {
+        if self.nodelay.holds() { usize::MAX } else { rows_max_bytes(statement) }
+    }
+
+    fn answered(&self, statement: Statement, took: Duration) {
+        self.figures.answered(statement, took);
+        self.nodelay.took(took);
+    }
+
     /// Asks a statement; nothing is applied when it fails.
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
         let began = Instant::now();
         let rows = self.rows(query).await.map_err(|error| self.fault(statement.doing, error))?;
-        self.figures.answered(statement, began.elapsed());
+        self.answered(statement, began.elapsed());
         Ok(rows)
     }
 
@@ -228,7 +245,7 @@ impl Transaction {
         if rows.is_empty() {
             return Ok(());
         }
-        for [rows] in messages(statement, [rows]) {
+        for [rows] in messages(self.room_bytes(statement), [rows]) {
             self.run(statement, statement.query().param("rows", BoltType::List(BoltList { value: rows })))
                 .await?;
         }
@@ -243,7 +260,7 @@ impl Transaction {
         });
         let began = Instant::now();
         ran.await.map_err(|error| self.fault(statement.doing, error))?;
-        self.figures.answered(statement, began.elapsed());
+        self.answered(statement, began.elapsed());
         Ok(())
     }
 

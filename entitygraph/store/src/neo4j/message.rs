@@ -2,7 +2,7 @@
 //!
 //! The driver leaves Nagle's algorithm on and writes what is larger than its buffer in several pieces. The kernel keeps the last one
 //! back until the server has acknowledged those before, and the server's kernel takes 40 ms for that, since nothing is answered yet.
-//! So rows go in messages that fit into the buffer, as long as their round trips take less than that.
+//! Where [`super::nodelay`] could not mend that, rows go in messages that fit into the buffer, as long as their round trips take less.
 
 use std::ops::Range;
 
@@ -18,9 +18,9 @@ const FRAME_BYTES: usize = 448;
 /// Rows that are larger together go as one message: by then the round trips take longer than the acknowledgement.
 const WHOLE_BYTES: usize = 512 << 10;
 
-/// Deals lists of rows, in order, to messages of a statement; there is one at least.
-pub fn messages<const N: usize>(statement: Statement, lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>; N]> {
-    let cuts = cuts(statement, lists.iter().flatten().map(size_bytes));
+/// Deals lists of rows, in order, to messages with so much room; there is one at least.
+pub fn messages<const N: usize>(room_bytes: usize, lists: [Vec<BoltType>; N]) -> Vec<[Vec<BoltType>; N]> {
+    let cuts = cuts(room_bytes, lists.iter().flatten().map(size_bytes));
     let rows = lists.into_iter().enumerate();
     let mut rows = rows.flat_map(|(place, rows)| rows.into_iter().map(move |row| (place, row)));
     let deal = |cut: Range<usize>| {
@@ -33,17 +33,16 @@ pub fn messages<const N: usize>(statement: Statement, lists: [Vec<BoltType>; N])
     cuts.into_iter().map(deal).collect()
 }
 
-/// Which rows of these sizes go together; at least one message. They all do where one is too large for a message that is sent in one
+/// Which rows of these sizes go together in messages with so much room; at least one message. They all do where one is too large for a message that is sent in one
 /// go, since one wait is enough.
-pub fn cuts(statement: Statement, sizes_bytes: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    let most = rows_max_bytes(statement);
+pub fn cuts(room_bytes: usize, sizes_bytes: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let (mut cuts, mut begin, mut end, mut bytes, mut all, mut fits) = (Vec::new(), 0, 0, 0, 0, true);
     for size in sizes_bytes {
-        if bytes + size > most && end > begin {
+        if bytes + size > room_bytes && end > begin {
             cuts.push(begin..end);
             (begin, bytes) = (end, 0);
         }
-        (end, bytes, all, fits) = (end + 1, bytes + size, all + size, fits && size <= most);
+        (end, bytes, all, fits) = (end + 1, bytes + size, all + size, fits && size <= room_bytes);
     }
     if !fits || all > WHOLE_BYTES {
         return std::iter::once(0..end).collect();
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn rows_are_dealt_in_order_and_none_is_lost() {
         let (many, few) = (rows(60, 300), rows(3, 20));
-        let messages = messages(STATEMENT, [many.clone(), few.clone()]);
+        let messages = messages(rows_max_bytes(STATEMENT), [many.clone(), few.clone()]);
         assert!(messages.len() > 2, "{}", messages.len());
         for message in &messages {
             assert!(message.iter().flatten().map(size_bytes).sum::<usize>() <= rows_max_bytes(STATEMENT));
@@ -127,11 +126,13 @@ mod tests {
     fn all_goes_at_once_where_a_row_is_too_large_or_there_are_very_many() {
         let large = list([bytes(vec![0; BUFFER_BYTES * 2])]);
         let small = list([bytes(vec![0; 9])]);
-        let sizes =
-            |lists| messages::<1>(STATEMENT, lists).iter().map(|[rows]| rows.len()).collect::<Vec<_>>();
+        let room = rows_max_bytes(STATEMENT);
+        let sizes = |lists| messages::<1>(room, lists).iter().map(|[rows]| rows.len()).collect::<Vec<_>>();
         assert_eq!(sizes([[rows(60, 300), vec![small.clone(), large, small]].concat()]), [63]);
         assert_eq!(sizes([rows(2_000, 300)]), [2_000]);
         assert_eq!(sizes([vec![]]), [0]);
+        let whole = messages::<1>(usize::MAX, [rows(60, 300)]);
+        assert_eq!(whole.len(), 1, "nothing is cut where nothing waits");
     }
 
     /// Heads of the PackStream specification, and what is behind them.

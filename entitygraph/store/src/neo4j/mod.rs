@@ -20,6 +20,7 @@ mod log;
 mod message;
 pub mod migrate;
 mod moment;
+mod nodelay;
 mod number;
 mod open;
 pub mod options;
@@ -82,6 +83,7 @@ impl Neo4jStore {
         let client = Client::new(address, &options)?;
         open::open(&client, &options).await?;
         open::warn_of_endless_transactions(&client).await;
+        client.nodelay.look();
         let (catalog, newest, first) = catalog::read_catalog(&client).await?;
         let shared = Arc::new(Shared::new(client, options, catalog, newest, first));
         shared.catch_up().await?;

@@ -160,9 +160,6 @@ statements! {
          CALL (made) { UNWIND $owners AS g MERGE (o:Owner {id: g.id}) WITH o, g UNWIND g.members AS m \
          WITH o, made[m] AS e CREATE (e)-[:OWNED_BY]->(o) } \
          RETURN 1 AS done";
-    /// Changed properties; those that are null go.
-    UPDATE: "changing entities",
-        "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e += row.properties";
     /// Labels that come and go.
     RELABEL: "changing the labels of entities",
         "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e:$(row.add) REMOVE e:$(row.remove)";
@@ -194,9 +191,11 @@ statements! {
         "CALL { UNWIND $components AS row MERGE (c:Component {id: row.id}) SET c += row } \
          CALL { UNWIND $containers AS row MERGE (c:Container {id: row.id}) SET c += row } \
          RETURN 1 AS done";
-    /// What each batch ends with: new sets of facets, commits, outcomes, what is announced, and how far the shard is.
-    SEAL: "writing the change sequence",
-        "CALL { UNWIND $facetSets AS row CREATE (f:FacetSet) SET f = row } \
+    /// What each batch ends with: changed properties, of which those that are null go; new sets of facets, commits, outcomes, what is
+    /// announced, and how far the shard is.
+    SEAL: "changing entities and writing the change sequence",
+        "CALL { UNWIND $updates AS row MATCH (e:Entity {id: row.id}) SET e += row.properties } \
+         CALL { UNWIND $facetSets AS row CREATE (f:FacetSet) SET f = row } \
          CALL { UNWIND $commits AS row CREATE (c:Commit) SET c = row } \
          CALL { UNWIND $operations AS row CREATE (o:Operation) SET o = row } \
          CALL { UNWIND $gates AS row MATCH (g:Gate {number: 0}) SET g += row } \

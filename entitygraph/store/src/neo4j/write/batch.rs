@@ -202,12 +202,7 @@ impl Batch {
             self.publish(transaction, scene).await?;
         }
         create(transaction, std::mem::take(&mut rows.create)).await?;
-        let update = std::mem::take(&mut rows.update);
-        let update = update.into_iter().map(|(id, properties)| {
-            map([("id", shown(id).into()), ("properties", BoltType::Map(properties))])
-        });
-        let lists: [(Statement, Vec<BoltType>); 8] = [
-            (cypher::UPDATE, update.collect()),
+        let lists: [(Statement, Vec<BoltType>); 7] = [
             (cypher::RELABEL, std::mem::take(&mut rows.relabel)),
             (cypher::MOVE, std::mem::take(&mut rows.moves)),
             (cypher::OWN, std::mem::take(&mut rows.own)),
@@ -221,7 +216,11 @@ impl Batch {
         }
         let records = std::mem::take(&mut self.records);
         let pages = pages(&self.commits, records);
-        seal.write(transaction, &self.outcomes, pages, &rows.sets).await
+        let updates = std::mem::take(&mut rows.update);
+        let updates = updates.into_iter().map(|(id, properties)| {
+            map([("id", shown(id).into()), ("properties", BoltType::Map(properties))])
+        });
+        seal.write(transaction, updates.collect(), &self.outcomes, pages, &rows.sets).await
     }
 
     async fn publish(&self, transaction: &mut Transaction, scene: &Scene) -> Result<()> {

@@ -60,7 +60,7 @@ pub async fn create(transaction: &mut Transaction, nodes: Vec<NewNode>) -> Resul
     let texts_bytes =
         |on: &Hangs| [&on.port, &on.owner].into_iter().flatten().map(String::len).sum::<usize>();
     let sizes = rows.iter().zip(&hangs).map(|(row, on)| size_bytes(row) + texts_bytes(on) + PLACES_BYTES);
-    let cuts = cuts(cypher::CREATE, sizes);
+    let cuts = cuts(transaction.room_bytes(cypher::CREATE), sizes);
     let (mut rows, mut hangs) = (rows.into_iter(), hangs.into_iter());
     for cut in cuts {
         let mut groups = Groups::default();

@@ -197,7 +197,9 @@ impl Scene {
             ids(&mut needs.around.iter().copied()),
             operations.iter().map(|id| BoltType::from(id.as_str())).collect(),
         ];
-        for [ids, new, ports, pairs, around, operations] in messages(cypher::LOCK, lists) {
+        for [ids, new, ports, pairs, around, operations] in
+            messages(transaction.room_bytes(cypher::LOCK), lists)
+        {
             let query = cypher::LOCK
                 .query()
                 .param("ids", list(ids))

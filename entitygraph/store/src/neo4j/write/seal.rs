@@ -1,4 +1,4 @@
-//! What a batch ends with: its commits, the outcomes of its operation ids, new sets of facets, and how far the shard is.
+//! What a batch ends with: changed properties, its commits, the outcomes of its operation ids, new sets of facets, and how far the shard is.
 
 use entitygraph_schema::OperationId;
 use neo4rs::{BoltMap, BoltString, BoltType};
@@ -43,20 +43,25 @@ impl Seal<'_> {
     pub async fn write(
         &self,
         transaction: &mut Transaction,
+        updates: Vec<BoltType>,
         outcomes: &[Outcome],
         pages: Vec<Page>,
         sets: &FacetSets,
     ) -> Result<()> {
         let lists = [
+            updates,
             self.sets(sets),
             self.pages(pages),
             outcomes.iter().map(outcome).collect(),
             self.gate().into_iter().collect(),
             vec![self.shard()],
         ];
-        for [sets, commits, operations, gates, shards] in messages(cypher::SEAL, lists) {
+        for [updates, sets, commits, operations, gates, shards] in
+            messages(transaction.room_bytes(cypher::SEAL), lists)
+        {
             let query = cypher::SEAL
                 .query()
+                .param("updates", list(updates))
                 .param("facetSets", list(sets))
                 .param("commits", list(commits))
                 .param("operations", list(operations))
