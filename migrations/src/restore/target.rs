@@ -62,7 +62,7 @@ impl Target {
             Operation::Adopt(entities) => entities.len() as u64,
             _ => 0,
         };
-        let (entities, all) = (operations.iter().map(adopted).sum::<u64>(), operations.len() as u64);
+        let entities = operations.iter().map(adopted).sum::<u64>();
         let operation_id = place::name(self.id, stand, fastrand::u64(..));
         let transaction = Transaction { operation_id, ..Transaction::of(operations) };
         // With the same operation id: what came in though its answer was lost does not come in again.
@@ -71,7 +71,6 @@ impl Target {
         };
         patiently(&*self.progress, write).await?;
         self.entities += entities;
-        self.progress.items(entities.max(all));
         self.written += 1;
         if self.written.is_multiple_of(SYNC_EVERY) {
             self.sync().await?;

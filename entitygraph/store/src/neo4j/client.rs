@@ -13,6 +13,7 @@ use neo4rs::{BoltList, BoltType, Graph, Operation, Query, Row, Txn};
 
 use super::{
     address::Address,
+    contact::Contact,
     fault::{fault, is_transient, is_uncertain},
     figures::{COMMIT, Figures},
     message::messages,
@@ -37,6 +38,7 @@ pub struct Client {
     /// Where it is, for messages.
     pub place: Place,
     address: Arc<Address>,
+    contact: Contact,
     retry: Duration,
     /// What it does, for whoever watches.
     pub figures: Figures,
@@ -67,9 +69,18 @@ impl Client {
         let graph = address
             .config(options)
             .and_then(Graph::connect)
-            .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
+            .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, false, error))?;
+        let contact = Contact::new(options.answer_timeout);
         let (retry, whole) = (options.retry, options.answer_timeout * 2);
-        Ok(Self { graph, place, address: Arc::new(address), retry, figures: Figures::default(), whole })
+        Ok(Self {
+            graph,
+            place,
+            address: Arc::new(address),
+            contact,
+            retry,
+            figures: Figures::default(),
+            whole,
+        })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
@@ -91,6 +102,7 @@ impl Client {
         loop {
             match self.bounded(self.rows(operation, query.clone())).await {
                 Ok(rows) => {
+                    self.contact.heard();
                     self.figures.answered(statement, began.elapsed());
                     return Ok(rows);
                 }
@@ -135,8 +147,13 @@ impl Client {
         loop {
             match self.bounded(self.start()).await {
                 Ok(txn) => {
-                    let (address, figures) = (self.address.clone(), self.figures.clone());
-                    return Ok(Transaction { txn: Some(txn), address, figures });
+                    let (address, contact) = (self.address.clone(), self.contact.clone());
+                    return Ok(Transaction {
+                        txn: Some(txn),
+                        address,
+                        contact,
+                        figures: self.figures.clone(),
+                    });
                 }
                 Err(error) if patience.lasts(DOING, &error) => {
                     self.figures.retries.inc();
@@ -165,7 +182,7 @@ impl Client {
     }
 
     fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
-        fault(&self.address, doing, Outcome::NotApplied, error)
+        fault(&self.address, doing, Outcome::NotApplied, self.contact.is_there(), error)
     }
 }
 
@@ -199,6 +216,7 @@ pub struct Transaction {
     /// None once it has ended.
     txn: Option<Txn>,
     address: Arc<Address>,
+    contact: Contact,
     figures: Figures,
 }
 
@@ -207,6 +225,7 @@ impl Transaction {
     pub async fn ask(&mut self, statement: Statement, query: Query) -> Result<Vec<Row>> {
         let began = Instant::now();
         let rows = self.rows(query).await.map_err(|error| self.fault(statement.doing, error))?;
+        self.contact.heard();
         self.figures.answered(statement, began.elapsed());
         Ok(rows)
     }
@@ -243,6 +262,7 @@ impl Transaction {
         });
         let began = Instant::now();
         ran.await.map_err(|error| self.fault(statement.doing, error))?;
+        self.contact.heard();
         self.figures.answered(statement, began.elapsed());
         Ok(())
     }
@@ -254,12 +274,13 @@ impl Transaction {
         let committed: Boxed<'_, _> = Box::pin(txn.commit());
         match committed.await {
             Ok(_) => {
+                self.contact.heard();
                 self.figures.answered(COMMIT, began.elapsed());
                 Ok(())
             }
             Err(error) if is_uncertain(&error) => {
                 self.figures.commits_lost.inc();
-                Err(CommitError::Lost(fault(&self.address, COMMIT.doing, Outcome::Unknown, error)))
+                Err(CommitError::Lost(fault(&self.address, COMMIT.doing, Outcome::Unknown, false, error)))
             }
             Err(error) => Err(CommitError::Failed(self.fault(COMMIT.doing, error))),
         }
@@ -273,7 +294,7 @@ impl Transaction {
     }
 
     fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
-        fault(&self.address, doing, Outcome::NotApplied, error)
+        fault(&self.address, doing, Outcome::NotApplied, self.contact.is_there(), error)
     }
 }
 

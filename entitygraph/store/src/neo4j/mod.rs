@@ -11,8 +11,9 @@ mod catalog;
 mod census;
 mod client;
 mod concern;
+mod contact;
 mod facets;
-mod fault;
+pub(crate) mod fault;
 mod feed;
 pub mod figures;
 mod link_row;
@@ -37,7 +38,7 @@ mod write;
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -91,9 +92,10 @@ impl Neo4jStore {
     }
 }
 
-/// Takes over what other instances commit, until the store is dropped.
+/// Takes over what other instances commit, until the store is dropped. Says when the database is lost, and when it is back: nobody
+/// else need say so.
 async fn follow(shared: Weak<Shared>, poll: Duration) {
-    let mut failing = false;
+    let mut lost: Option<Instant> = None;
     loop {
         tokio::time::sleep(poll).await;
         let Some(shared) = shared.upgrade() else { return };
@@ -101,20 +103,25 @@ async fn follow(shared: Weak<Shared>, poll: Duration) {
         if shared.held_within(poll) {
             continue;
         }
-        match shared.look().await {
-            Ok(_) if failing => {
-                failing = false;
-                tracing::info!("the database can be reached again, going on");
+        let location = &shared.client.place.location;
+        let begun = Instant::now();
+        match (shared.look().await, lost) {
+            (Ok(_), None) => {}
+            (Ok(_), Some(since)) => {
+                lost = None;
+                tracing::info!(location, away_s = since.elapsed().as_secs(), "the database is back");
             }
-            Ok(_) => {}
-            Err(error) if !failing => {
-                failing = true;
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the database cannot be asked for new commits; trying on"
-                );
+            (Err(error), since) => {
+                if since.is_none() {
+                    lost = Some(begun);
+                    tracing::warn!(
+                        location,
+                        code = error.code(),
+                        "the database is away; what is cached is answered, the rest is refused until it is back"
+                    );
+                }
+                tracing::debug!(error = &error as &dyn std::error::Error, "no look at new commits");
             }
-            Err(_) => {}
         }
     }
 }
