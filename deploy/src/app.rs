@@ -173,7 +173,10 @@ fn early(what: &str, ended: Result<()>) -> anyhow::Error {
 
 /// Puts a store in order in which much was written. Everything is in it before, so a signal only ends the ordering.
 pub async fn put_in_order(store: &dyn Store) -> Result<()> {
-    eprintln!("putting {} in order, so that it answers fast", store.info().location);
+    // A server does that by itself.
+    if !store.info().location.contains("://") {
+        eprintln!("putting {} in order, so that it answers fast", store.info().location);
+    }
     tokio::select! {
         biased;
         ordered = store.compact() => ordered?,

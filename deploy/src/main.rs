@@ -116,8 +116,7 @@ async fn new_world(config: &Config) -> anyhow::Result<Option<String>> {
     if !app::is_new(config).await? {
         return Ok(None);
     }
-    let (shown, load) =
-        (config.shown_store(), "To load a world, stop and run: entitygraph ingest world PATH");
+    let (shown, load) = (config.shown_store(), "entitygraph ingest world PATH");
     Ok(Some(match &config.store.url {
         Some(url) if shown.contains("://") => {
             let at = entitygraph_store::shown_url(url);
@@ -125,8 +124,8 @@ async fn new_world(config: &Config) -> anyhow::Result<Option<String>> {
             format!(
                 "WARNING: the database at {shown} was empty: a new, empty world begins there. If there should be one, stop and look \
                  whether this is the right server, and database (bolt://HOST/DATABASE).\n\
-                 {load} --store {at}{account}\n\
-                 To bring one over from another store: entitygraph copy SOURCE {at}{account}"
+                 To load a world, also while this runs: {load} --store {at}{account}\n\
+                 To bring one over from another store, stop and run: entitygraph copy SOURCE {at}{account}"
             )
         }
         url => {
@@ -136,7 +135,7 @@ async fn new_world(config: &Config) -> anyhow::Result<Option<String>> {
             };
             format!(
                 "WARNING: there was no world in {shown}: a new, empty one begins there. If the path is mistyped, stop and mend \
-                 it.\n{load} {at}"
+                 it.\nTo load a world, stop and run: {load} {at}"
             )
         }
     }))

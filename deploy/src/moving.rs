@@ -57,9 +57,9 @@ pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
     let Taken { from, to, entities, links, .. } = taken;
     let bytes = path.metadata().map_err(MoveError::file(path, "read"))?.len();
     println!(
-        "{}: {entities} entities and {links} links as read, {:.1} MiB; it brings back any moment from cursor {from} to {to} ({})",
+        "{}: {entities} entities and {links} links as read, {:.1} KiB; it brings back any moment from cursor {from} to {to} ({})",
         path.display(),
-        bytes as f64 / 1_048_576.0,
+        bytes as f64 / 1_024.0,
         took(began)
     );
     Ok(())

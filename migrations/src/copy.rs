@@ -20,7 +20,7 @@ use crate::{
     restore::{
         self, Restored, Target, commits,
         place::Stand,
-        target::{last_move, refuse_occupied},
+        target::{Move, last_move, refuse_occupied},
     },
     source::Source,
 };
@@ -134,7 +134,9 @@ async fn standing(
     if let Some(Begun { state, .. }) = &begun {
         same_source(source, spool, state, progress).await?;
     }
-    let Some((id, Stand::At(at))) = last_move(target).await? else { return Ok(None) };
+    let Some(Move { id, stand: Stand::At(at), is_newest: true }) = last_move(target).await? else {
+        return Ok(None);
+    };
     if begun.is_some_and(|begun| begun.state.begin.id != id) {
         return Ok(None);
     }

@@ -79,10 +79,7 @@ pub enum Error {
         needed: String,
     },
     /// The server of the store did not answer in time.
-    #[error(
-        "{location} did not answer in the time of the setting store.neo4j.answer_timeout_ms when {operation}{}",
-        remedy::silent(*.answers_others)
-    )]
+    #[error("{location} {}", remedy::silent(.operation, *.answers_others))]
     Silent {
         /// The server.
         location: String,

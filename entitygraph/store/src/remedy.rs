@@ -53,12 +53,15 @@ pub fn damaged(location: &str) -> String {
 pub const CHECKS: &str = "is Neo4j running there, is this its Bolt port (7687 by default, not 7474), and does it want encryption \
      (bolt+s:// or bolt+ssc://) where the URL has none, or none where it has?";
 
-/// When a server did not answer in time.
-pub fn silent(answers_others: bool) -> &'static str {
+/// When a server did not answer in time: what it did, behind its name.
+pub fn silent(operation: &str, answers_others: bool) -> String {
+    const LIMIT: &str = "in the time of the setting store.neo4j.answer_timeout_ms";
     if answers_others {
-        ", though it answered others: ask for less at once, or raise the setting"
+        format!(
+            "did not answer {LIMIT} when {operation}, though it answered others: ask for less at once, or raise the setting"
+        )
     } else {
-        ", nor anybody else: it is away, or overloaded"
+        format!("is away or overloaded: it answered nobody {LIMIT} ({operation})")
     }
 }
 
@@ -92,7 +95,9 @@ mod tests {
 
     #[test]
     fn less_is_to_be_asked_for_only_of_a_server_that_is_there() {
-        for (answers_others, word, outage) in [(true, "ask for less", false), (false, "it is away", true)] {
+        for (answers_others, word, outage) in
+            [(true, "ask for less", false), (false, "is away or overloaded", true)]
+        {
             let (location, source) = ("bolt://localhost:7687".to_owned(), "timed out".into());
             let error = Error::Silent { location, operation: "reading ancestors", answers_others, source };
             let told = error.to_string();

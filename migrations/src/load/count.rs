@@ -10,6 +10,8 @@ pub struct Count {
     /// Its name.
     pub stage: String,
     what: String,
+    /// The stage in which it was begun to count these; none of a load, which reports what it did itself.
+    began_in: Option<String>,
     /// How many there are, as far as that is known.
     pub of: Option<u64>,
     /// How many were counted.
@@ -25,13 +27,23 @@ impl Count {
     /// Nothing yet.
     pub fn new() -> Self {
         let (stage, what) = (String::from("reading"), String::from("items"));
-        Self { stage, what, of: None, items: 0, total_bytes: 0, bytes: 0, since: Instant::now() }
+        Self {
+            stage,
+            what,
+            began_in: None,
+            of: None,
+            items: 0,
+            total_bytes: 0,
+            bytes: 0,
+            since: Instant::now(),
+        }
     }
 
     /// Begins to count something else; says what was counted before, if anything was.
     pub fn begin(&mut self, what: &str, of: Option<u64>) -> Option<String> {
         let ended = self.ended();
-        *self = Self { stage: std::mem::take(&mut self.stage), what: what.to_owned(), of, ..Self::new() };
+        let (stage, began_in) = (self.stage.clone(), Some(self.stage.clone()));
+        *self = Self { stage, began_in, what: what.to_owned(), of, ..Self::new() };
         ended
     }
 
@@ -63,10 +75,10 @@ impl Count {
     }
 
     /// What was counted in the end, if anything was.
-    fn ended(&self) -> Option<String> {
-        let Self { stage, what, items, since, .. } = self;
-        let seconds = since.elapsed().as_secs_f64();
-        (*items > 0).then(|| format!("{stage}: {} {what} in {seconds:.1} s", HumanCount(*items)))
+    pub fn ended(&self) -> Option<String> {
+        let stage = self.began_in.as_ref().filter(|_| self.items > 0)?;
+        let seconds = self.since.elapsed().as_secs_f64();
+        Some(format!("{stage}: {} {} in {seconds:.1} s", HumanCount(self.items), self.what))
     }
 }
 
@@ -91,13 +103,15 @@ mod tests {
         count.stage = "writing bolt://x".to_owned();
         assert_eq!(count.begin("entities", Some(4_000)), None);
         count.items = 1_000;
+        count.stage = "writing bolt://x".to_owned();
         let line = count.line();
         assert!(line.starts_with("writing bolt://x: 1,000 of 4,000 entities, "), "{line}");
         assert!(line.ends_with(" s left"), "{line}");
-        let ended = count.begin("links", None).unwrap();
+        count.stage = "replaying".to_owned();
+        let ended = count.begin("commits", None).unwrap();
         assert!(ended.starts_with("writing bolt://x: 1,000 entities in "), "{ended}");
         assert_eq!((count.items, count.ended()), (0, None));
         count.items = 2;
-        assert!(count.line().starts_with("writing bolt://x: 2 links, "), "{}", count.line());
+        assert!(count.line().starts_with("replaying: 2 commits, "), "{}", count.line());
     }
 }

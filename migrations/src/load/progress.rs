@@ -127,7 +127,7 @@ impl Progress for Bar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
-        let ended = self.count().begin("items", None);
+        let ended = std::mem::replace(&mut *self.count(), Count::new()).ended();
         if let Some(ended) = ended {
             eprintln!("{ended}");
         }
@@ -193,7 +193,8 @@ impl Progress for Lines {
     }
 
     fn finish(&self) {
-        if let Some(ended) = self.count().0.begin("items", None) {
+        let ended = std::mem::replace(&mut self.count().0, Count::new()).ended();
+        if let Some(ended) = ended {
             eprintln!("{ended}");
         }
     }

@@ -43,7 +43,8 @@ use std::{
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Route,
+    Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
@@ -56,6 +57,7 @@ use self::{
     options::Neo4jOptions,
     read::{counts, find, links, lists, places, records, route, subtree},
     shared::Shared,
+    statements as cypher,
 };
 use crate::{
     contract::{Accepted, Durable, Feed, Store, StoreInfo},
@@ -176,6 +178,14 @@ impl Store for Neo4jStore {
 
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
         self.shared.changes(after, limit).await
+    }
+
+    async fn moved(&self) -> Result<Option<OperationId>> {
+        let shared = &self.shared;
+        let row = shared.single(shared.client.ask(cypher::MOVED, cypher::MOVED.query()).await?)?;
+        let Some(moved) = shared.column::<Option<String>>(&row, "moved")? else { return Ok(None) };
+        let place = &shared.client.place;
+        OperationId::new(moved).map(Some).map_err(|error| place.corrupt(format!("its newest move: {error}")))
     }
 
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {

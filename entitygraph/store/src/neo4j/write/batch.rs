@@ -16,6 +16,7 @@ use super::{
     seal::{Outcome, Seal},
 };
 use crate::{
+    contract::last_move,
     error::{Error, Result},
     keyed::options::WriterOptions,
     memory::apply,
@@ -197,6 +198,7 @@ impl Batch {
             log_end: before.log_end + bytes,
             mark,
             begun: before.begun,
+            moved: last_move(self.commits.iter().map(|(commit, _)| &**commit)).cloned(),
         }
     }
 
