@@ -18,7 +18,7 @@ use entitygraph_migrations::{
 };
 use entitygraph_schema::{Operation, OperationId, Transaction};
 use entitygraph_store::{
-    MOVED, Store,
+    MOVED,
     conformance::{
         build::{Shared, apply, bury_all, create, id, rename, thing, world_root},
         snapshot::Snapshot,
