@@ -34,6 +34,7 @@ const MOST_COMMITS: usize = 10_000;
 pub fn routes(store: Arc<dyn Store>) -> Router<Api> {
     Router::new()
         .route("/admin/source", post(about))
+        .route("/admin/source/total", post(total))
         .route("/admin/source/catalog", post(catalog))
         .route("/admin/source/records", post(records))
         .route("/admin/source/commits", post(commits))
@@ -89,6 +90,11 @@ async fn about(State(source): State<Opened>, Query(about): Query<About>) -> Resu
         None => source.newest().await?,
     };
     Ok(format!("{newest} {}", source.location()))
+}
+
+/// How many entities there are.
+async fn total(State(source): State<Opened>) -> Result<String, Refused> {
+    Ok(source.total().await?.map(|total| total.to_string()).unwrap_or_default())
 }
 
 async fn catalog(State(source): State<Opened>) -> Result<Vec<u8>, Refused> {

@@ -8,11 +8,14 @@ use entitygraph::{
     api::{Api, server},
 };
 use entitygraph_migrations::restore::target::refuse_unfinished;
-use entitygraph_store::{Store, shown_url};
+use entitygraph_store::{Store, StoreOptions, shown_url};
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{admin, config::Config};
+
+/// Most that one commit of a world may change which is moved: more would not fit into memory.
+const MOVED_AT_ONCE: usize = 10_000_000;
 
 /// A service that listens.
 pub struct App {
@@ -33,9 +36,23 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
 
 /// The same of another store, with the limits of the settings.
 pub async fn open_url(config: &Config, url: &str) -> Result<Arc<dyn Store>> {
-    let store = entitygraph_store::open(url, config.store.options())
-        .await
-        .with_context(|| format!("opening {}", shown_url(url)))?;
+    open_with(url, config.store.options()).await
+}
+
+/// The same of a store that a world is moved into. A commit of its source goes in as one, however much it changed: the limits are
+/// those of whoever wrote it.
+pub async fn open_target(config: &Config, url: &str) -> Result<Arc<dyn Store>> {
+    let mut options = config.store.options();
+    for writer in [&mut options.keyed.writer, &mut options.neo4j.writer] {
+        writer.transaction_operations = MOVED_AT_ONCE;
+        writer.touched = MOVED_AT_ONCE;
+    }
+    open_with(url, options).await
+}
+
+async fn open_with(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>> {
+    let store =
+        entitygraph_store::open(url, options).await.with_context(|| format!("opening {}", shown_url(url)))?;
     let info = store.info();
     tracing::info!(engine = info.engine, location = %info.location, cursor = %*store.newest().borrow(), "store open");
     if let Some(caveat) = info.caveat {
@@ -152,6 +169,23 @@ async fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 fn early(what: &str, ended: Result<()>) -> anyhow::Error {
     let reason = ended.err().unwrap_or_else(|| anyhow!("it gave no reason; the log may"));
     reason.context(format!("{what} ended; everything acknowledged is stored, start again"))
+}
+
+/// Puts a store in order in which much was written. Everything is in it before, so a signal only ends the ordering.
+pub async fn put_in_order(store: &dyn Store) -> Result<()> {
+    // A server does that by itself.
+    if !store.info().location.contains("://") {
+        eprintln!("putting {} in order, so that it answers fast", store.info().location);
+    }
+    tokio::select! {
+        biased;
+        ordered = store.compact() => ordered?,
+        signalled = signal() => {
+            signalled?;
+            eprintln!("left as it is: everything is in it, and it answers more slowly at first");
+        }
+    }
+    Ok(())
 }
 
 /// Lets a second signal end the process at once.

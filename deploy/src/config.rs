@@ -39,13 +39,19 @@ pub struct Config {
     pub service: entitygraph::Config,
 }
 
+/// What a service logs where nothing else is set. The engine tells of each table it opens, the driver of its own ways: what an operator
+/// must know of them, the store says.
+const SERVICE_LOG: &str = "info,fjall=warn,lsm_tree=warn,neo4rs=off";
+
+/// What a command logs that ends by itself: it says what it does and what fails, also that a database is away.
+const COMMAND_LOG: &str = "warn,neo4rs=off,entitygraph_store::neo4j=error";
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             data: "data".into(),
             listen: Listen::default(),
-            // The engine tells of each table it opens; what an operator must know of it, the store says.
-            log: "info,fjall=warn,lsm_tree=warn,neo4rs=warn".to_owned(),
+            log: SERVICE_LOG.to_owned(),
             store: StoreConfig::default(),
             service: entitygraph::Config::default(),
         }
@@ -89,9 +95,6 @@ impl Config {
             entitygraph_store::check_url(url)
                 .map_err(|error| given.refuse("store.url", format_args!("setting `store.url`: {error}")))?;
         }
-        if let Some(listen) = &flags.listen {
-            config.listen.clone_from(listen);
-        }
         if let Some(log) = &flags.log {
             config.log.clone_from(log);
         }
@@ -106,6 +109,11 @@ impl Config {
         }
         self.service.validate()?;
         self.store.validate(&self.service)
+    }
+
+    /// What to log: as set, and else what suits a service, or a command that ends by itself.
+    pub fn log_filter(&self, service: bool) -> &str {
+        if !service && self.log == SERVICE_LOG { COMMAND_LOG } else { &self.log }
     }
 
     /// URL of the store.
@@ -144,15 +152,7 @@ mod tests {
     use super::*;
 
     fn flags() -> Common {
-        Common {
-            data: None,
-            store: None,
-            listen: None,
-            config: None,
-            log: None,
-            set: Vec::new(),
-            dump_config: false,
-        }
+        Common { data: None, store: None, config: None, log: None, set: Vec::new(), dump_config: false }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use entitygraph_store::shown_url;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{existing_world, exit_at_second_signal, is_new_at, open_store, open_url, signal},
+    app::{existing_world, exit_at_second_signal, is_new_at, open_target, open_url, put_in_order, signal},
     cli::{Backup, Copy, Restore, Verify},
     config::Config,
     remote::{Remote, is_server},
@@ -52,12 +52,15 @@ pub async fn backup(config: &Config, backup: &Backup) -> Result<()> {
     } else {
         Follow::No
     };
-    let options = BackupOptions::default();
+    let (options, began) = (BackupOptions::default(), Instant::now());
     let taken = backup::backup(&*source, path, backup.resume, follow, options, for_terminal()).await?;
     let Taken { from, to, entities, links, .. } = taken;
+    let bytes = path.metadata().map_err(MoveError::file(path, "read"))?.len();
     println!(
-        "{}: {entities} entities and {links} links as read; it brings back any moment from cursor {from} to {to}",
-        path.display()
+        "{}: {entities} entities and {links} links as read, {:.1} KiB; it brings back any moment from cursor {from} to {to} ({})",
+        path.display(),
+        bytes as f64 / 1_024.0,
+        took(began)
     );
     Ok(())
 }
@@ -71,25 +74,28 @@ pub async fn restore(config: &Config, restore: &Restore) -> Result<()> {
             restore.path.display()
         );
     }
-    let store = open_store(config).await?;
-    let to = restore.to.map(Cursor::from_number);
+    // Before a store begins: what is refused leaves none.
+    let to = restore::moment(&file, restore.to.map(Cursor::from_number))?;
+    let began = Instant::now();
+    let store = open_target(config, &config.store_url()).await?;
     let target = store.info().location;
     let restored = tokio::select! {
+        biased;
+        restored = restore::restore(&file, store.clone(), Some(to), for_terminal()) => restored?,
         signalled = signal() => {
             signalled?;
             return Err(MoveError::Interrupted { target }.into());
         }
-        restored = restore::restore(&file, store.clone(), to, for_terminal()) => restored?,
     };
-    eprintln!("putting the store in order, so that it answers fast");
-    store.compact().await?;
+    put_in_order(&*store).await?;
     println!(
-        "{} is as {} was at cursor {}: {} entities and {} commits put in",
+        "{} is as {} was at cursor {}: {} entities and {} commits put in ({})",
         config.shown_store(),
         file.begin.source,
         restored.at,
         restored.entities,
-        restored.commits
+        restored.commits,
+        took(began)
     );
     Ok(())
 }
@@ -102,11 +108,12 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
         "a world can be copied out of a running server, not into one: stop the server and name its store"
     );
     let source = source(config, &copy.source).await?;
-    let target = open_url(config, &copy.target).await?;
+    let target = open_target(config, &copy.target).await?;
     let spool = copy.spool.clone().unwrap_or_else(|| config.data.join("copy.backup"));
     if let Some(folder) = spool.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
+    let began = Instant::now();
     let stop = interruption();
     if copy.follow {
         eprintln!("following the source: stop with Ctrl-C, then run again without --follow to finish");
@@ -115,16 +122,15 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
     let options = BackupOptions::default();
     let copied = copy::copy(&*source, target.clone(), &spool, &watch, options, for_terminal()).await;
     let copied = copied.map_err(|error| told_spool(error, copy.spool.is_none()))?;
-    if !copy.follow && stop.is_cancelled() {
-        return Err(MoveError::Interrupted { target: target.info().location }.into());
-    }
+    let Copied { at, behind, entities, done } = copied;
     if !copy.follow {
-        eprintln!("putting the target in order, so that it answers fast");
-        target.compact().await?;
+        if !done {
+            return Err(MoveError::Interrupted { target: target.info().location }.into());
+        }
+        put_in_order(&*target).await?;
     }
-    let Copied { at, behind, entities } = copied;
     let (from, to) = (shown_url(&copy.source), shown_url(&copy.target));
-    println!("{to} is as {from} at cursor {at}: {entities} entities put in");
+    println!("{to} is as {from} at cursor {at}: {entities} entities put in ({})", took(began));
     if behind > 0 {
         println!("{behind} commits of the source are later than that");
     }
@@ -134,6 +140,11 @@ pub async fn copy(config: &Config, copy: &Copy) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// How long something took, for people.
+fn took(began: Instant) -> String {
+    format!("{:.1} s", began.elapsed().as_secs_f64())
 }
 
 /// Comes with the first signal; a second one ends the process.
@@ -190,6 +201,7 @@ pub async fn verify(config: &Config, verify: &Verify) -> Result<()> {
         return Ok(());
     };
     let second = side(config, second, cut).await?;
+    let began = Instant::now();
     let verdict = verify::verify(&first, &second, &*for_terminal()).await?;
     for difference in &verdict.differences {
         println!("{difference}");
@@ -200,7 +212,10 @@ pub async fn verify(config: &Config, verify: &Verify) -> Result<()> {
     }
     let (first, second) = (first.location(), second.location());
     ensure!(count == 0, "{first} and {second} differ in {count} places");
-    println!("{first} and {second} are the same: {entities} entities, {links} links, {buried} buried ids");
+    println!(
+        "{first} and {second} are the same: {entities} entities, {links} links, {buried} buried ids ({})",
+        took(began)
+    );
     Ok(())
 }
 
@@ -234,7 +249,7 @@ async fn open_file(path: &Path, cut: bool) -> Result<BackupFile> {
     let progress = for_terminal();
     let length = path.metadata().map_or(0, |file| file.len());
     let opened = tokio::task::spawn_blocking(move || {
-        progress.stage("checking");
+        progress.stage(&format!("checking {}", path.display()));
         progress.total_bytes(length);
         let seen = |bytes| progress.bytes(bytes);
         let opened = match cut {

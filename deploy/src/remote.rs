@@ -156,6 +156,16 @@ impl Source for Remote {
         Ok(self.about(Some(cursor)).await?.0)
     }
 
+    async fn total(&self) -> Result<Option<u64>> {
+        let answer = self.ask("/admin/source/total", &[]).await?;
+        // Older servers do not say.
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let said = String::from_utf8(self.good(answer)?).map_err(|_| self.garbled())?;
+        said.parse().map(Some).map_err(|_| self.garbled())
+    }
+
     async fn catalog(&self) -> Result<Cataloged> {
         let mut all = Cataloged::default();
         for frame in self.frames(self.ask("/admin/source/catalog", &[]).await?)? {

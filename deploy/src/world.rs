@@ -19,7 +19,7 @@ use entitygraph_migrations::{
 use entitygraph_store::{Store, memory::MemoryStore};
 
 use crate::{
-    app::{existing_world, exit_at_second_signal, open_world, signal},
+    app::{existing_world, exit_at_second_signal, open_world, put_in_order, signal},
     cli::{Existing, Export, Format, Ingest},
     config::Config,
     whole_file::WholeFile,
@@ -50,8 +50,7 @@ pub async fn ingest(config: &Config, ingest: &Ingest) -> Result<()> {
     };
     let total = report.total();
     if !report.dry_run && total.created + total.updated >= COMPACT_FROM {
-        eprintln!("putting the store in order, so that it answers fast");
-        store.compact().await?;
+        put_in_order(&*store).await?;
     }
     println!("{report}");
     if report.problem_count > 0 {
@@ -109,6 +108,9 @@ impl Counted {
 impl Progress for Counted {
     fn stage(&self, name: &str) {
         self.shown.stage(name);
+    }
+    fn counts(&self, what: &str, of: Option<u64>) {
+        self.shown.counts(what, of);
     }
     fn total_bytes(&self, bytes: u64) {
         self.shown.total_bytes(bytes);

@@ -20,7 +20,7 @@ use crate::{
     restore::{
         self, Restored, Target, commits,
         place::Stand,
-        target::{last_move, refuse_occupied},
+        target::{Move, last_move, refuse_occupied},
     },
     source::Source,
 };
@@ -37,6 +37,8 @@ pub struct Copied {
     pub behind: u64,
     /// Entities put in by this run.
     pub entities: u64,
+    /// Whether it came to its end; not when it was interrupted before.
+    pub done: bool,
 }
 
 /// Told how far a copy is behind its source, and tells it when to end.
@@ -90,7 +92,8 @@ pub async fn copy(
         ready = ready => ready?,
     };
     let mut follower = Target::open(target, id, progress.clone()).await?;
-    progress.stage("commits");
+    progress.stage(&format!("following {}", source.location()));
+    progress.counts("commits", None);
     let interrupted = tokio::select! {
         biased;
         () = watch.interrupted() => true,
@@ -109,11 +112,13 @@ pub async fn copy(
         }
     };
     progress.finish();
-    if watch.finishes() && !interrupted && spool.exists() {
+    let behind = newest.number().saturating_sub(at.number());
+    // One that was told to end when nothing was left to do is done.
+    let done = !interrupted || behind == 0;
+    if watch.finishes() && done && spool.exists() {
         std::fs::remove_file(spool).map_err(MoveError::file(spool, "deleted"))?;
     }
-    let behind = newest.number().saturating_sub(at.number());
-    Ok(Copied { at, behind, entities: entities + follower.entities })
+    Ok(Copied { at, behind, entities: entities + follower.entities, done })
 }
 
 /// Which copy the target is of, and where it stands, when it can go on with the source's own commits from there. No two
@@ -129,7 +134,9 @@ async fn standing(
     if let Some(Begun { state, .. }) = &begun {
         same_source(source, spool, state, progress).await?;
     }
-    let Some((id, Stand::At(at))) = last_move(target).await? else { return Ok(None) };
+    let Some(Move { id, stand: Stand::At(at), is_newest: true }) = last_move(target).await? else {
+        return Ok(None);
+    };
     if begun.is_some_and(|begun| begun.state.begin.id != id) {
         return Ok(None);
     }

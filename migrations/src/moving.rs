@@ -162,6 +162,15 @@ pub enum MoveError {
         /// The target.
         location: String,
     },
+    /// Somebody else writes into the target of a move, or did.
+    #[error(
+        "somebody else wrote into {location} after a move into it had begun, so that it is the world of neither: stop what writes there, \
+         such as a service over the same database, empty it and move into it again"
+    )]
+    Mixed {
+        /// The target.
+        location: String,
+    },
     /// The backup does not reach there.
     #[error(
         "the backup can bring back any moment from cursor {from} to {to}, not {asked}: choose one of these with --to"

@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// From this pause on a person is told: shorter ones nobody would have noticed.
 const TOLD_PAUSE: Duration = Duration::from_millis(800);
 
+/// How often a person is told that it still fails.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
+
 /// Makes a call until it comes through, fails for good, or [`LONGEST`] is over. A call that may have done something must do
 /// nothing more when it is made again.
 pub async fn patiently<T, F>(progress: &dyn Progress, call: impl FnMut() -> F) -> Result<T>
@@ -39,12 +42,13 @@ where
     F: Future<Output = Result<T>>,
 {
     let mut failing: Option<Instant> = None;
+    let mut told: Option<Instant> = None;
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match call().await {
             Ok(done) => {
-                if pause > TOLD_PAUSE {
-                    progress.note("it answers again");
+                if let (Some(_), Some(since)) = (told, failing) {
+                    progress.note(&format!("it answers again, after {} s", since.elapsed().as_secs()));
                 }
                 return Ok(done);
             }
@@ -54,23 +58,31 @@ where
         let Some(left) = longest.checked_sub(failed + pause).filter(|_| error.retryable()) else {
             return Err(error);
         };
-        if pause >= TOLD_PAUSE {
-            progress.note(&format!("{}; asked again for {} s more", whole(&error), left.as_secs()));
+        if pause >= TOLD_PAUSE && told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            let left = left.as_secs();
+            progress.note(&match told {
+                None => format!("{}; asked again for up to {left} s", short(&error)),
+                Some(_) => format!("still no answer; asked again for up to {left} s more"),
+            });
+            told = Some(Instant::now());
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// An error with what caused it.
-fn whole(error: &MoveError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
+/// What failed, and the innermost cause.
+fn short(error: &MoveError) -> String {
+    let said = match error {
+        MoveError::Store { source, .. } => source.to_string(),
+        other => other.to_string(),
+    };
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    text
+    let cause = innermost.to_string();
+    if said.contains(&cause) { said } else { format!("{said} ({cause})") }
 }
 
 #[cfg(test)]
@@ -87,6 +99,7 @@ mod tests {
 
     impl Progress for Notes {
         fn stage(&self, _: &str) {}
+        fn counts(&self, _: &str, _: Option<u64>) {}
         fn total_bytes(&self, _: u64) {}
         fn bytes(&self, _: u64) {}
         fn items(&self, _: u64) {}
@@ -106,8 +119,12 @@ mod tests {
         let call = || async { if calls.fetch_add(1, Ordering::Relaxed) < 4 { Err(busy()) } else { Ok(7) } };
         assert_eq!(patiently(&notes, call).await.unwrap(), 7);
         let notes = notes.0.into_inner().unwrap();
-        assert!(notes[0].contains("bolt://x failed while writing: the store is busy"), "{notes:?}");
-        assert_eq!(notes.last().unwrap(), "it answers again");
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(
+            notes[0].starts_with("the store is busy: 3 ") && notes[0].contains("again for up to 29"),
+            "{notes:?}"
+        );
+        assert!(notes[1].starts_with("it answers again, after "), "{notes:?}");
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub trait Source: Send + Sync {
     /// The newest commit, as soon as it is later than this one or [`LOOK`] is over.
     async fn newest_after(&self, cursor: Cursor) -> Result<Cursor>;
 
+    /// How many entities there are, for whoever counts them; none where the source does not say.
+    async fn total(&self) -> Result<Option<u64>>;
+
     /// Component types and newest containers, by number.
     async fn catalog(&self) -> Result<Cataloged>;
 
@@ -84,6 +87,10 @@ impl Source for Opened {
         // Nothing more comes from a store whose writer is gone.
         drop(tokio::time::timeout(LOOK, newest.wait_for(|newest| *newest > cursor)).await);
         Ok(*newest.borrow())
+    }
+
+    async fn total(&self) -> Result<Option<u64>> {
+        Ok(Some(self.0.total(None).await.map_err(self.failed("counting its entities"))?.value))
     }
 
     async fn catalog(&self) -> Result<Cataloged> {

@@ -49,6 +49,14 @@ impl Side {
         }
     }
 
+    /// How many entities it has, as far as that is known beforehand.
+    async fn total(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Store(store) => store.total().await,
+            Self::Backup(backup, _) => Ok(Some(backup.base.entities)),
+        }
+    }
+
     fn records(&self, sort: RecordSort) -> Rows {
         let (pages, rows) = mpsc::channel(2);
         match self {
@@ -188,10 +196,14 @@ impl Verdict {
 pub async fn verify(first: &Side, second: &Side, progress: &dyn Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     catalog(&first.catalog().await?, &second.catalog().await?, &mut verdict);
-    for (sort, stage) in
-        [(RecordSort::Entity, "entities"), (RecordSort::Buried, "buried"), (RecordSort::Link, "links")]
-    {
-        progress.stage(stage);
+    progress.stage("comparing");
+    let total = first.total().await?;
+    for (sort, what, of) in [
+        (RecordSort::Entity, "entities", total),
+        (RecordSort::Buried, "buried ids", None),
+        (RecordSort::Link, "links", None),
+    ] {
+        progress.counts(what, of);
         let (mut ones, mut others) = (first.records(sort), second.records(sort));
         let (mut one, mut other) = (ones.next().await?, others.next().await?);
         let mut seen = 0;

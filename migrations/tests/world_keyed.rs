@@ -103,6 +103,7 @@ struct ToParent(AtomicU64, Mutex<std::io::Stdout>);
 
 impl Progress for ToParent {
     fn stage(&self, _: &str) {}
+    fn counts(&self, _: &str, _: Option<u64>) {}
     fn total_bytes(&self, _: u64) {}
     fn bytes(&self, _: u64) {}
     fn items(&self, more: u64) {

@@ -22,6 +22,7 @@ mod retried;
 mod routed;
 mod slow;
 mod started;
+mod told;
 mod worlds;
 
 /// How often something is done, unless a variable says otherwise.

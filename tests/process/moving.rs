@@ -99,5 +99,10 @@ fn a_cut_or_damaged_backup_is_refused_and_the_target_stays_away() -> Result<()> 
         ensure!(told.contains(named), "{told}");
         ensure!(!data.join("target").exists(), "the target was touched");
     }
+    std::fs::write(&file, &bytes)?;
+    let target = format!("fjall:{}", data.join("target").display());
+    let told = failed(&["restore", &file.to_string_lossy(), "--store", &target, "--to", "5"], data)?;
+    ensure!(told.contains("any moment from cursor") && told.contains("not 5"), "{told}");
+    ensure!(!data.join("target").exists(), "a moment that is not in the file left a store");
     Ok(())
 }

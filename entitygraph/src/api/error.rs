@@ -62,7 +62,10 @@ impl From<Fault> for async_graphql::Error {
         extensions.set("code", error.code());
         extensions.set("retryable", error.retryable());
         extensions.set("outcome", if applied { APPLIED } else { outcome(&error) });
-        let message = error.to_string();
+        let message = match error.is_outage() || error.code() == "STORE_FULL" {
+            true => format!("{error}; the service goes on by itself when that is over: ask again then"),
+            false => error.to_string(),
+        };
         if !matches!(*error, Error::Refused(_)) {
             log(&error);
         }
@@ -88,7 +91,13 @@ fn log(error: &Error) {
         chain.push_str(&cause.to_string());
         source = cause.source();
     }
-    tracing::error!(code = error.code(), error = chain, "a request failed through no fault of the caller");
+    let code = error.code();
+    // An outage is told of once, by the store, not with each request that it costs.
+    if error.is_outage() {
+        tracing::debug!(code, error = chain, "a request failed because of an outage");
+    } else {
+        tracing::error!(code, error = chain, "a request failed through no fault of the caller");
+    }
 }
 
 /// A request that never reached a resolver.

@@ -57,12 +57,17 @@ impl Follower {
             let retry = match self.catch_up().await {
                 Ok(()) => None,
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(
-                        error,
-                        ?pause,
-                        "the change sequence could not be read, it is tried again"
-                    );
+                    let cause = &error as &dyn std::error::Error;
+                    // The store says when it is away.
+                    if error.is_outage() {
+                        tracing::debug!(error = cause, ?pause, "the change sequence could not be read");
+                    } else {
+                        tracing::error!(
+                            error = cause,
+                            ?pause,
+                            "the change sequence could not be read, it is tried again"
+                        );
+                    }
                     Some(pause)
                 }
             };

@@ -83,8 +83,17 @@ impl Converter {
                     Err(Error::Stopped) => return,
                     Err(error) => {
                         {
-                            let error = &error as &dyn std::error::Error;
-                            tracing::warn!(error, ?pause, "values could not be converted, it is tried again");
+                            let cause = &error as &dyn std::error::Error;
+                            // The store says when it is away.
+                            if error.is_outage() {
+                                tracing::debug!(error = cause, ?pause, "values could not be converted");
+                            } else {
+                                tracing::warn!(
+                                    error = cause,
+                                    ?pause,
+                                    "values could not be converted, it is tried again"
+                                );
+                            }
                         }
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(RETRY_MAX);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Commit, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    Catalog, Commit, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Route,
+    Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
@@ -46,6 +47,19 @@ pub enum Feed {
         /// The newest commit.
         newest: Cursor,
     },
+}
+
+/// How operation ids of a move begin: of what brings a world from another store.
+pub const MOVED: &str = "moved:";
+
+/// Whether a transaction with this operation id is a part of a move.
+pub fn is_move(operation_id: &OperationId) -> bool {
+    operation_id.as_str().starts_with(MOVED)
+}
+
+/// The last of some commits that is a part of a move.
+pub(crate) fn last_move<'a>(commits: impl DoubleEndedIterator<Item = &'a Commit>) -> Option<&'a OperationId> {
+    commits.rev().find_map(|commit| commit.operation_id.as_ref().filter(|id| is_move(id)))
 }
 
 /// A durable graph of one shard.
@@ -122,6 +136,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// At most `limit` commits after `after`. Which ones those are never changes, so a reader may ask again at will.
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed>;
+
+    /// The operation id of the newest commit of a move ([`is_move`]), however much others committed since and wherever the
+    /// change sequence begins by now; none where no world was ever moved in.
+    async fn moved(&self) -> Result<Option<OperationId>>;
 
     /// Entities by id, in the order asked; `None` for those that do not exist. At most [`PageRequest::MAX_FIRST`] ids.
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>>;

@@ -47,11 +47,7 @@ pub enum Error {
         location: String,
     },
     /// The server of the store cannot be reached.
-    #[error(
-        "{location} cannot be reached: is Neo4j running there, is this its Bolt port (7687 by default, not 7474), and does it \
-         want encryption (bolt+s:// or bolt+ssc://) where the URL has none, or none where it has? A running service goes on by \
-         itself as soon as it can"
-    )]
+    #[error("{location} cannot be reached")]
     Unreachable {
         /// The server.
         location: String,
@@ -83,16 +79,14 @@ pub enum Error {
         needed: String,
     },
     /// The server of the store did not answer in time.
-    #[error(
-        "{location} did not answer in the time of the setting store.neo4j.answer_timeout_ms when {operation}: if it cannot be \
-         reached or is overloaded a running service goes on by itself as soon as it can; if it works on, ask for less at once or \
-         raise the setting"
-    )]
+    #[error("{location} {}", remedy::silent(.operation, *.answers_others))]
     Silent {
         /// The server.
         location: String,
         /// What was being done.
         operation: &'static str,
+        /// Whether it answered something else in that time: then it is there, and the question was too large.
+        answers_others: bool,
         /// What the driver said.
         #[source]
         source: BoxError,
@@ -213,7 +207,7 @@ pub enum Error {
     /// No room left.
     #[error(
         "there is no room left at {location}: {free_mib} MiB are free, and the last {reserve_mib} MiB of the disk are kept \
-         for the engine (setting store.engine.reserve_bytes); free some and try again, a running server goes on by itself"
+         for the engine (setting store.engine.reserve_bytes); free some and try again"
     )]
     Full {
         /// The folder.
@@ -274,6 +268,30 @@ impl Error {
                     | Self::TooLong { waited: true, .. }
                     | Self::Halted { .. }
             ),
+        }
+    }
+
+    /// Whether the server of the store is away, whatever it is asked: that passes once somebody brings it back, and a service goes
+    /// on by itself then. The store says in the log when it begins and ends.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Shared(error) => error.is_outage(),
+            Self::Unreachable { .. } | Self::Silent { answers_others: false, .. } | Self::Halted { .. } => {
+                true
+            }
+            Self::Backend { source, .. } => {
+                source.downcast_ref().is_some_and(crate::neo4j::fault::is_transient)
+            }
+            _ => false,
+        }
+    }
+
+    /// What to look at where a server is not found at the start.
+    pub fn checks(&self) -> Option<&'static str> {
+        match self {
+            Self::Shared(error) => error.checks(),
+            Self::Unreachable { .. } | Self::Silent { answers_others: false, .. } => Some(remedy::CHECKS),
+            _ => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub mod neo4j;
 mod open;
 mod remedy;
 
-pub use contract::{Accepted, Durable, Feed, Store, StoreInfo};
+pub use contract::{Accepted, Durable, Feed, MOVED, Store, StoreInfo, is_move};
 pub use error::{Error, Outcome, Result};
 pub use memory::{MemoryConfig, MemoryStore};
 pub use open::{StoreOptions, check_url, exists, open, shown_url};

@@ -49,6 +49,22 @@ pub fn damaged(location: &str) -> String {
     }
 }
 
+/// What to look at where a server is not found.
+pub const CHECKS: &str = "is Neo4j running there, is this its Bolt port (7687 by default, not 7474), and does it want encryption \
+     (bolt+s:// or bolt+ssc://) where the URL has none, or none where it has?";
+
+/// When a server did not answer in time: what it did, behind its name.
+pub fn silent(operation: &str, answers_others: bool) -> String {
+    const LIMIT: &str = "in the time of the setting store.neo4j.answer_timeout_ms";
+    if answers_others {
+        format!(
+            "did not answer {LIMIT} when {operation}, though it answered others: ask for less at once, or raise the setting"
+        )
+    } else {
+        format!("is away or overloaded: it answered nobody {LIMIT} ({operation})")
+    }
+}
+
 /// When a server ended what took too long.
 pub fn too_long(waited: bool) -> &'static str {
     if waited {
@@ -61,8 +77,7 @@ pub fn too_long(waited: bool) -> &'static str {
 
 /// When a database stopped by itself.
 pub fn halted(reason: &str) -> String {
-    const THEN: &str =
-        "restart Neo4j; a running service goes on by itself then, and answers from its cache meanwhile";
+    const THEN: &str = "restart Neo4j";
     if reason.contains("No space left") {
         format!(", because the disk of its server is full: make room there, then {THEN}")
     } else if reason.is_empty() {
@@ -77,6 +92,20 @@ pub fn halted(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::error::{Error, Outcome};
+
+    #[test]
+    fn less_is_to_be_asked_for_only_of_a_server_that_is_there() {
+        for (answers_others, word, outage) in
+            [(true, "ask for less", false), (false, "is away or overloaded", true)]
+        {
+            let (location, source) = ("bolt://localhost:7687".to_owned(), "timed out".into());
+            let error = Error::Silent { location, operation: "reading ancestors", answers_others, source };
+            let told = error.to_string();
+            assert!(told.contains(word), "{told}");
+            assert_eq!((error.is_outage(), error.checks().is_some()), (outage, outage), "{told}");
+            assert!(answers_others || !told.contains("ask for less"), "{told}");
+        }
+    }
 
     #[test]
     fn nobody_is_told_to_copy_the_folder_of_a_server() {

@@ -13,7 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Route,
+    Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use entitygraph_store::{Accepted, Durable, Error, Feed, MemoryStore, Result, Store, StoreInfo};
@@ -101,6 +102,9 @@ impl Store for GatedStore {
     }
     fn newest(&self) -> watch::Receiver<Cursor> {
         self.inner.newest()
+    }
+    async fn moved(&self) -> Result<Option<OperationId>> {
+        self.inner.moved().await
     }
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
         let fault = self.faults.lock().pop_front();

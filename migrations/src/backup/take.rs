@@ -100,7 +100,7 @@ pub async fn backup(
         }
     };
     let sink = Sink::open(path, end)?;
-    let mut taking = Taking { source, state, sink, options, progress };
+    let mut taking = Taking { source, state, sink, options, progress, counts_commits: false };
     let taken = taking.take(follow).await;
     // Also after a failure, so that what is in it can be brought back.
     let ended = taking.finish(taken.as_ref().ok().map(|(_, leased)| *leased)).await;
@@ -165,6 +165,8 @@ struct Taking<'a> {
     sink: Sink,
     options: BackupOptions,
     progress: Arc<dyn Progress>,
+    /// Whether commits are what is counted: not while the world is read.
+    counts_commits: bool,
 }
 
 impl Taking<'_> {
@@ -216,14 +218,25 @@ impl Taking<'_> {
             None => self.read_records().await?,
         };
         let newest = patiently(&*self.progress, || self.source.newest()).await?;
+        self.progress.stage(&format!("adding from {}", self.source.location()));
+        self.count_commits(Some(newest.number().saturating_sub(self.state.at.number())));
         self.drain(newest).await?;
         Ok(base)
     }
 
     /// Reads all records, and the commits up to a moment from which the world is whole.
     async fn read_records(&mut self) -> Result<Base> {
-        self.progress.stage("entities");
+        self.progress.stage(&format!("reading {}", self.source.location()));
+        let total = patiently(&*self.progress, || self.source.total()).await?;
         for sort in RecordSort::ALL {
+            let read = self.state.reading(sort).count;
+            match sort {
+                RecordSort::Entity => {
+                    self.progress.counts("entities", total.map(|total| total.saturating_sub(read)))
+                }
+                RecordSort::Buried => self.progress.counts("buried ids", None),
+                RecordSort::Link => self.progress.counts("links", None),
+            }
             while !self.state.reading(sort).done {
                 self.page(sort).await?;
                 self.drain(self.state.pages_at).await?;
@@ -237,9 +250,7 @@ impl Taking<'_> {
     async fn page(&mut self, sort: RecordSort) -> Result<()> {
         let request = PageRequest { first: self.options.page, after: self.state.reading(sort).next.clone() };
         let page = patiently(&*self.progress, || self.source.records(sort, request.clone())).await?;
-        if sort != RecordSort::Buried {
-            self.progress.items(page.records.len() as u64);
-        }
+        self.progress.items(page.records.len() as u64);
         self.put(parts::page(sort, page)).await
     }
 
@@ -252,6 +263,9 @@ impl Taking<'_> {
             if commits.is_empty() {
                 return Ok(());
             }
+            if self.counts_commits {
+                self.progress.items(commits.len() as u64);
+            }
             for part in parts::commits(commits) {
                 self.put(part).await?;
             }
@@ -261,7 +275,8 @@ impl Taking<'_> {
 
     /// Takes commits as they come until told to stop, then those that are there.
     async fn follow(&mut self, mut stop: Pin<Box<dyn Future<Output = ()> + Send + '_>>) -> Result<()> {
-        self.progress.stage("commits");
+        self.progress.stage(&format!("following {}", self.source.location()));
+        self.count_commits(None);
         loop {
             let at = self.state.at;
             let next = patiently(&*self.progress, || self.source.newest_after(at));
@@ -274,6 +289,11 @@ impl Taking<'_> {
         }
         let newest = self.source.newest().await?;
         self.drain(newest).await
+    }
+
+    fn count_commits(&mut self, of: Option<u64>) {
+        self.counts_commits = true;
+        self.progress.counts("commits", of);
     }
 
     async fn lease(&self) -> Result<EntityId> {

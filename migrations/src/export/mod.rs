@@ -106,6 +106,8 @@ pub async fn export(
         ..convert::templates(&catalog)?
     })?;
     progress.stage("entities");
+    let total = if options.below.is_none() { Some(store.total(None).await?.value) } else { None };
+    progress.counts("entities", total);
     let mut export = Export { store, catalog, progress, out, entities: 0, left_out: 0, zones: Vec::new() };
     match options.below {
         Some(below) => {
@@ -120,6 +122,7 @@ pub async fn export(
         }
     }
     export.progress.stage("links");
+    export.progress.counts("links", None);
     let links = export.links(options.below).await?;
     let Export { mut out, catalog: _, entities, left_out, progress, .. } = export;
     let mut rest = links.iter().peekable();

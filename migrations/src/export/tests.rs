@@ -199,6 +199,7 @@ impl Progress for Burial {
             self.bury();
         }
     }
+    fn counts(&self, _: &str, _: Option<u64>) {}
     fn total_bytes(&self, _: u64) {}
     fn bytes(&self, _: u64) {}
     fn finish(&self) {}

@@ -27,7 +27,7 @@
 //! writer is never idle, and made durable by [`entitygraph_store::Store::sync`] at marks. A batch that is refused is tried
 //! again after everything before it has settled, then in halves, until the bad items stand alone.
 //!
-//! Reading order: [`item`] is what goes in, [`report`] what comes out, [`progress`] what is shown meanwhile; [`loader`]
+//! Reading order: [`item`] is what goes in, [`report`] what comes out, [`progress`] what is shown meanwhile (`count` in which words); [`loader`]
 //! makes batches ([`publish`] what comes before them, [`seen`] what is given twice), [`compare`] decides what each item needs, [`writer`] asks the store, [`pipeline`] keeps the order.
 
 pub mod item;
@@ -38,6 +38,7 @@ pub mod progress;
 pub mod loader;
 
 mod compare;
+mod count;
 mod pipeline;
 mod publish;
 mod seen;

@@ -1,23 +1,24 @@
-//! What a person sees while a load runs.
+//! What a person sees while a load or a move runs.
 
 use std::{
     io::IsTerminal,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-/// Told how far a load is, from any thread; calls are cheap and never block on a terminal for long.
+use super::count::Count;
+
+/// Told how far a load or a move is, from any thread; calls are cheap and never block on a terminal for long.
 ///
-/// Bytes of the source that were read are the measure of how far it is, because they are known beforehand; items are
-/// those that settled in the store.
+/// A load measures itself by the bytes of its source, because they are known beforehand, and counts items that settled in the
+/// store. A move counts what it says by [`Progress::counts`].
 pub trait Progress: Send + Sync {
-    /// A new stage begins: `reading`, `entities`...
+    /// A new stage begins: `reading`, `writing bolt://localhost:7687`...
     fn stage(&self, name: &str);
+    /// From here on items are these, `entities` or `commits`, counted from none, of so many as far as that is known.
+    fn counts(&self, what: &str, of: Option<u64>);
     /// The source has this many bytes in all, as far as is known by now.
     fn total_bytes(&self, bytes: u64);
     /// This many more bytes of the source were read.
@@ -36,6 +37,7 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn stage(&self, _: &str) {}
+    fn counts(&self, _: &str, _: Option<u64>) {}
     fn total_bytes(&self, _: u64) {}
     fn bytes(&self, _: u64) {}
     fn items(&self, _: u64) {}
@@ -51,7 +53,8 @@ pub fn for_terminal() -> Arc<dyn Progress> {
 #[derive(Debug)]
 pub struct Bar {
     bar: ProgressBar,
-    items: AtomicU64,
+    /// Held to count and to draw, never over a wait.
+    count: Mutex<Count>,
 }
 
 impl Default for Bar {
@@ -61,14 +64,14 @@ impl Default for Bar {
 }
 
 impl Bar {
-    const KNOWN: &str =
-        "{prefix:>10} [{bar:32}] {bytes}/{total_bytes} {binary_bytes_per_sec}, {eta} left, {msg}";
+    const BYTES: &str = "{prefix}: [{bar:24}] {bytes} of {total_bytes} read, {msg}";
+    const ITEMS: &str = "{prefix}: [{bar:24}] {msg}";
     /// Without an end that is known beforehand.
-    const OPEN: &str = "{prefix:>10} {spinner} {msg}";
+    const OPEN: &str = "{prefix}: {spinner} {msg}";
 
     /// An empty bar.
     pub fn new() -> Self {
-        let bar = Self { bar: ProgressBar::new(0), items: AtomicU64::new(0) };
+        let bar = Self { bar: ProgressBar::new(0), count: Mutex::new(Count::new()) };
         bar.show(Self::OPEN);
         bar
     }
@@ -78,35 +81,56 @@ impl Bar {
             self.bar.set_style(style.progress_chars("=> "));
         }
     }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Progress for Bar {
     fn stage(&self, name: &str) {
-        // A copy is a backup, then a restore: each ends the bar.
-        if self.bar.is_finished() {
-            self.bar.reset();
-            self.items.store(0, Ordering::Relaxed);
-        }
+        self.count().stage = name.to_owned();
         self.bar.set_prefix(name.to_owned());
     }
 
+    fn counts(&self, what: &str, of: Option<u64>) {
+        let ended = self.count().begin(what, of);
+        // A copy is a backup, then a restore: each ends the bar.
+        self.bar.reset();
+        self.bar.set_message("");
+        if let Some(ended) = ended {
+            self.note(&ended);
+        }
+        self.bar.set_length(of.unwrap_or(0));
+        self.show(if of.is_some() { Self::ITEMS } else { Self::OPEN });
+    }
+
     fn total_bytes(&self, bytes: u64) {
-        self.show(Self::KNOWN);
+        self.count().total_bytes = bytes;
+        self.show(Self::BYTES);
         self.bar.set_length(bytes);
     }
 
     fn bytes(&self, more: u64) {
+        self.count().bytes += more;
         self.bar.inc(more);
     }
 
     fn items(&self, more: u64) {
-        let items = self.items.fetch_add(more, Ordering::Relaxed) + more;
-        let per_second = items as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
-        self.bar.set_message(format!("{} items, {per_second:.0}/s", HumanCount(items)));
+        let mut count = self.count();
+        count.items += more;
+        if count.of.is_some() {
+            self.bar.inc(more);
+        }
+        self.bar.set_message(count.so_far());
     }
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+        let ended = std::mem::replace(&mut *self.count(), Count::new()).ended();
+        if let Some(ended) = ended {
+            eprintln!("{ended}");
+        }
     }
 
     fn note(&self, line: &str) {
@@ -117,12 +141,8 @@ impl Progress for Bar {
 /// A line on standard error every few seconds, for logs.
 #[derive(Debug)]
 pub struct Lines {
-    started: Instant,
-    total: AtomicU64,
-    bytes: AtomicU64,
-    items: AtomicU64,
-    /// Stage and time of the last line.
-    last: Mutex<(String, Instant)>,
+    /// And when the last line was. Held to count and to write a line, never over a wait.
+    count: Mutex<(Count, Instant)>,
 }
 
 impl Default for Lines {
@@ -136,61 +156,47 @@ impl Lines {
 
     /// Nothing done yet.
     pub fn new() -> Self {
-        let started = Instant::now();
-        Self {
-            started,
-            total: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            items: AtomicU64::new(0),
-            last: Mutex::new((String::from("reading"), started)),
-        }
+        Self { count: Mutex::new((Count::new(), Instant::now())) }
     }
 
-    fn line(&self, stage: &str) -> String {
-        let [total, bytes, items] =
-            [&self.total, &self.bytes, &self.items].map(|n| n.load(Ordering::Relaxed));
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let rate = items as f64 / seconds;
-        if total == 0 {
-            return format!("{stage}: {items} items, {rate:.0} items/s");
-        }
-        let left = match bytes {
-            0 => String::from("?"),
-            _ => format!("{:.0} s", total.saturating_sub(bytes) as f64 * seconds / bytes as f64),
-        };
-        format!(
-            "{stage}: {} of {}, {items} items, {rate:.0} items/s, {left} left",
-            HumanBytes(bytes),
-            HumanBytes(total),
-        )
+    fn count(&self) -> MutexGuard<'_, (Count, Instant)> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Progress for Lines {
     fn stage(&self, name: &str) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).0 = name.to_owned();
+        self.count().0.stage = name.to_owned();
+    }
+
+    fn counts(&self, what: &str, of: Option<u64>) {
+        if let Some(ended) = self.count().0.begin(what, of) {
+            eprintln!("{ended}");
+        }
     }
 
     fn total_bytes(&self, bytes: u64) {
-        self.total.store(bytes, Ordering::Relaxed);
+        self.count().0.total_bytes = bytes;
     }
 
     fn bytes(&self, more: u64) {
-        self.bytes.fetch_add(more, Ordering::Relaxed);
+        self.count().0.bytes += more;
     }
 
     fn items(&self, more: u64) {
-        self.items.fetch_add(more, Ordering::Relaxed);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.1.elapsed() >= Self::EVERY {
-            last.1 = Instant::now();
-            eprintln!("{}", self.line(&last.0));
+        let (count, last) = &mut *self.count();
+        count.items += more;
+        if last.elapsed() >= Self::EVERY {
+            *last = Instant::now();
+            eprintln!("{}", count.line());
         }
     }
 
     fn finish(&self) {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        eprintln!("{}", self.line(&last.0));
+        let ended = std::mem::replace(&mut self.count().0, Count::new()).ended();
+        if let Some(ended) = ended {
+            eprintln!("{ended}");
+        }
     }
 
     fn note(&self, line: &str) {
@@ -203,26 +209,12 @@ pub struct NotesOnly(pub Arc<dyn Progress>);
 
 impl Progress for NotesOnly {
     fn stage(&self, _: &str) {}
+    fn counts(&self, _: &str, _: Option<u64>) {}
     fn total_bytes(&self, _: u64) {}
     fn bytes(&self, _: u64) {}
     fn items(&self, _: u64) {}
     fn finish(&self) {}
     fn note(&self, line: &str) {
         self.0.note(line);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_of_unknown_size_is_counted_in_items_alone() {
-        let lines = Lines::new();
-        lines.items(7);
-        let line = lines.line("entities");
-        assert!(line.starts_with("entities: 7 items, ") && !line.contains(" of "), "{line}");
-        lines.total_bytes(2_048);
-        assert!(lines.line("entities").starts_with("entities: 0 B of 2.00 KiB, 7 items, "));
     }
 }

@@ -29,6 +29,7 @@ pub async fn apply(target: &mut Target, commits: &[Arc<Commit>]) -> Result<()> {
         let count = rest.iter().take_while(fits).count().max(1);
         let (part, later) = rest.split_at(count);
         apply_as_one(target, part).await?;
+        target.progress.items(part.len() as u64);
         rest = later;
     }
     Ok(())

@@ -37,6 +37,19 @@ pub struct Restored {
     pub commits: u64,
 }
 
+/// The moment to bring back: that which is asked for, by default the last one. One that the backup does not reach is refused, before
+/// there is a store to bring it back into.
+///
+/// # Errors
+/// [`MoveError::OutOfReach`].
+pub fn moment(backup: &BackupFile, asked: Option<Cursor>) -> Result<Cursor> {
+    let (from, to) = (backup.base.cursor, backup.end.cursor);
+    match asked.unwrap_or(to) {
+        asked if asked < from || asked > to => Err(MoveError::OutOfReach { asked, from, to }),
+        asked => Ok(asked),
+    }
+}
+
 /// Brings the moment `to` of a backup back, by default its last one.
 pub async fn restore(
     backup: &BackupFile,
@@ -44,11 +57,7 @@ pub async fn restore(
     to: Option<Cursor>,
     progress: Arc<dyn Progress>,
 ) -> Result<Restored> {
-    let (from, last) = (backup.base.cursor, backup.end.cursor);
-    let to = to.unwrap_or(last);
-    if to < from || to > last {
-        return Err(MoveError::OutOfReach { asked: to, from, to: last });
-    }
+    let to = moment(backup, to)?;
     let mut target = Target::open(store, backup.begin.id, progress).await?;
     target.lease_past(backup.end.leased).await?;
     let at = match target.stand {
@@ -77,7 +86,8 @@ pub async fn restore_from(
 }
 
 async fn replay(backup: &BackupFile, mut target: Target, mut at: Cursor, to: Cursor) -> Result<Restored> {
-    target.progress.stage("commits");
+    target.progress.stage(&format!("replaying into {}", target.location));
+    target.progress.counts("commits", Some(to.number().saturating_sub(at.number())));
     let mut commits = 0;
     for read in backup.commits(at)? {
         let mut read = read?;

@@ -1,6 +1,7 @@
 //! Where a moved world stands, told by the store that it is moved into.
 
 use entitygraph_schema::{Cursor, OperationId};
+use entitygraph_store::MOVED;
 
 /// What a target holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +18,15 @@ pub enum Stand {
 pub fn name(id: u64, stand: Stand, number: u64) -> Option<OperationId> {
     let text = match stand {
         Stand::Empty => return None,
-        Stand::World => format!("moved:{id:016x}:world:{number}"),
-        Stand::At(cursor) => format!("moved:{id:016x}:at:{cursor}"),
+        Stand::World => format!("{MOVED}{id:016x}:world:{number}"),
+        Stand::At(cursor) => format!("{MOVED}{id:016x}:at:{cursor}"),
     };
     OperationId::new(text).ok()
 }
 
 /// Reads [`name`] back: of which move, and where it stands; none for an operation of somebody else.
 pub fn read(operation_id: &OperationId) -> Option<(u64, Stand)> {
-    let rest = operation_id.as_str().strip_prefix("moved:")?;
+    let rest = operation_id.as_str().strip_prefix(MOVED)?;
     let (id, stand) = rest.split_once(':')?;
     let id = u64::from_str_radix(id, 16).ok()?;
     match stand.split_once(':')? {

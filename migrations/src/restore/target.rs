@@ -30,6 +30,8 @@ pub struct Target {
     /// Entities put in so far.
     pub entities: u64,
     written: u64,
+    /// Its newest commit: who finds a later one is not alone.
+    newest: Cursor,
     /// Told of what goes in.
     pub progress: Arc<dyn Progress>,
 }
@@ -39,7 +41,8 @@ impl Target {
     pub async fn open(store: Arc<dyn Store>, id: u64, progress: Arc<dyn Progress>) -> Result<Self> {
         let location = store.info().location;
         let stand = stand(&*store, &location, id).await?;
-        Ok(Self { store, location, id, stand, entities: 0, written: 0, progress })
+        let newest = *store.newest().borrow();
+        Ok(Self { store, location, id, stand, entities: 0, written: 0, newest, progress })
     }
 
     /// Entities as they are there.
@@ -62,16 +65,19 @@ impl Target {
             Operation::Adopt(entities) => entities.len() as u64,
             _ => 0,
         };
-        let (entities, all) = (operations.iter().map(adopted).sum::<u64>(), operations.len() as u64);
+        let entities = operations.iter().map(adopted).sum::<u64>();
         let operation_id = place::name(self.id, stand, fastrand::u64(..));
         let transaction = Transaction { operation_id, ..Transaction::of(operations) };
         // With the same operation id: what came in though its answer was lost does not come in again.
         let write = || async {
             self.store.accept(transaction.clone()).await.map_err(self.failed("writing what is moved"))
         };
-        patiently(&*self.progress, write).await?;
+        let reached = patiently(&*self.progress, write).await?.0.cursor;
+        if reached > self.newest.next() {
+            return Err(MoveError::Mixed { location: self.location.clone() });
+        }
+        self.newest = reached.max(self.newest);
         self.entities += entities;
-        self.progress.items(entities.max(all));
         self.written += 1;
         if self.written.is_multiple_of(SYNC_EVERY) {
             self.sync().await?;
@@ -106,26 +112,46 @@ impl Target {
     }
 }
 
-/// Of which move the newest commit of a store is, and where that stands; none when it is of none.
-pub async fn last_move(store: &dyn Store) -> Result<Option<(u64, Stand)>> {
-    let newest = *store.newest().borrow();
-    let before = Cursor::from_number(newest.number().saturating_sub(1));
-    let feed = store.changes(before, 1).await;
-    let feed = feed.map_err(MoveError::store(&store.info().location, "looking at what is there"))?;
-    let last = match feed {
-        Feed::Commits(commits) => commits.into_iter().next(),
-        Feed::Resync { .. } => None,
-    };
-    Ok(last.and_then(|last| last.operation_id.as_ref().and_then(place::read)))
+/// The move that a world came by, or is coming by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// Which.
+    pub id: u64,
+    /// How far it came.
+    pub stand: Stand,
+    /// Whether nobody else committed since.
+    pub is_newest: bool,
 }
 
-/// Refuses a store in which a restore or a copy was interrupted before the world was whole.
+/// The move that a store is of; none when no world was moved into it.
+pub async fn last_move(store: &dyn Store) -> Result<Option<Move>> {
+    let failed = || MoveError::store(&store.info().location, "looking at what is there");
+    let moved = store.moved().await.map_err(failed())?;
+    let Some((operation, (id, stand))) =
+        moved.and_then(|moved| place::read(&moved).map(|read| (moved, read)))
+    else {
+        return Ok(None);
+    };
+    let newest = *store.newest().borrow();
+    let before = Cursor::from_number(newest.number().saturating_sub(1));
+    let is_newest = match store.changes(before, 1).await.map_err(failed())? {
+        Feed::Commits(commits) => {
+            commits.last().is_some_and(|last| last.operation_id.as_ref() == Some(&operation))
+        }
+        Feed::Resync { .. } => false,
+    };
+    Ok(Some(Move { id, stand, is_newest }))
+}
+
+/// Refuses a store in which a restore or a copy was interrupted before the world was whole, also where somebody wrote since.
 ///
 /// # Errors
 /// [`MoveError::Unfinished`], and when it cannot be told.
 pub async fn refuse_unfinished(store: &dyn Store) -> Result<()> {
     match last_move(store).await? {
-        Some((_, Stand::World)) => Err(MoveError::Unfinished { location: store.info().location }),
+        Some(Move { stand: Stand::World, .. }) => {
+            Err(MoveError::Unfinished { location: store.info().location })
+        }
         _ => Ok(()),
     }
 }
@@ -137,15 +163,20 @@ pub async fn refuse_unfinished(store: &dyn Store) -> Result<()> {
 pub async fn refuse_occupied(store: &dyn Store) -> Result<()> {
     let location = store.info().location;
     match last_move(store).await? {
-        Some((of, _)) => Err(left_there(location, of)),
+        Some(Move { id, .. }) => Err(left_there(location, id)),
         None => empty(store, &location).await,
     }
 }
 
 async fn stand(store: &dyn Store, location: &str, id: u64) -> Result<Stand> {
     match last_move(store).await? {
-        Some((of, stand)) if of == id => Ok(stand),
-        Some((of, _)) => Err(left_there(location.to_owned(), of)),
+        Some(Move { id: of, .. }) if of != id => Err(left_there(location.to_owned(), of)),
+        Some(Move { stand, is_newest: true, .. }) => Ok(stand),
+        Some(Move { stand: Stand::World, .. }) => Err(MoveError::Mixed { location: location.to_owned() }),
+        Some(_) => {
+            let found = "a world that somebody wrote to after it was moved there".to_owned();
+            Err(MoveError::Occupied { location: location.to_owned(), found })
+        }
         None => empty(store, location).await.map(|()| Stand::Empty),
     }
 }

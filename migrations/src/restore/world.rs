@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::{place::Stand, target::Target};
 use crate::{
     backup::{BackupFile, fold::Fold},
+    load::Progress,
     moving::{MoveError, Result, blocking},
     source::Cataloged,
 };
@@ -33,7 +34,10 @@ pub async fn load(backup: &BackupFile, target: &mut Target) -> Result<Cursor> {
     let at = backup.base.cursor;
     let reading = backup.clone();
     let fold = Arc::new(blocking(move || reading.fold(at)).await?);
+    let progress = target.progress.clone();
+    progress.stage(&format!("writing {}", target.location));
     let mut world = World {
+        progress,
         resumed: target.stand != Stand::Empty,
         target,
         last: Vec::new(),
@@ -46,18 +50,22 @@ pub async fn load(backup: &BackupFile, target: &mut Target) -> Result<Cursor> {
     for part in parts(catalog.chain(containers.into_iter().map(Operation::AdoptContainer)), 256) {
         world.write(part?).await?;
     }
+    world.progress.counts("entities", Some(backup.base.entities));
     world.entities(backup, &fold).await?;
+    world.progress.counts("buried ids", Some(backup.base.buried));
     let buried = backup.buried(&fold)?.map(|id| id.map(Operation::Entomb));
     for part in parts_of(buried, AT_ONCE) {
-        world.write(part?).await?;
+        world.counted(part?).await?;
     }
+    world.progress.counts("links", Some(backup.base.links));
     for part in parts_of(backup.links(&fold)?.map(|link| link.map(Operation::Link)), AT_ONCE) {
-        world.write(part?).await?;
+        world.counted(part?).await?;
     }
     world.finish(at).await
 }
 
 struct World<'a> {
+    progress: Arc<dyn Progress>,
     target: &'a mut Target,
     /// Whether some of it is in the target already.
     resumed: bool,
@@ -75,6 +83,14 @@ impl World<'_> {
         self.target.write(before, Stand::World).await
     }
 
+    /// The same, and counts them.
+    async fn counted(&mut self, operations: Vec<Operation>) -> Result<()> {
+        let count = operations.len() as u64;
+        self.write(operations).await?;
+        self.progress.items(count);
+        Ok(())
+    }
+
     /// Writes the last of all: with it the world is whole. What an interrupted run left out is always the end of all, so
     /// that this changes something unless a run came through before.
     async fn finish(mut self, at: Cursor) -> Result<Cursor> {
@@ -88,8 +104,10 @@ impl World<'_> {
             let (mut put, mut left) = (0, 0);
             while let Some(page) = pages.recv().await {
                 let page = page?;
+                let count = page.len() as u64;
                 let (new, skipped) = self.page(page).await?;
                 (put, left) = (put + new, left + skipped);
+                self.progress.items(count);
             }
             left += self.waiting.values().map(|waiting| waiting.len() as u64).sum::<u64>();
             self.waiting.clear();
@@ -102,6 +120,7 @@ impl World<'_> {
                 return Err(MoveError::Contradiction { location: backup.path.display().to_string(), what });
             }
             self.resumed = true;
+            self.progress.counts("entities, read again because their parents came late", None);
             // The next pass asks the target what is there.
             self.write(Vec::new()).await?;
         }

@@ -25,8 +25,9 @@ use crate::support::{PAGES, Writers, file, grow, memory, of, opened, restored, r
 struct Follows(Notify);
 
 impl Progress for Follows {
-    fn stage(&self, name: &str) {
-        if name == "commits" {
+    fn stage(&self, _: &str) {}
+    fn counts(&self, what: &str, _: Option<u64>) {
+        if what == "commits" {
             self.0.notify_one();
         }
     }

@@ -184,9 +184,42 @@ async fn an_interrupted_copy_ends_at_once_and_goes_on_in_the_next_run() {
     }
     let interrupted = Interrupted { at_a_backlog: true, ..Interrupted::default() };
     let copied = run(&interrupted).await.unwrap();
-    assert!((1..1_000).contains(&copied.behind), "{copied:?}");
+    assert!((1..1_000).contains(&copied.behind) && !copied.done, "{copied:?}");
     assert_eq!(copied.at.number() + copied.behind, source.newest().borrow().number());
     assert_eq!(run(&Once).await.unwrap().behind, 0);
+    same(&source, &target).await;
+}
+
+/// Is interrupted when nothing is left to be copied.
+#[derive(Default)]
+struct AtTheEnd(Notify);
+
+#[async_trait]
+impl Watch for AtTheEnd {
+    fn lag(&self, commits: u64) -> bool {
+        if commits == 0 {
+            self.0.notify_one();
+        }
+        false
+    }
+    async fn interrupted(&self) {
+        self.0.notified().await;
+    }
+    fn finishes(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_interrupted_when_all_is_copied_is_done() {
+    let (source, target) = (memory(), memory());
+    grow(&source, 13, 50).await;
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    let watch = AtTheEnd::default();
+    let copied = copy(&of(&source), target.clone(), &spool, &watch, PAGES, Arc::new(Silent)).await.unwrap();
+    assert!(copied.done && copied.behind == 0, "{copied:?}");
+    assert!(!spool.exists());
     same(&source, &target).await;
 }
 

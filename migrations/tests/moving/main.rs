@@ -4,20 +4,27 @@ mod backups;
 mod copies;
 mod support;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use entitygraph_migrations::{
     backup::{BackupOptions, Follow, backup},
-    load::Silent,
+    load::{Progress, Silent},
     moving::MoveError,
-    restore::restore,
+    restore::{restore, target::refuse_unfinished},
     verify::{How, Side},
 };
-use entitygraph_schema::Operation;
-use entitygraph_store::conformance::{
-    build::{apply, bury_all, create, id, rename, thing, world_root},
-    snapshot::Snapshot,
+use entitygraph_schema::{Operation, OperationId, Transaction};
+use entitygraph_store::{
+    MOVED,
+    conformance::{
+        build::{Shared, apply, bury_all, create, id, rename, thing, world_root},
+        snapshot::Snapshot,
+    },
 };
+use futures_util::FutureExt;
 
 use crate::support::{compared, file, grow, memory, of, opened, restored, side, take};
 
@@ -40,6 +47,62 @@ async fn a_store_that_holds_something_else_is_no_target() {
     apply(&target, [Operation::Create(world_root(id(u64::MAX)))]).await;
     let refused = restore(&file(&path), target, None, Arc::new(Silent)).await.unwrap_err();
     assert!(matches!(refused, MoveError::Occupied { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_half_restored_store_is_known_as_one_whoever_wrote_into_it_since() {
+    let source = memory();
+    grow(&source, 6, 100).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.backup");
+    take(&source, &path).await.unwrap();
+    let backup = file(&path);
+    let target = opened(&format!("fjall:{}", folder.path().join("target").display())).await;
+    let begun = OperationId::new(format!("{MOVED}{:016x}:world:1", backup.begin.id)).unwrap();
+    let root = Operation::Create(world_root(id(u64::MAX)));
+    target.commit(Transaction::of([root]).named(begun)).await.unwrap();
+    let half = async || {
+        let refused = refuse_unfinished(&*target).await.unwrap_err();
+        assert!(matches!(refused, MoveError::Unfinished { .. }), "{refused}");
+    };
+    half().await;
+    for turn in 0..3 {
+        apply(&target, [rename(id(u64::MAX), &format!("turn {turn}"))]).await;
+        half().await;
+    }
+    let refused = restore(&backup, target.clone(), None, Arc::new(Silent)).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Mixed { .. }), "{refused}");
+}
+
+/// Writes into a store as soon as something is moved into it.
+struct Meddles(Shared, AtomicBool);
+
+impl Progress for Meddles {
+    fn stage(&self, _: &str) {}
+    fn counts(&self, _: &str, _: Option<u64>) {}
+    fn total_bytes(&self, _: u64) {}
+    fn bytes(&self, _: u64) {}
+    fn items(&self, _: u64) {
+        if !self.1.swap(true, Ordering::Relaxed) {
+            let root = Transaction::of([Operation::Create(world_root(id(u64::MAX)))]);
+            // The memory store never waits.
+            assert!(self.0.commit(root).now_or_never().is_some_and(|done| done.is_ok()));
+        }
+    }
+    fn finish(&self) {}
+}
+
+#[tokio::test]
+async fn a_restore_ends_when_somebody_writes_into_its_target_meanwhile() {
+    let source = memory();
+    grow(&source, 7, 200).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.backup");
+    take(&source, &path).await.unwrap();
+    let target = memory();
+    let meddles = Arc::new(Meddles(target.clone(), AtomicBool::new(false)));
+    let refused = restore(&file(&path), target.clone(), None, meddles).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Mixed { .. }), "{refused}");
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ macro_rules! conformance {
                     accepted_transactions_are_visible_at_once_and_durable_after_sync;
                 operations:
                     the_same_operation_id_again_returns_the_first_outcome,
+                    the_newest_commit_of_a_move_is_known_whoever_commits_later,
                     an_operation_id_is_refused_for_another_request,
                     the_operation_id_of_a_refused_transaction_is_free,
                     a_transaction_that_changed_nothing_is_known_by_its_operation_id_too,
@@ -236,6 +237,7 @@ macro_rules! conformance {
                     a_list_of_large_records_is_the_same_in_pages_of_any_size,
                     what_moves_and_changes_is_listed_once_all_the_same,
                     an_adopted_entity_is_what_it_was_elsewhere,
+                    more_are_adopted_at_once_than_a_transaction_has_operations,
                     an_adopted_entity_is_told_with_the_revision_it_came_with,
                     only_a_newer_revision_takes_the_place_of_another,
                     entities_adopted_together_are_judged_together,

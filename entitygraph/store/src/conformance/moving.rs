@@ -21,6 +21,14 @@ fn adopt(entities: impl IntoIterator<Item = Arc<Entity>>) -> Operation {
     Operation::Adopt(entities.into_iter().collect())
 }
 
+pub async fn more_are_adopted_at_once_than_a_transaction_has_operations(store: Shared) {
+    // A transaction names no more than 20,000, and what it moves or buries comes to that.
+    const MANY: u64 = 20_001;
+    apply(&store, [adopt([grown(world_root(id(1)), 1)])]).await;
+    apply(&store, [adopt((2..MANY + 2).map(|number| grown(thing(id(number), id(1)), 1)))]).await;
+    assert_eq!(store.total(None).await.unwrap().value, MANY + 1);
+}
+
 /// All records of a sort, some at a time.
 async fn all(store: &Shared, sort: RecordSort, first: usize) -> Vec<Record> {
     walk(first, |page| store.records(sort, page)).await.into_iter().map(|(record, _)| record).collect()

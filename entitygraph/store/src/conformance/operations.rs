@@ -24,6 +24,19 @@ pub async fn the_same_operation_id_again_returns_the_first_outcome(store: Shared
     assert_eq!(store.newest().borrow().number(), 3);
 }
 
+pub async fn the_newest_commit_of_a_move_is_known_whoever_commits_later(store: Shared) {
+    assert_eq!(store.moved().await.unwrap(), None);
+    store.commit(named("moved:7:world:1", [Operation::Create(world_root(id(1)))])).await.unwrap();
+    store.commit(named("moved:7:at:9", [rename(id(1), "moved")])).await.unwrap();
+    let moved = Some(text::<OperationId>("moved:7:at:9"));
+    assert_eq!(store.moved().await.unwrap(), moved);
+    apply(&store, [rename(id(1), "later")]).await;
+    store.commit(named("make", [rename(id(1), "last")])).await.unwrap();
+    // It changes nothing, so it is no commit.
+    store.commit(named("moved:7:at:10", [rename(id(1), "last")])).await.unwrap();
+    assert_eq!(store.moved().await.unwrap(), moved);
+}
+
 pub async fn an_operation_id_is_refused_for_another_request(store: Shared) {
     create(&store, [world_root(id(1))]).await;
     store.commit(named("one", [rename(id(1), "one")])).await.unwrap();

@@ -7,7 +7,7 @@
 //!
 //! | byte | row | parts of the key | value | who reads it |
 //! | --- | --- | --- | --- | --- |
-//! | 01 | meta | which (1) | format (4), newest cursor (8), next id to lease (8), migration under way (step 4, key it came to) | open, every read |
+//! | 01 | meta | which (1) | format (4), newest cursor (8), next id to lease (8), migration under way (step 4, key it came to), operation id of the newest commit of a move | open, every read |
 //! | 10 | entity | id | entity | every read, the writer |
 //! | 11 | buried | id | nothing | creation, so that no id comes back |
 //! | 20 | child | parent, ordinal (8, sign flipped), id | 1 when it has children, else 0 | children, subtree |
@@ -130,6 +130,11 @@ pub fn lease() -> Vec<u8> {
 /// The migration step under way, if one is.
 pub fn migration() -> Vec<u8> {
     vec![Row::Meta as u8, 4]
+}
+
+/// Operation id of the newest commit of a move.
+pub fn moved() -> Vec<u8> {
+    vec![Row::Meta as u8, 5]
 }
 
 /// Record of an entity.

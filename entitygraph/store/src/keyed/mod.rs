@@ -28,7 +28,8 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Route,
+    Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
@@ -203,6 +204,15 @@ impl Store for KeyedStore {
             return Ok(feed);
         }
         Ok(self.ask(move |snapshot| feed::changes(snapshot, after, limit)).await?.value)
+    }
+
+    async fn moved(&self) -> Result<Option<OperationId>> {
+        let read = |snapshot: &Snapshot<'_>| {
+            let Some(value) = snapshot.get(&keys::moved())? else { return Ok(None) };
+            let id = String::from_utf8(value.to_vec()).ok().and_then(|text| OperationId::new(text).ok());
+            id.map(Some).ok_or_else(|| snapshot.place.corrupt("the operation id of its newest move is none"))
+        };
+        Ok(self.ask(read).await?.value)
     }
 
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {

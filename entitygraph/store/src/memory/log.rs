@@ -9,7 +9,7 @@ use entitygraph_schema::{
     Change, Commit, Cursor, OperationId, Receipt, Refusal, Transaction, codec::fingerprint,
 };
 
-use crate::contract::Feed;
+use crate::contract::{Feed, is_move};
 
 pub(super) struct Log {
     retained: usize,
@@ -20,6 +20,8 @@ pub(super) struct Log {
     operations: HashMap<OperationId, ([u8; 32], Cursor)>,
     /// Names of transactions that changed nothing, oldest first.
     unchanged: VecDeque<OperationId>,
+    /// See [`crate::Store::moved`].
+    pub moved: Option<OperationId>,
 }
 
 impl Log {
@@ -30,6 +32,7 @@ impl Log {
             commits: VecDeque::new(),
             operations: HashMap::new(),
             unchanged: VecDeque::new(),
+            moved: None,
         }
     }
 
@@ -56,6 +59,9 @@ impl Log {
         if !unchanged {
             self.newest = self.newest.next();
             let operation_id = operation_id.clone();
+            if let Some(moved) = operation_id.as_ref().filter(|id| is_move(id)) {
+                self.moved = Some(moved.clone());
+            }
             self.commits.push_back(Arc::new(Commit { cursor: self.newest, operation_id, changes }));
         }
         if let Some(operation_id) = operation_id {

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Refusal, Route,
-    Transaction,
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Refusal,
+    Route, Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
@@ -187,6 +187,10 @@ impl Store for MemoryStore {
 
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
         Ok(self.state.read().log.after(after, limit))
+    }
+
+    async fn moved(&self) -> Result<Option<OperationId>> {
+        Ok(self.state.read().log.moved.clone())
     }
 
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {

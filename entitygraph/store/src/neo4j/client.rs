@@ -13,6 +13,7 @@ use neo4rs::{BoltList, BoltType, Graph, Operation, Query, Row, Txn};
 
 use super::{
     address::Address,
+    contact::Contact,
     fault::{fault, is_transient, is_uncertain},
     figures::{COMMIT, Figures},
     message::{messages, rows_max_bytes},
@@ -38,6 +39,7 @@ pub struct Client {
     /// Where it is, for messages.
     pub place: Place,
     address: Arc<Address>,
+    contact: Contact,
     retry: Duration,
     /// What it does, for whoever watches.
     pub figures: Figures,
@@ -70,11 +72,12 @@ impl Client {
         let graph = address
             .config(options)
             .and_then(Graph::connect)
-            .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, error))?;
+            .map_err(|error| fault(&address, "connecting", Outcome::NotApplied, false, error))?;
+        let contact = Contact::new(options.answer_timeout);
         let (retry, whole) = (options.retry, options.answer_timeout * 2);
         let nodelay = NoDelay::new(address.port());
         let (address, figures) = (Arc::new(address), Figures::default());
-        Ok(Self { graph, place, address, retry, figures, nodelay, whole })
+        Ok(Self { graph, place, address, contact, retry, figures, nodelay, whole })
     }
 
     /// Asks a statement that writes nothing, and again while failures are transient and time is left.
@@ -96,6 +99,7 @@ impl Client {
         loop {
             match self.bounded(self.rows(operation, query.clone())).await {
                 Ok(rows) => {
+                    self.contact.heard();
                     self.figures.answered(statement, began.elapsed());
                     return Ok(rows);
                 }
@@ -140,9 +144,13 @@ impl Client {
         loop {
             match self.bounded(self.start()).await {
                 Ok(txn) => {
-                    let (address, figures) = (self.address.clone(), self.figures.clone());
-                    let nodelay = self.nodelay.clone();
-                    return Ok(Transaction { txn: Some(txn), address, figures, nodelay });
+                    return Ok(Transaction {
+                        txn: Some(txn),
+                        address: self.address.clone(),
+                        contact: self.contact.clone(),
+                        figures: self.figures.clone(),
+                        nodelay: self.nodelay.clone(),
+                    });
                 }
                 Err(error) if patience.lasts(DOING, &error) => {
                     self.figures.retries.inc();
@@ -171,7 +179,7 @@ impl Client {
     }
 
     fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
-        fault(&self.address, doing, Outcome::NotApplied, error)
+        fault(&self.address, doing, Outcome::NotApplied, self.contact.is_there(), error)
     }
 }
 
@@ -205,6 +213,7 @@ pub struct Transaction {
     /// None once it has ended.
     txn: Option<Txn>,
     address: Arc<Address>,
+    contact: Contact,
     figures: Figures,
     nodelay: Arc<NoDelay>,
 }
@@ -216,6 +225,7 @@ impl Transaction {
     }
 
     fn answered(&self, statement: Statement, took: Duration) {
+        self.contact.heard();
         self.figures.answered(statement, took);
         self.nodelay.took(took);
     }
@@ -271,12 +281,12 @@ impl Transaction {
         let committed: Boxed<'_, _> = Box::pin(txn.commit());
         match committed.await {
             Ok(_) => {
-                self.figures.answered(COMMIT, began.elapsed());
+                self.answered(COMMIT, began.elapsed());
                 Ok(())
             }
             Err(error) if is_uncertain(&error) => {
                 self.figures.commits_lost.inc();
-                Err(CommitError::Lost(fault(&self.address, COMMIT.doing, Outcome::Unknown, error)))
+                Err(CommitError::Lost(fault(&self.address, COMMIT.doing, Outcome::Unknown, false, error)))
             }
             Err(error) => Err(CommitError::Failed(self.fault(COMMIT.doing, error))),
         }
@@ -290,7 +300,7 @@ impl Transaction {
     }
 
     fn fault(&self, doing: &'static str, error: neo4rs::Error) -> Error {
-        fault(&self.address, doing, Outcome::NotApplied, error)
+        fault(&self.address, doing, Outcome::NotApplied, self.contact.is_there(), error)
     }
 }
 

@@ -49,8 +49,14 @@ pub fn is_taken(error: &Error) -> bool {
     matches!(source, Some(neo4rs::Error::Neo4j(said)) if said.code() == "Neo.ClientError.Schema.ConstraintValidationFailed")
 }
 
-/// What a failure means for the caller.
-pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error: neo4rs::Error) -> Error {
+/// What a failure means for the caller. `answers_others`: whether the server answered anything while this was asked.
+pub fn fault(
+    address: &Address,
+    operation: &'static str,
+    outcome: Outcome,
+    answers_others: bool,
+    error: neo4rs::Error,
+) -> Error {
     let location = address.to_string();
     match &error {
         neo4rs::Error::AuthenticationError(said) => {
@@ -78,7 +84,7 @@ pub fn fault(address: &Address, operation: &'static str, outcome: Outcome, error
             _ => {}
         },
         neo4rs::Error::ConnectionTimedOut if outcome == Outcome::NotApplied => {
-            return Error::Silent { location, operation, source: error.into() };
+            return Error::Silent { location, operation, answers_others, source: error.into() };
         }
         neo4rs::Error::IOError { .. }
         | neo4rs::Error::ConnectionError

@@ -11,8 +11,9 @@ mod catalog;
 mod census;
 mod client;
 mod concern;
+mod contact;
 mod facets;
-mod fault;
+pub(crate) mod fault;
 mod feed;
 pub mod figures;
 mod link_row;
@@ -38,12 +39,13 @@ mod write;
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use entitygraph_schema::{
-    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OwnerId, Receipt, Route, Transaction,
+    Catalog, Cursor, Entity, EntityId, IdRange, Link, LinkKind, OperationId, OwnerId, Receipt, Route,
+    Transaction,
     query::{At, ChildOrder, Extent, Facet, FacetSort, Hit, Near, Page, PageRequest, Record, RecordSort},
 };
 use glam::DVec3;
@@ -56,6 +58,7 @@ use self::{
     options::Neo4jOptions,
     read::{counts, find, links, lists, places, records, route, subtree},
     shared::Shared,
+    statements as cypher,
 };
 use crate::{
     contract::{Accepted, Durable, Feed, Store, StoreInfo},
@@ -93,9 +96,10 @@ impl Neo4jStore {
     }
 }
 
-/// Takes over what other instances commit, until the store is dropped.
+/// Takes over what other instances commit, until the store is dropped. Says when the database is lost, and when it is back: nobody
+/// else need say so.
 async fn follow(shared: Weak<Shared>, poll: Duration) {
-    let mut failing = false;
+    let mut lost: Option<Instant> = None;
     loop {
         tokio::time::sleep(poll).await;
         let Some(shared) = shared.upgrade() else { return };
@@ -103,20 +107,25 @@ async fn follow(shared: Weak<Shared>, poll: Duration) {
         if shared.held_within(poll) {
             continue;
         }
-        match shared.look().await {
-            Ok(_) if failing => {
-                failing = false;
-                tracing::info!("the database can be reached again, going on");
+        let location = &shared.client.place.location;
+        let begun = Instant::now();
+        match (shared.look().await, lost) {
+            (Ok(_), None) => {}
+            (Ok(_), Some(since)) => {
+                lost = None;
+                tracing::info!(location, away_s = since.elapsed().as_secs(), "the database is back");
             }
-            Ok(_) => {}
-            Err(error) if !failing => {
-                failing = true;
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the database cannot be asked for new commits; trying on"
-                );
+            (Err(error), since) => {
+                if since.is_none() {
+                    lost = Some(begun);
+                    tracing::warn!(
+                        location,
+                        code = error.code(),
+                        "the database is away; what is cached is answered, the rest is refused until it is back"
+                    );
+                }
+                tracing::debug!(error = &error as &dyn std::error::Error, "no look at new commits");
             }
-            Err(_) => {}
         }
     }
 }
@@ -171,6 +180,14 @@ impl Store for Neo4jStore {
 
     async fn changes(&self, after: Cursor, limit: usize) -> Result<Feed> {
         self.shared.changes(after, limit).await
+    }
+
+    async fn moved(&self) -> Result<Option<OperationId>> {
+        let shared = &self.shared;
+        let row = shared.single(shared.client.ask(cypher::MOVED, cypher::MOVED.query()).await?)?;
+        let Some(moved) = shared.column::<Option<String>>(&row, "moved")? else { return Ok(None) };
+        let place = &shared.client.place;
+        OperationId::new(moved).map(Some).map_err(|error| place.corrupt(format!("its newest move: {error}")))
     }
 
     async fn entities(&self, ids: &[EntityId]) -> Result<At<Vec<Option<Arc<Entity>>>>> {

@@ -19,10 +19,16 @@ pub async fn keep(shared: Weak<Shared>) {
         tokio::time::sleep(EVERY).await;
         let Some(shared) = shared.upgrade() else { return };
         if let Err(error) = shared.trim().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the change sequence could not be trimmed; trying again in a moment"
-            );
+            let cause = &error as &dyn std::error::Error;
+            // That the database is away is told by whoever follows it.
+            if error.is_outage() {
+                tracing::debug!(error = cause, "the change sequence could not be trimmed");
+            } else {
+                tracing::warn!(
+                    error = cause,
+                    "the change sequence could not be trimmed; trying again in a moment"
+                );
+            }
         }
     }
 }

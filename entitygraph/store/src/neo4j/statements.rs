@@ -97,6 +97,8 @@ statements! {
     /// Sets of facets from a number on.
     FACET_SETS: "reading the sets of facets",
         "MATCH (f:FacetSet) WHERE f.number >= $from WITH f ORDER BY f.number RETURN collect(f.facets) AS answer";
+    /// The operation id of the newest commit of a move.
+    MOVED: "looking for what was moved in", "MATCH (s:Shard {number: 0}) RETURN s.moved AS moved";
     /// The newest cursor.
     NEWEST: "looking for new commits",
         "MATCH (s:Shard {number: 0}) MATCH (g:Gate {number: 0}) MATCH (l:Log {number: 0}) \

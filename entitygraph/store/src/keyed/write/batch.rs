@@ -12,6 +12,7 @@ use super::{
     tally::{self, TallyCache},
 };
 use crate::{
+    contract::last_move,
     error::{Error, Result},
     keyed::{engine::WriteBatch, keys, log, open::State},
 };
@@ -165,6 +166,9 @@ impl Batch {
         }
         if !self.commits.is_empty() {
             rows.put(&keys::newest(), &self.newest.number().to_be_bytes());
+            if let Some(moved) = last_move(self.commits.iter().map(|(commit, _)| &**commit)) {
+                rows.put(&keys::moved(), moved.as_str().as_bytes());
+            }
         }
         if let Some(next) = self.lease {
             rows.put(&keys::lease(), &next.to_be_bytes());

@@ -21,7 +21,7 @@ pub fn transaction(graph: &mut Graph<'_>, transaction: &Transaction) -> Result<V
     refuse_above(
         "operations and adopted entities in one transaction",
         transaction.weight(),
-        max + limits.touched,
+        max.saturating_add(limits.touched),
     )?;
     for expected in &transaction.preconditions {
         precondition(graph, expected)?;

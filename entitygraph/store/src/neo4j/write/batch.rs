@@ -16,7 +16,9 @@ use super::{
     seal::{Outcome, Seal},
 };
 use crate::{
+    contract::last_move,
     error::{Error, Result},
+    keyed::options::WriterOptions,
     memory::apply,
     neo4j::{
         client::Transaction,
@@ -51,6 +53,11 @@ pub struct Batch {
     planned: Vec<Planned>,
 }
 
+fn refuse_above(what: &'static str, count: usize, max: usize) -> Result<()> {
+    let (count, max) = (count as u64, max as u64);
+    if count > max { Err(Refusal::TooMany { what, count, max }.into()) } else { Ok(()) }
+}
+
 impl Batch {
     /// Nothing yet, on a scene.
     pub fn new(scene: &Scene) -> Self {
@@ -67,12 +74,12 @@ impl Batch {
     }
 
     /// Plans a transaction on what the earlier ones left.
-    pub fn apply(&mut self, scene: &mut Scene, body: &Body, operations_max: usize) {
-        let outcome = self.plan(scene, body, operations_max);
+    pub fn apply(&mut self, scene: &mut Scene, body: &Body, limits: &WriterOptions) {
+        let outcome = self.plan(scene, body, limits);
         self.planned.push(Planned::Receipt(outcome));
     }
 
-    fn plan(&mut self, scene: &mut Scene, body: &Body, operations_max: usize) -> Result<Receipt> {
+    fn plan(&mut self, scene: &mut Scene, body: &Body, limits: &WriterOptions) -> Result<Receipt> {
         let named = body.operation_id.clone().map(|id| (id, fingerprint(body)));
         if let Some((id, print)) = &named
             && let Some((first, cursor)) = scene.operations.get(id)
@@ -82,10 +89,14 @@ impl Batch {
             }
             return Ok(Receipt { cursor: Cursor::from_number(*cursor), replayed: true });
         }
-        let (count, max) = (body.weight() as u64, operations_max as u64);
-        if count > max {
-            return Err(Refusal::TooMany { what: "operations in one transaction", count, max }.into());
-        }
+        let max = limits.transaction_operations;
+        refuse_above("operations in one transaction", body.operations.len(), max)?;
+        // As many as one commit of another store with these limits may have changed.
+        refuse_above(
+            "operations and adopted entities in one transaction",
+            body.weight(),
+            max.saturating_add(limits.touched),
+        )?;
         let changes = apply::transaction(&mut scene.world, body)?;
         let idle = changes.is_empty();
         if !idle {
@@ -187,6 +198,7 @@ impl Batch {
             log_end: before.log_end + bytes,
             mark,
             begun: before.begun,
+            moved: last_move(self.commits.iter().map(|(commit, _)| &**commit)).cloned(),
         }
     }
 

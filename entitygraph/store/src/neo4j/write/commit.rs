@@ -91,7 +91,8 @@ impl Writer {
 
     /// Finds out what became of a commit that was not answered. If nobody can be asked in time, its outcome is unknown.
     async fn resolve(&self, cursor: u64, mark: &str, lost: Error) -> Result<()> {
-        tracing::warn!(
+        // Not worth a line of the log: the figure `commits_lost` counts it, and who waits for it is told.
+        tracing::debug!(
             error = &lost as &dyn std::error::Error,
             "the answer to a commit is lost, asking what became of it"
         );

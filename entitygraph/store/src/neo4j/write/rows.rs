@@ -31,6 +31,7 @@ impl Scene {
             log_end: number("logEnd")?,
             mark: shared.column::<Option<String>>(row, "mark")?.unwrap_or_default(),
             begun: number("begun")?,
+            moved: None,
         };
         Ok(())
     }

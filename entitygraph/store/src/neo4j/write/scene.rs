@@ -79,6 +79,8 @@ pub struct ShardRow {
     pub mark: String,
     /// The commit that readers take for possibly begun.
     pub begun: u64,
+    /// The operation id of the last commit of a move that the batch has.
+    pub moved: Option<OperationId>,
 }
 
 /// See the module.

@@ -120,6 +120,9 @@ impl Seal<'_> {
         put("logEnd", after.log_end.cast_signed().into());
         put("lease", after.lease.cast_signed().into());
         put("mark", after.mark.as_str().into());
+        if let Some(moved) = &after.moved {
+            put("moved", moved.as_str().into());
+        }
         if after.census != self.before.census {
             put("census", bytes(after.census.encode()));
         }

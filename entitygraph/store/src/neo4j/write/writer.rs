@@ -118,7 +118,13 @@ impl Writer {
                         && error.retryable()
                         && began.elapsed() + pause < self.shared.options.retry;
                     if !again {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a batch of writes failed");
+                        let cause = &error as &dyn std::error::Error;
+                        // That the database is away is told by whoever follows it.
+                        if error.is_outage() {
+                            tracing::debug!(error = cause, "a batch of writes failed");
+                        } else {
+                            tracing::error!(error = cause, "a batch of writes failed");
+                        }
                         return refuse(requests, error);
                     }
                     tokio::time::sleep(pause).await;
@@ -157,7 +163,7 @@ impl Writer {
         for request in requests {
             match request {
                 Request::Apply { transaction: body, .. } => {
-                    batch.apply(&mut scene, body, shared.options.writer.transaction_operations);
+                    batch.apply(&mut scene, body, &shared.options.writer);
                 }
                 Request::Lease { count, .. } => {
                     batch.lease(&shared, &mut transaction, &scene, *count).await?;
