@@ -63,6 +63,8 @@ pub struct Room {
     pub server_batches_max: usize,
     /// Milliseconds between two Horizons of one peer.
     pub horizon_ms: u64,
+    /// Areas that one server or viewer follows.
+    pub areas_max: usize,
 }
 
 impl Config {
@@ -121,6 +123,7 @@ impl Default for Room {
             player_batches_max: 4,
             server_batches_max: 32,
             horizon_ms: 500,
+            areas_max: 64,
         }
     }
 }

@@ -15,7 +15,7 @@ use entitygraph_schema::{
 
 use super::{
     Replicant,
-    hot::{Hot, ROOT},
+    hot::{Hot, Index, ROOT},
     observer::{Batch, Bound, Observer, Own},
     out::Out,
 };
@@ -137,21 +137,40 @@ impl Replicant {
         if !who.grants.is_empty() && who.is_whole() {
             self.grant(observer, moment, out);
         }
+        let Some(Some(who)) = self.observers.get(observer as usize) else { return };
+        if who.areas.iter().any(|area| !area.told) && who.is_whole() && who.kept.has_room() {
+            self.followed(observer, out);
+        }
     }
 
     /// Tells everything active that changed after `told`, exact: for whoever owes more than slices tell. Waits while the peer has
     /// not seen enough load frames.
     pub(super) fn catch_up(&mut self, observer: u32, told: u64, moment: u64, out: &mut Out) {
-        let Self { observers, hot, .. } = self;
-        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
         if !who.kept.has_room() {
             return who.owes(told);
         }
+        self.tell_again(observer, told, moment, out, |_, _| true);
+    }
+
+    /// Tells what changed after `told` of what is active and meant, exact.
+    pub(super) fn tell_again(
+        &mut self,
+        observer: u32,
+        told: u64,
+        moment: u64,
+        out: &mut Out,
+        meant: impl Fn(&Hot, Index) -> bool,
+    ) {
+        let Self { observers, hot, .. } = self;
+        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         let active =
             who.bound.iter().filter(|(_, bound)| **bound == Bound::Active).map(|(handle, _)| *handle);
         let mut handles: Vec<Handle> = active
             .filter(|handle| {
-                hot.index(*handle).is_some_and(|index| hot.newest(index, who.sight(hot.owner(index))) > told)
+                hot.index(*handle).is_some_and(|index| {
+                    hot.newest(index, who.sight(hot.owner(index))) > told && meant(hot, index)
+                })
             })
             .collect();
         handles.sort_unstable();
@@ -262,7 +281,7 @@ fn rows(
 
 impl Observer {
     /// Puts a load frame into the message that is open, and keeps it until the peer says that it saw it.
-    fn put(&mut self, seq: u64, frame: Bytes, out: &mut Out) {
+    pub(super) fn put(&mut self, seq: u64, frame: Bytes, out: &mut Out) {
         self.kept.keep(seq, frame.clone());
         out.put_own(frame);
     }

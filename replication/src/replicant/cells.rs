@@ -101,6 +101,11 @@ impl Slot {
         Self { grid, members, followers, first: Log::default(), others, dirty }
     }
 
+    /// Whether anybody of an audience follows it.
+    pub fn is_followed_by(&self, audience: Audience) -> bool {
+        !self.followers[audience as usize].is_empty()
+    }
+
     /// What changed for an audience on a lane, if anything ever did.
     pub fn log(&self, audience: Audience, lane: Lane) -> Option<&Log> {
         match place(audience, lane) {
@@ -308,6 +313,11 @@ impl Cells {
         if dirty.is_empty() {
             *dirty = list;
         }
+    }
+
+    /// All cells and their slots, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Cell)> {
+        self.by_place.values().map(|slot| (*slot, self.slot(*slot).grid.cell()))
     }
 
     /// Slots of cells within a distance of a cell, from border to border, in no order.

@@ -7,6 +7,7 @@ use entitygraph_schema::{
         control::message::{self, Code},
         exact::ExactRow,
         report::{Group, Report},
+        state::Lane,
     },
 };
 
@@ -128,7 +129,8 @@ impl Replicant {
 
     /// Takes a row that was judged: into the columns, and into the lists of its cell.
     fn take(&mut self, index: Index, row: &ExactRow<'_>, tick: u64, moment: u64) {
-        let before = self.marks(index);
+        let lanes = if row.variables.is_some() { &LANES[..] } else { &[Lane::Motion][..] };
+        let before = self.marks(index, lanes);
         self.hot.motion.take(index, row, moment);
         self.hot.motion.tick[index] = tick;
         if let Some(bytes) = row.variables {
@@ -141,29 +143,34 @@ impl Replicant {
         let cell = self.cells.slot(slot).grid.cell();
         if row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell)) {
             self.cross(index, moment);
-            self.note(index, [[0; 3]; 2], moment);
+            self.note(index, &LANES, [[0; 3]; 2], moment);
         } else {
-            self.note(index, before, moment);
+            self.note(index, lanes, before, moment);
         }
     }
 
-    /// Moments of the newest change of an entity for each audience on each lane.
-    fn marks(&self, index: Index) -> [[u64; 3]; 2] {
-        Audience::ALL.map(|audience| LANES.map(|lane| self.hot.newest_on(index, audience.sight(), lane)))
+    /// Moments of the newest change of an entity for each audience on these lanes.
+    fn marks(&self, index: Index, lanes: &[Lane]) -> [[u64; 3]; 2] {
+        let mut marks = [[0; 3]; 2];
+        for audience in Audience::ALL {
+            for (mark, lane) in marks[audience as usize].iter_mut().zip(lanes) {
+                *mark = self.hot.newest_on(index, audience.sight(), *lane);
+            }
+        }
+        marks
     }
 
-    /// Notes in the cell of an entity what changed at this moment and was not noted before.
-    pub(super) fn note(&mut self, index: Index, before: [[u64; 3]; 2], moment: u64) {
+    /// Notes in the cell of an entity what changed on these lanes at this moment and was not noted before.
+    fn note(&mut self, index: Index, lanes: &[Lane], before: [[u64; 3]; 2], moment: u64) {
         let slot = self.hot.motion.cell[index];
         for audience in Audience::ALL {
             // Whoever begins to follow has what there is, so nothing is kept for nobody.
-            if audience == Audience::Servers && self.cells.slot(slot).followers[audience as usize].is_empty()
-            {
+            if audience == Audience::Servers && !self.cells.slot(slot).is_followed_by(audience) {
                 continue;
             }
-            for (lane, before) in LANES.into_iter().zip(before[audience as usize]) {
-                if before != moment && self.hot.newest_on(index, audience.sight(), lane) == moment {
-                    self.cells.changed(slot, audience, lane, index, moment);
+            for (lane, before) in lanes.iter().zip(before[audience as usize]) {
+                if before != moment && self.hot.newest_on(index, audience.sight(), *lane) == moment {
+                    self.cells.changed(slot, audience, *lane, index, moment);
                 }
             }
         }

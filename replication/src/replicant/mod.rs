@@ -5,10 +5,11 @@
 //!
 //! - [`world`], `hot`: what is there, and its columns;
 //! - `table`, `authority`, `ingest`: who may write, and reports in;
-//! - `cells`, `interest`: where it is, and who follows that;
+//! - `cells`, `interest`, `area`: where it is, and who follows that;
 //! - `observer`, `session`, `batch`, `kept`: who is there, and has what bound;
 //! - `fanout`, `serve`, [`out`]: slices, and the messages that they go out with.
 
+mod area;
 mod authority;
 mod batch;
 mod cells;
@@ -35,7 +36,7 @@ use self::{
     batch::{frame, notice},
     cells::Cells,
     fanout::Slices,
-    hot::Hot,
+    hot::{Hot, Index},
     observer::Observer,
     out::Out,
     post::Post,
@@ -93,6 +94,10 @@ pub struct Replicant {
     by_connection: HashMap<Connection, u32>,
     /// The session of each player.
     players: HashMap<String, u32>,
+    /// Observers who follow areas.
+    areas: Vec<u32>,
+    /// Who follows an entity wherever it goes.
+    watchers: HashMap<Index, Vec<u32>>,
     /// Observers to be served at the end of the moment.
     due: Vec<u32>,
     /// The moment in which the first thing came that is not told yet.
@@ -161,6 +166,8 @@ impl Replicant {
             free: Vec::new(),
             by_connection: HashMap::new(),
             players: HashMap::new(),
+            areas: Vec::new(),
+            watchers: HashMap::new(),
             due: Vec::new(),
             open: None,
             clock: None,
@@ -203,6 +210,14 @@ impl Replicant {
             Control::Register(_) => self.register(now, observer),
             Control::Ready(ready) => self.ready(observer, &ready),
             Control::Seen(seen) => self.seen(observer, seen.seq, out),
+            Control::Follow(follow) => {
+                let moment = self.open(now);
+                self.follow(observer, &follow, moment);
+            }
+            Control::Unfollow(unfollow) => {
+                let moment = self.open(now);
+                self.unfollow(observer, &unfollow, moment);
+            }
             Control::CatalogWanted(wanted) => {
                 let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
                 let parts = self.catalog.parts(who.role, &wanted);

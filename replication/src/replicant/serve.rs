@@ -63,10 +63,10 @@ impl Replicant {
         let Self { observers, cells, hot, slices, config, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         out.begin(who.connection);
+        who.control.drain(..).for_each(|frame| out.put_own(frame));
         if who.kept.is_repeating() {
             return self.repeat(observer, moment, out);
         }
-        who.control.drain(..).for_each(|frame| out.put_own(frame));
         let mut too_much = who.owed.take();
         let mut owes = |told: u64| too_much = Some(too_much.unwrap_or(told).min(told));
         let audience = who.audience();
@@ -107,7 +107,7 @@ impl Replicant {
             self.load(observer, moment, now.shard_us, out);
         }
         let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        let whole = who.owed.is_none() && !who.follows.is_empty();
+        let whole = who.owed.is_none() && !who.orphaned && !who.follows.is_empty();
         if horizon_due && (who.horizon_owed || out.length() > 0) && whole {
             let frame = *horizon.get_or_insert_with(|| {
                 let mut bytes = Vec::new();
@@ -147,18 +147,23 @@ impl Replicant {
         let between = self.config.horizon_ms * 1_000;
         self.sweep_us = Some(now.shard_us + between);
         for observer in 0..self.observers.len() as u32 {
-            let Some(Some(who)) = self.observers.get(observer as usize) else { continue };
+            let Some(Some(who)) = self.observers.get_mut(observer as usize) else { continue };
             if who.detached {
                 continue;
             }
             let owed = who.horizon_owed && now.moment() > who.horizon + now.moments_in(between);
             let late = who.batches.values().any(|batch| !batch.ready);
+            let orphaned = std::mem::take(&mut who.orphaned);
             if late {
                 self.time_out(observer, now.shard_us);
             }
             if owed {
                 self.open(now);
                 self.due(observer);
+            }
+            if orphaned {
+                let moment = self.open(now);
+                self.sift(observer, moment);
             }
         }
     }

@@ -79,7 +79,10 @@ impl Replicant {
             who.grants.clear();
         }
         self.post.lost(connection);
-        self.table.lost(observer);
+        let lost = !self.table.lost(observer).is_empty();
+        if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+            who.orphaned |= lost;
+        }
     }
 
     fn resumed(
@@ -113,7 +116,8 @@ impl Replicant {
         who.own.iter_mut().for_each(|own| own.told = told);
         who.batches.values_mut().for_each(|batch| batch.ready_by_us = ready_by_us);
         who.horizon_owed = true;
-        self.due(observer);
+        // What it owned before it follows now, as far as it asked for it.
+        self.look_around(observer, moment);
     }
 
     /// The session is over.
@@ -135,6 +139,7 @@ impl Replicant {
         }
         self.post.lost(connection);
         self.table.lost(observer);
+        self.unwatched(observer);
         self.due.retain(|due| *due != observer);
         self.free.push(observer);
         if self.by_connection.is_empty() {
