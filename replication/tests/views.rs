@@ -50,6 +50,8 @@ const ROOM: Room = Room {
     player_batches_max: 2,
     server_batches_max: 32,
     horizon_ms: 500,
+    player_actions_max: 64,
+    server_actions_max: 4_096,
     areas_max: 4,
 };
 

@@ -41,6 +41,17 @@ impl Replicant {
                 }
             }
         }
+        self.orphans = true;
+        self.owners_changed(now);
+    }
+
+    /// What waits for an owner looks for it anew, when there may be another one.
+    pub(super) fn owners_changed(&mut self, now: Now) {
+        if std::mem::take(&mut self.orphans) {
+            self.open(now);
+            self.redirect(now);
+            self.hand_on_all();
+        }
     }
 
     /// A server has what the anchor stands for bound, then it is told.

@@ -50,17 +50,14 @@ impl Replicant {
             match self.may_write(now, observer, report.head.tick, &group) {
                 Err((code, reason, epoch)) => drop(code, reason, epoch),
                 Ok(()) => {
-                    if group.receipts.len() + group.inputs.len() + group.events.len() > 0 {
-                        let reason = "receipts, used inputs and events are not taken yet, only rows";
-                        drop(Code::BadValue, reason.to_owned(), 0);
-                    }
-                    for (handle, row) in group.rows {
+                    for (handle, row) in group.rows.clone() {
                         if let Err((code, reason, epoch)) =
                             self.row(observer, handle, &row, report.head.tick, moment)
                         {
                             drop(code, reason, epoch);
                         }
                     }
+                    self.done(observer, report.head.tick, &group, &mut drop);
                 }
             }
         }
@@ -72,6 +69,44 @@ impl Replicant {
                 who.notice(&message::Notice { epoch, ..notice });
             }
             self.due(observer);
+        }
+    }
+
+    /// Takes what was done under the epoch beside rows. What is about something of somebody else's is dropped.
+    fn done(
+        &mut self,
+        observer: u32,
+        tick: u64,
+        group: &Group<'_>,
+        drop: &mut impl FnMut(Code, String, u64),
+    ) {
+        let not_yours = |handle: Handle| (Code::NotYours, format!("handle {handle} is not yours"), 0);
+        let owned = |replicant: &Self, handle: Handle| {
+            replicant.hot.index(handle).is_some_and(|index| replicant.owns(observer, index))
+        };
+        let mut say = |(code, reason, epoch): Dropped| drop(code, reason, epoch);
+        for receipt in group.receipts.clone() {
+            if !owned(self, receipt.target) {
+                say(not_yours(receipt.target));
+            } else if !self.receipt(observer, &receipt, tick) {
+                let reason =
+                    format!("action {} of session {} was not given to you", receipt.action, receipt.session);
+                say((Code::NotYours, reason, 0));
+            }
+        }
+        for used in group.inputs.clone() {
+            if !owned(self, used.character) {
+                say(not_yours(used.character));
+            } else if !self.used(&used) {
+                say((Code::BadValue, format!("input {} of {} did not come", used.number, used.character), 0));
+            }
+        }
+        for event in group.events.clone() {
+            if owned(self, event.source) {
+                self.happened(&event);
+            } else {
+                say(not_yours(event.source));
+            }
         }
     }
 

@@ -9,9 +9,12 @@ use entitygraph_schema::{
 use hashbrown::{HashMap, hash_map::Entry};
 
 use super::{
+    action::Actions,
     area::Area,
     cells::{Audience, LANES, Lacks, Slot},
+    event::Fresh,
     hot::{Hot, Index},
+    input::Hands,
     kept::Kept,
 };
 use crate::{catalog::Sight, message::Connection};
@@ -72,6 +75,8 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Observer {
     pub connection: Connection,
+    /// Its number, that of Welcome.
+    pub session: u64,
     pub role: Role,
     pub subject: String,
     /// The socket is gone; nothing is made for it until it resumes.
@@ -118,13 +123,17 @@ pub struct Observer {
     pub horizon_owed: bool,
     /// The last report that was taken; servers.
     pub report: u64,
+    pub actions: Actions,
+    pub hands: Hands,
+    pub fresh: Fresh,
 }
 
 impl Observer {
     /// Somebody who was told nothing yet.
-    pub fn new(connection: Connection, role: Role, subject: String) -> Self {
+    pub fn new(connection: Connection, session: u64, role: Role, subject: String) -> Self {
         Self {
             connection,
+            session,
             role,
             subject,
             detached: false,
@@ -150,6 +159,9 @@ impl Observer {
             horizon: 0,
             horizon_owed: false,
             report: 0,
+            actions: Actions::default(),
+            hands: Hands::default(),
+            fresh: Fresh::default(),
         }
     }
 
