@@ -66,11 +66,13 @@ struct Motion {
 /// Each motion of each entity, with the moment it was reported in.
 type Motions = Vec<(EntityId, Vec<(u64, Motion)>)>;
 
+/// Each value of a variable, with the moment it was reported in; none: cleared.
+type Values = Vec<(u64, Option<Value>)>;
+
 /// What was so when.
 struct History {
     motions: Motions,
-    /// The values of each variable of each entity, with the moment each was reported in; none: cleared.
-    values: HashMap<(EntityId, u32), Vec<(u64, Option<Value>)>>,
+    values: HashMap<(EntityId, u32), Values>,
     variables: Variables,
     classes: Vec<Visibility>,
 }
@@ -465,7 +467,16 @@ impl Run {
     fn detach(&mut self, peer: usize) {
         let arrives = self.random.usize(..=self.peers[peer].inbox.len());
         let peer = &mut self.peers[peer];
-        peer.inbox.truncate(arrives);
+        for message in peer.inbox.drain(arrives..) {
+            for frame in Frames::new(&message.concat(), Limits::down(peer.role)).unwrap() {
+                let frame = frame.unwrap();
+                // Notices are not said again: what a batch that timed out had is missing.
+                peer.late |= matches!(
+                    Control::read(frame.kind, frame.body),
+                    Ok(Control::Notice(notice)) if notice.code() == Code::BatchTimeout
+                );
+            }
+        }
         (peer.detached, peer.full, peer.grant) = (true, false, None);
         let connection = peer.connection;
         self.up(Up::Detached(connection));

@@ -156,7 +156,9 @@ impl Replicant {
         else {
             return false;
         };
-        index == ROOT
+        // The zone is what everything else is in.
+        let any = || who.character.is_some() || !who.areas.is_empty() || self.table.has_some(observer);
+        (index == ROOT && any())
             || who.binds(self.hot.motion.cell[index])
             || who.watches(index)
             || (who.role == Role::Server && self.owns(observer, index))

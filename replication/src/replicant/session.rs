@@ -83,7 +83,6 @@ impl Replicant {
         let Some(&observer) = self.by_connection.get(&connection) else { return };
         if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
             who.detached = true;
-            who.control.clear();
             who.grants.clear();
             who.actions.detach();
             who.hands.detach();
