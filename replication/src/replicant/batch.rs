@@ -181,7 +181,10 @@ impl Replicant {
             let (bytes, count) = (packed(&mut part), part.len() as u32);
             let seq = who.seq();
             let activate = message::Activate { seq, batch: 0, moment, changed, handles: bytes, count };
-            who.put(seq, frame(&activate), out);
+            out.put_own(frame(&activate));
+            // A resume tells what changed anyway: what stands for it then is its number alone.
+            let stand_in = message::Activate { seq, moment, ..Default::default() };
+            who.kept.keep(seq, frame(&stand_in));
         }
     }
 

@@ -50,6 +50,13 @@ struct Of {
     grid: Grid,
 }
 
+impl Of {
+    /// What changed later is in it.
+    fn after(&self) -> u64 {
+        self.moment.saturating_sub(1 << self.exponent)
+    }
+}
+
 impl Slices {
     /// Where the slice of a cell stands among the frames that covers 2^exponent moments up to the end of `moment`. It is made if
     /// it is not there yet.
@@ -83,8 +90,13 @@ impl Slices {
         for change in log.changes(exponent, moment) {
             let index = change.index as usize;
             // Only the newest change of an entity that is still here.
-            let last = hot.motion.newest(index, lane).max(newest(columns, index, lane));
-            if hot.motion.cell[index] == slot && last == change.moment {
+            if hot.motion.cell[index] != slot {
+                continue;
+            }
+            let told = newest(columns, index, lane);
+            if hot.motion.newest(index, lane).max(told) == change.moment {
+                // Most entities have nothing but motion.
+                let columns = if told > of.after() { columns } else { &[] };
                 self.tell(&hot.motion, columns, &of, index);
             }
         }
@@ -111,8 +123,7 @@ impl Slices {
         let of = Of { lane, class: Visibility::OwnerOnly, exponent, moment, grid };
         self.rows.clear();
         self.variables.clear();
-        let after = moment.saturating_sub(1 << exponent);
-        put_rounded(hot.values.owners(), index, lane, after, &mut self.variables);
+        put_rounded(hot.values.owners(), index, lane, of.after(), &mut self.variables);
         let (index, to) = (index as u32, self.variables.len() as u32);
         let handle = Hot::handle(index as usize)?;
         if to > 0 {
@@ -123,9 +134,10 @@ impl Slices {
 
     /// Notes what is to be told of an entity.
     fn tell(&mut self, motion: &Motion, columns: &[Column], of: &Of, index: Index) {
-        let after = of.moment.saturating_sub(1 << of.exponent);
-        let from = self.variables.len() as u32;
-        put_rounded(columns, index, of.lane, after, &mut self.variables);
+        let (after, from) = (of.after(), self.variables.len() as u32);
+        if !columns.is_empty() {
+            put_rounded(columns, index, of.lane, after, &mut self.variables);
+        }
         let to = self.variables.len() as u32;
         let mut bits = if of.lane == Lane::Motion { moved(motion, index, after) } else { 0 };
         if to > from {

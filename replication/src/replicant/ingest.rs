@@ -50,9 +50,10 @@ impl Replicant {
             match self.may_write(now, observer, report.head.tick, &group) {
                 Err((code, reason, epoch)) => drop(code, reason, epoch),
                 Ok(()) => {
+                    let all = self.owns_all(observer);
                     for (handle, row) in group.rows.clone() {
                         if let Err((code, reason, epoch)) =
-                            self.row(observer, handle, &row, report.head.tick, moment)
+                            self.row((observer, all), handle, &row, report.head.tick, moment)
                         {
                             drop(code, reason, epoch);
                         }
@@ -127,9 +128,10 @@ impl Replicant {
         Ok(())
     }
 
+    /// Judges a row of an observer, who owns everything or not, and takes it.
     fn row(
         &mut self,
-        observer: u32,
+        (observer, all): (u32, bool),
         handle: Handle,
         row: &ExactRow<'_>,
         tick: u64,
@@ -137,8 +139,8 @@ impl Replicant {
     ) -> Result<(), Dropped> {
         let bad = |reason: String| (Code::BadValue, format!("handle {handle}: {reason}"), 0);
         let index = self.hot.index(handle).ok_or_else(|| bad("is no handle".into()))?;
-        let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
-        if anchor.is_none_or(|anchor| anchor.owner != Some(observer)) {
+        if !all && !self.owns(observer, index) {
+            let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
             let holds = anchor.map_or(Epoch::ZERO, |anchor| anchor.epoch);
             let reason = format!("handle {handle} is not yours, {holds} holds");
             return Err((Code::StaleEpoch, reason, holds.number()));
@@ -164,8 +166,20 @@ impl Replicant {
 
     /// Takes a row that was judged: into the columns, and into the lists of its cell.
     fn take(&mut self, index: Index, row: &ExactRow<'_>, tick: u64, moment: u64) {
-        let lanes = if row.variables.is_some() { &LANES[..] } else { &[Lane::Motion][..] };
-        let before = self.marks(index, lanes);
+        let slot = self.hot.motion.cell[index];
+        let cell = self.cells.slot(slot).grid.cell();
+        let crosses = row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell));
+        if !crosses && row.variables.is_none() && !self.hot.values.has(index) {
+            // Most rows: nothing but motion, in the same cell.
+            let first = self.hot.motion.changed[index].newest() != moment;
+            self.hot.motion.take(index, row, moment);
+            self.hot.motion.tick[index] = tick;
+            if first && self.hot.motion.changed[index].newest() == moment {
+                self.change(slot, Lane::Motion, index, moment);
+            }
+            return;
+        }
+        let before = self.marks(index);
         self.hot.motion.take(index, row, moment);
         self.hot.motion.tick[index] = tick;
         if let Some(bytes) = row.variables {
@@ -174,40 +188,43 @@ impl Replicant {
             let session = owner.filter(|_| owners).and_then(|owner| self.players.get(owner.as_str()));
             session.copied().into_iter().for_each(|session| self.due(session));
         }
-        let slot = self.hot.motion.cell[index];
-        let cell = self.cells.slot(slot).grid.cell();
-        if row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell)) {
+        if crosses {
             self.cross(index, moment);
-            self.note(index, &LANES, [[0; 3]; 2], moment);
+            self.note(index, [[0; 3]; 2], moment);
         } else {
-            self.note(index, lanes, before, moment);
+            self.note(index, before, moment);
         }
     }
 
-    /// Moments of the newest change of an entity for each audience on these lanes.
-    fn marks(&self, index: Index, lanes: &[Lane]) -> [[u64; 3]; 2] {
-        let mut marks = [[0; 3]; 2];
-        for audience in Audience::ALL {
-            for (mark, lane) in marks[audience as usize].iter_mut().zip(lanes) {
-                *mark = self.hot.newest_on(index, audience.sight(), *lane);
-            }
-        }
-        marks
+    /// Moments of the newest change of an entity for each audience on each lane.
+    fn marks(&self, index: Index) -> [[u64; 3]; 2] {
+        Audience::ALL.map(|audience| LANES.map(|lane| self.hot.newest_on(index, audience.sight(), lane)))
     }
 
-    /// Notes in the cell of an entity what changed on these lanes at this moment and was not noted before.
-    fn note(&mut self, index: Index, lanes: &[Lane], before: [[u64; 3]; 2], moment: u64) {
+    /// Notes in the cell of an entity what changed at this moment and was not noted before.
+    fn note(&mut self, index: Index, before: [[u64; 3]; 2], moment: u64) {
         let slot = self.hot.motion.cell[index];
         for audience in Audience::ALL {
-            // Whoever begins to follow has what there is, so nothing is kept for nobody.
-            if audience == Audience::Servers && !self.cells.slot(slot).is_followed_by(audience) {
-                continue;
-            }
-            for (lane, before) in lanes.iter().zip(before[audience as usize]) {
-                if before != moment && self.hot.newest_on(index, audience.sight(), *lane) == moment {
-                    self.cells.changed(slot, audience, *lane, index, moment);
+            for (lane, before) in LANES.into_iter().zip(before[audience as usize]) {
+                let is_new = before != moment && self.hot.newest_on(index, audience.sight(), lane) == moment;
+                if is_new && self.is_told(slot, audience) {
+                    self.cells.changed(slot, audience, lane, index, moment);
                 }
             }
         }
+    }
+
+    /// Notes in a cell that an entity of it changed for everybody.
+    fn change(&mut self, slot: u32, lane: Lane, index: Index, moment: u64) {
+        for audience in Audience::ALL {
+            if self.is_told(slot, audience) {
+                self.cells.changed(slot, audience, lane, index, moment);
+            }
+        }
+    }
+
+    /// Whoever begins to follow has what there is, so nothing is kept for servers where none follows.
+    fn is_told(&self, slot: u32, audience: Audience) -> bool {
+        audience == Audience::Public || self.cells.slot(slot).is_followed_by(audience)
     }
 }

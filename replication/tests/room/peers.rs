@@ -76,16 +76,19 @@ impl Peer {
             Ok(Some(Ok(_))) => return true,
             Ok(None | Some(Err(_))) => return false,
         };
+        let seen = self.view.seen();
         for frame in Frames::new(&message, Limits::down(self.role)).unwrap() {
             let frame = frame.unwrap();
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
             if let Some(ready) = self.view.take(frame.kind, frame.body).unwrap() {
                 self.send(&ready).await;
-                self.send(&message::Seen { seq: self.view.seen() }).await;
             }
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);
             }
+        }
+        if self.view.seen() > seen {
+            self.send(&message::Seen { seq: self.view.seen() }).await;
         }
         true
     }
