@@ -1,7 +1,7 @@
 //! The end of a moment: each observer who is owed something gets one message.
 
 use bytes::Bytes;
-use entitygraph_schema::wire::horizon;
+use entitygraph_schema::wire::{Role, horizon};
 
 use super::{
     Replicant,
@@ -121,7 +121,9 @@ impl Replicant {
             self.load(observer, moment, now.shard_us, out);
         }
         let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        let whole = who.owed.is_none() && !who.orphaned && !who.follows.is_empty();
+        // A server that owns everything is told of nothing; whoever looks where nothing is lacks nothing.
+        let hears = who.role != Role::Server || !who.follows.is_empty();
+        let whole = who.owed.is_none() && !who.orphaned && hears;
         if horizon_due && (who.horizon_owed || out.length() > 0) && whole {
             let frame = *horizon.get_or_insert_with(|| {
                 let mut bytes = Vec::new();
