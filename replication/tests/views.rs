@@ -130,6 +130,16 @@ enum Area {
 
 const SPHERE_M: f64 = 45.0;
 
+/// How many entities something hangs on, and by how much its number is higher.
+const UNITS: u64 = 8;
+const HAT: u64 = 1_000;
+const DRONE: u64 = 2_000;
+
+/// What is directly in the zone of what an entity is of.
+fn top(id: EntityId) -> EntityId {
+    testing::entity_id(id.get() % HAT)
+}
+
 impl Area {
     fn follow(self) -> message::Follow {
         let area = match self {
@@ -147,7 +157,7 @@ impl Area {
 
     /// How far something is from being in the interest, and how far it may be to be bound.
     fn far_m(self, run: &Run, peer: &Peer, id: EntityId) -> (f64, f64) {
-        let place = |id| motion_at(&run.history, id, u64::MAX).unwrap().place_m;
+        let place = |id| motion_at(&run.history, top(id), u64::MAX).unwrap().place_m;
         // A cell is left a tenth farther than it is entered; a character stands anywhere in its own.
         let edge_m = 3_f64.sqrt() * 16.0;
         match self {
@@ -161,7 +171,7 @@ impl Area {
             }
             Self::Zone => (-1.0, -1.0),
             Self::Aggregate(other) => {
-                let far = if id == testing::entity_id(other) { -1.0 } else { 1.0 };
+                let far = if top(id) == testing::entity_id(other) { -1.0 } else { 1.0 };
                 (far, far)
             }
         }
@@ -213,7 +223,25 @@ impl Run {
             variables: catalog.variables().clone(),
             classes: numbers.map(|telling| telling.class).collect(),
         };
-        let entities = (FIRST..FIRST + 60).map(|number| {
+        let mut entities: Vec<Entity> = Vec::new();
+        // What hangs on the first ones: a hat that rides, and a drone with a place of its own.
+        for number in FIRST..FIRST + UNITS {
+            for (hangs, pose) in [(HAT, None), (DRONE, Some(testing::at(3.0, 4.0, 5.0)))] {
+                let id = number + hangs;
+                let placement = Placement { pose, ..testing::item(id, number).placement };
+                let new = NewEntity { placement, ..testing::item(id, number) };
+                if let Some(pose) = pose {
+                    let (place_m, rotation) = (pose.translation(), Quat::IDENTITY);
+                    let still = Motion { place_m, rotation, velocity_m_s: Vec3::ZERO };
+                    history.motions.push((testing::entity_id(id), vec![(0, still)]));
+                }
+                for at in 0..history.classes.len() as u32 {
+                    history.values.insert((testing::entity_id(id), at), vec![(0, None)]);
+                }
+                entities.push(Entity::created(new, Epoch::ZERO));
+            }
+        }
+        entities.extend((FIRST..FIRST + 60).map(|number| {
             let place = DVec3::new(random.f64() * 160.0 - 80.0, random.f64() * 160.0 - 80.0, random.f64());
             let still = Motion { place_m: place, rotation: Quat::IDENTITY, velocity_m_s: Vec3::ZERO };
             history.motions.push((testing::entity_id(number), vec![(0, still)]));
@@ -231,8 +259,8 @@ impl Run {
             let new =
                 NewEntity { placement, owner, components, root: true, ..testing::item(number, ZONE_ID) };
             Entity::created(new, Epoch::ZERO)
-        });
-        let world = World::new(zone, entities.collect()).unwrap().with_catalog(catalog);
+        }));
+        let world = World::new(zone, entities).unwrap().with_catalog(catalog);
         let mut run = Self {
             replicant: Replicant::new(ROOM, world).unwrap(),
             now: Now { shard_us: 1_000_000_000, tick_us: TICK_US },
@@ -248,7 +276,7 @@ impl Run {
         run.join(Role::Server, 0, Area::None);
         (FIRST..FIRST + 4).for_each(|number| run.join(Role::Player, number, Area::None));
         run.join(Role::Viewer, 900, Area::Sphere(DVec3::ZERO));
-        run.join(Role::Viewer, 901, Area::Aggregate(FIRST + 9));
+        run.join(Role::Viewer, 901, Area::Aggregate(FIRST + 5));
         run.join(Role::Server, 902, Area::Zone);
         run
     }
@@ -337,10 +365,18 @@ impl Run {
     fn check_made_once(&self, frames: &[Bytes]) {
         let mut made = HashSet::new();
         for frame in frames {
-            let frame = Frames::new(frame, Limits::down(Role::Server)).unwrap().next().unwrap().unwrap();
-            if frame.kind == Kind::State {
+            for frame in Frames::new(frame, Limits::down(Role::Server)).unwrap() {
+                let frame = frame.unwrap();
+                if frame.kind != Kind::State {
+                    continue;
+                }
                 let slice = Slice::read(frame.body).unwrap();
                 let head = slice.head;
+                // What hangs on something else may be in a cell that is told by itself.
+                let hangs = slice.rows().all(|(handle, _)| {
+                    let seen = self.peers[0].view.entity(handle);
+                    seen.is_none_or(|seen| seen.entity.id.get() >= HAT)
+                });
                 // What only an owner sees is of one entity.
                 let one = slice.rows().next().filter(|_| head.class == Visibility::OwnerOnly);
                 let of = (
@@ -348,7 +384,7 @@ impl Run {
                     head.class as u8,
                     one.map(|(handle, _)| handle),
                 );
-                assert!(made.insert(of), "seed {}: {of:?} was made twice", self.seed);
+                assert!(hangs || made.insert(of), "seed {}: {of:?} was made twice", self.seed);
                 assert!(slice.rows().count() > 0);
             }
         }
@@ -623,6 +659,15 @@ fn check_values(peer: &Peer, history: &History, seed: u64) {
 fn check_view(peer: &Peer, history: &History, seed: u64) {
     check_values(peer, history, seed);
     let view = &peer.view;
+    for number in FIRST..FIRST + UNITS {
+        // A unit is there as a whole, and shown as a whole (G5).
+        let unit = [number, number + HAT, number + DRONE].map(|number| {
+            let found = view.entities().find(|(_, seen)| seen.entity.id == testing::entity_id(number));
+            found.map(|(_, seen)| seen.active)
+        });
+        let whole = unit.iter().all(|part| *part == unit[0]);
+        assert!(whole, "seed {seed}: {} has {unit:?} of {number}", peer.number);
+    }
     for (handle, seen) in view.entities().filter(|(_, seen)| seen.active) {
         let Some(is) = motion_at(history, seen.entity.id, view.horizon()) else { continue };
         let told = (seen.position_m.unwrap(), seen.rotation, seen.velocity_m_s);

@@ -1,5 +1,7 @@
 //! Areas that servers and viewers follow: a sphere in a zone, a zone, an aggregate; of what is hot.
 
+use std::ops::Range;
+
 use entitygraph_schema::{
     EntityId,
     wire::{
@@ -192,8 +194,8 @@ impl Observer {
         })
     }
 
-    /// Whether it follows this one so.
-    pub(super) fn watches(&self, index: Index) -> bool {
-        self.watched().any(|watched| watched == index)
+    /// Whether it follows so what an entity is of, whose unit this is.
+    pub(super) fn watches(&self, unit: &Range<Index>) -> bool {
+        self.watched().any(|watched| unit.contains(&watched))
     }
 }

@@ -57,11 +57,11 @@ impl Replicant {
     /// A server has what the anchor stands for bound, then it is told.
     fn given(&mut self, observer: u32, granted: Granted, moment: u64) {
         let anchor = granted.anchor;
-        let below: Vec<_> = (0..self.hot.count())
-            .filter(|index| self.hot.chain(*index).any(|at| at == anchor) && self.owns(observer, *index))
-            .chain(self.hot.chain(anchor))
-            .filter_map(Hot::handle)
-            .collect();
+        let mut around: Vec<Index> = self.hot.chain(anchor).collect();
+        around.reverse();
+        let below = (0..self.hot.count())
+            .filter(|index| self.hot.chain(*index).any(|at| at == anchor) && self.owns(observer, *index));
+        let below: Vec<_> = around.into_iter().chain(below).filter_map(Hot::handle).collect();
         if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
             who.orphaned = false;
             who.grants.push(granted);

@@ -24,6 +24,9 @@ use crate::catalog::Sight;
 /// Bytes of entities after which a batch is cut.
 const BATCH_BYTES: usize = 48 << 10;
 
+/// Bytes after which a unit is cut that is larger.
+const UNIT_BYTES: usize = 192 << 10;
+
 /// Entities in one part of what is told again.
 const CATCH_UP_ENTITIES: usize = 1_000;
 
@@ -72,9 +75,19 @@ impl Replicant {
         let mut members = Vec::new();
         let mut handles = Vec::new();
         let mut bytes = 0;
-        while bytes < BATCH_BYTES && handles.len() < self.config.batch_entities_max {
+        loop {
             let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return false };
             if who.batches.len() >= self.config.batches_max(who.role) || !who.kept.has_room() {
+                break;
+            }
+            let Some(&next) = who.wanted.front() else { break };
+            let unit = self.hot.index(next).map_or(0..0, |index| self.hot.unit(index));
+            let goes_on = handles.last().and_then(|last| self.hot.index(*last));
+            let goes_on = goes_on.is_some_and(|last| unit.contains(&last));
+            // A unit is cut only where it is larger than a batch.
+            let full = bytes >= BATCH_BYTES || handles.len() + unit.len() > self.config.batch_entities_max;
+            let over = bytes >= UNIT_BYTES || handles.len() >= self.config.batch_entities_max;
+            if over || (full && !goes_on && !handles.is_empty()) {
                 break;
             }
             let Some(handle) = who.wanted.pop_front() else { break };
@@ -247,8 +260,8 @@ impl Replicant {
         let (hot, index) = (&self.hot, self.hot.index(handle)?);
         let who = self.observers.get(observer as usize)?.as_ref()?;
         let entity = hot.seen(index, who.sight(hot.owner(index)), &self.catalog)?;
-        let root = if entity.root { index } else { ROOT };
-        let (parent, priority) = if index == ROOT { (0, GROUND) } else { (Hot::handle(ROOT)?.get(), OTHERS) };
+        let parent = hot.parent(index).and_then(Hot::handle).map_or(0, Handle::get);
+        let (root, priority) = (hot.root(index), if index == ROOT { GROUND } else { OTHERS });
         Some(message::Single {
             handle: handle.get(),
             entity: codec::encoded(&entity),

@@ -5,7 +5,7 @@ use entitygraph_schema::{
     Visibility,
     wire::{
         Handle,
-        cell::Grid,
+        cell::{Cell, Grid},
         moment::PER_TICK,
         pose::{heading, pack_rotation, velocity_steps},
         row::{Mask, Row},
@@ -26,6 +26,8 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Slices {
     rows: Vec<Told>,
+    /// What hangs on an entity of the cell and is in another one: it is told in a frame of that cell behind the slice.
+    outside: Vec<([i64; 3], Told)>,
     variables: Vec<u8>,
     bytes: Vec<u8>,
 }
@@ -86,6 +88,7 @@ impl Slices {
         // Whatever is public is made from the public column, and nothing else is there.
         let columns = hot.values.seen(audience.sight());
         self.rows.clear();
+        self.outside.clear();
         self.variables.clear();
         for change in log.changes(exponent, moment) {
             let index = change.index as usize;
@@ -100,9 +103,14 @@ impl Slices {
                 self.tell(&hot.motion, columns, &of, index);
             }
         }
-        let bytes = self.make(&hot.motion, &of)?;
+        self.bytes.clear();
+        self.make(&hot.motion, &of);
+        self.make_outside(&hot.motion, &of);
+        if self.bytes.is_empty() {
+            return None;
+        }
         let frame = frames.len() as u32;
-        frames.push(bytes);
+        frames.push(Bytes::copy_from_slice(&self.bytes));
         log.note(exponent, moment, frame);
         Some(frame)
     }
@@ -129,7 +137,9 @@ impl Slices {
         if to > 0 {
             self.rows.push(Told { mask: Mask::VARIABLES, handle, index, from: 0, to });
         }
-        self.make(&hot.motion, &of)
+        self.bytes.clear();
+        self.make(&hot.motion, &of);
+        (!self.bytes.is_empty()).then(|| Bytes::copy_from_slice(&self.bytes))
     }
 
     /// Notes what is to be told of an entity.
@@ -143,30 +153,52 @@ impl Slices {
         if to > from {
             bits |= Mask::VARIABLES.bits();
         }
-        if let (Some(mask), Some(handle)) = (Mask::of_bits(bits), Hot::handle(index)) {
-            self.rows.push(Told { mask, handle, index: index as u32, from, to });
+        let (Some(mask), Some(handle)) = (Mask::of_bits(bits), Hot::handle(index)) else { return };
+        let told = Told { mask, handle, index: index as u32, from, to };
+        if motion.hangs[index] && mask.has(Mask::POSITION) {
+            let cell = of.grid.cell();
+            let own = Cell::holding(cell.level(), motion.position_m[index]).unwrap_or(cell);
+            if own != cell {
+                return self.outside.push((own.at(), told));
+            }
         }
+        self.rows.push(told);
     }
 
-    /// The bytes of what was noted.
-    fn make(&mut self, motion: &Motion, of: &Of) -> Option<Bytes> {
+    /// Appends a frame of each other cell that something noted is in.
+    fn make_outside(&mut self, motion: &Motion, of: &Of) {
+        let mut outside = std::mem::take(&mut self.outside);
+        outside.sort_unstable();
+        for of_cell in outside.chunk_by(|one, next| one.0 == next.0) {
+            let Some((at, _)) = of_cell.first() else { continue };
+            let cell = Cell::new(of.grid.cell().level(), *at);
+            let Some(grid) = cell.and_then(|cell| Grid::new(cell, of.grid.step())) else { continue };
+            self.rows.clear();
+            self.rows.extend(of_cell.iter().map(|(_, told)| *told));
+            self.make(motion, &Of { grid, ..*of });
+        }
+        self.outside = outside;
+    }
+
+    /// Appends a frame of what was noted.
+    fn make(&mut self, motion: &Motion, of: &Of) {
         if self.rows.is_empty() {
-            return None;
+            return;
         }
         // An entity that came, left and came again within a moment stands here more than once.
         self.rows.sort_unstable();
         self.rows.dedup_by_key(|told| (told.mask, told.handle));
         let tick = self.rows.iter().map(|told| motion.tick[told.index as usize]).max().unwrap_or(0);
+        let (Some(span), Some(zone)) = (Span::of_exponent(of.exponent), Hot::handle(ROOT)) else { return };
         let head = Head {
             moment: of.moment as u16,
             age: of.moment.saturating_sub((tick + 1).saturating_mul(PER_TICK)),
             lane: of.lane,
             class: of.class,
-            span: Span::of_exponent(of.exponent)?,
-            zone: Hot::handle(ROOT)?,
+            span,
+            zone,
             grid: of.grid,
         };
-        self.bytes.clear();
         let mut slice = SliceWriter::begin(&head, &mut self.bytes);
         for section in self.rows.chunk_by(|one, next| one.mask == next.mask) {
             let Some(Told { mask, .. }) = section.first() else { continue };
@@ -177,7 +209,6 @@ impl Slices {
             }
         }
         slice.end();
-        Some(Bytes::copy_from_slice(&self.bytes))
     }
 }
 

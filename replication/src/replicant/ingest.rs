@@ -168,7 +168,8 @@ impl Replicant {
     fn take(&mut self, index: Index, row: &ExactRow<'_>, tick: u64, moment: u64) {
         let slot = self.hot.motion.cell[index];
         let cell = self.cells.slot(slot).grid.cell();
-        let crosses = row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell));
+        let moves = row.position_m.filter(|_| !self.hot.motion.hangs[index]);
+        let crosses = moves.is_some_and(|point| self.cells.holding(point) != Some(cell));
         if !crosses && row.variables.is_none() && !self.hot.values.has(index) {
             // Most rows: nothing but motion, in the same cell.
             let first = self.hot.motion.changed[index].newest() != moment;
@@ -190,7 +191,9 @@ impl Replicant {
         }
         if crosses {
             self.cross(index, moment);
-            self.note(index, [[0; 3]; 2], moment);
+            for index in self.hot.unit(index) {
+                self.note(index, [[0; 3]; 2], moment);
+            }
         } else {
             self.note(index, before, moment);
         }

@@ -69,27 +69,35 @@ impl Replicant {
                     cell.followers[audience as usize].push(observer);
                 }
             }
-            let members = cell.members.iter().filter(|_| binds);
-            members.filter_map(|member| Hot::handle(*member as usize)).for_each(|handle| who.want(handle));
+            let tops =
+                cell.members.iter().map(|member| *member as usize).filter(|index| !hot.motion.hangs[*index]);
+            for unit in tops.filter(|_| binds).map(|top| hot.unit(top)) {
+                unit.filter_map(Hot::handle).for_each(|handle| who.want(handle));
+            }
         }
-        let wanted: Vec<Handle> = who.watched().filter_map(Hot::handle).collect();
+        let watched = who.watched().flat_map(|index| hot.unit(index));
+        let wanted: Vec<Handle> = watched.filter_map(Hot::handle).collect();
         wanted.into_iter().for_each(|handle| who.want(handle));
         left.into_iter().for_each(|handle| self.unwant(observer, handle));
         self.due(observer);
     }
 
-    /// Puts an entity that left its cell into the one that it is in now, and tells whoever must have it or must not.
+    /// Puts a unit whose top left its cell into the one that it is in now, and tells whoever must have it or must not.
     pub(super) fn cross(&mut self, index: Index, moment: u64) {
         let Some(cell) = self.cells.holding(self.hot.motion.position_m[index]) else { return };
-        let Some(handle) = Hot::handle(index) else { return };
-        let (old, empty) = self.cells.leave(&mut self.hot, index);
-        let Some((new, first)) = self.cells.enter(&mut self.hot, index, cell) else { return };
-        if first {
-            self.appeared(new, moment);
+        let unit = self.hot.unit(index);
+        let old = self.hot.motion.cell[index];
+        for index in unit.clone() {
+            self.cells.leave(&mut self.hot, index);
+            let Some((new, first)) = self.cells.enter(&mut self.hot, index, cell) else { return };
+            if first {
+                self.appeared(new, moment);
+            }
         }
+        let empty = self.cells.slot(old).members.is_empty();
         let before = std::mem::take(&mut self.cells.slot_mut(old).followers);
         for &observer in before.iter().flatten() {
-            self.unwant(observer, handle);
+            unit.clone().filter_map(Hot::handle).for_each(|handle| self.unwant(observer, handle));
             if let Some(Some(who)) = self.observers.get_mut(observer as usize)
                 && empty
                 && let Some(place) = who.follows.iter().position(|follow| follow.slot == old)
@@ -104,22 +112,25 @@ impl Replicant {
         } else {
             self.cells.slot_mut(old).followers = before;
         }
+        let new = self.hot.motion.cell[index];
         let after = std::mem::take(&mut self.cells.slot_mut(new).followers);
         for &observer in after.iter().flatten() {
             if let Some(Some(who)) = self.observers.get_mut(observer as usize)
                 && who.binds(new)
             {
-                who.want(handle);
+                unit.clone().filter_map(Hot::handle).for_each(|handle| who.want(handle));
             }
         }
         self.cells.slot_mut(new).followers = after;
-        self.hot.entered(index, moment.saturating_sub(MOMENTS_MAX), moment);
-        if let Some(observer) = self.hot.observer[index] {
-            self.look_around(observer, moment);
-        }
-        for at in 0..self.watchers.get(&index).map_or(0, Vec::len) {
-            let watcher = self.watchers.get(&index).and_then(|watchers| watchers.get(at)).copied();
-            watcher.into_iter().for_each(|observer| self.look_around(observer, moment));
+        for index in unit {
+            self.hot.entered(index, moment.saturating_sub(MOMENTS_MAX), moment);
+            if let Some(observer) = self.hot.observer[index] {
+                self.look_around(observer, moment);
+            }
+            for at in 0..self.watchers.get(&index).map_or(0, Vec::len) {
+                let watcher = self.watchers.get(&index).and_then(|watchers| watchers.get(at)).copied();
+                watcher.into_iter().for_each(|observer| self.look_around(observer, moment));
+            }
         }
     }
 
@@ -160,7 +171,7 @@ impl Replicant {
         let any = || who.character.is_some() || !who.areas.is_empty() || self.table.has_some(observer);
         (index == ROOT && any())
             || who.binds(self.hot.motion.cell[index])
-            || who.watches(index)
+            || (!who.areas.is_empty() && who.watches(&self.hot.unit(index)))
             || (who.role == Role::Server && self.owns(observer, index))
     }
 
