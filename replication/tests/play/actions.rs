@@ -6,7 +6,7 @@ use entitygraph_schema::wire::{
 };
 use proptest::prelude::*;
 
-use crate::run::{FIRST, Run};
+use crate::{peer::FIRST, run::Run};
 
 fn run(seed: u64, steps: usize) -> usize {
     let mut run = Run::new(seed, Room::default());

@@ -15,7 +15,10 @@ use entitygraph_schema::{
 };
 use glam::{DVec3, Vec3};
 
-use crate::run::{FIRST, Run, ZONE_ID};
+use crate::{
+    peer::{FIRST, ZONE_ID},
+    run::Run,
+};
 
 impl Run {
     fn decide(&mut self, authority: Authority) {

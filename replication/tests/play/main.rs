@@ -4,4 +4,5 @@
 
 mod actions;
 mod authority;
+mod peer;
 mod run;

@@ -88,7 +88,9 @@ impl Peer {
             }
         }
         if self.view.seen() > seen {
-            self.send(&message::Seen { seq: self.view.seen() }).await;
+            // Of a connection that was closed meanwhile the rest is read all the same.
+            let seen = Message::Binary(frame(&message::Seen { seq: self.view.seen() }).into());
+            drop(self.socket.send(seen).await);
         }
         true
     }
