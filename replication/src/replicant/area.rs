@@ -5,7 +5,7 @@ use std::ops::Range;
 use entitygraph_schema::{
     EntityId,
     wire::{
-        Kind,
+        Kind, Role,
         cell::Cell,
         control::{
             Message,
@@ -115,6 +115,9 @@ impl Replicant {
                 _ => Err((Code::BadValue, format!("entity {id} hosts no zone"))),
             })
         };
+        if follow.public_only {
+            return Err((Code::BadValue, "public_only is not served yet: follow with all variables".into()));
+        }
         match &follow.area {
             Some(follow::Area::Sphere(sphere)) => {
                 zone(sphere.zone)?;
@@ -176,7 +179,11 @@ impl Replicant {
 
     /// Whether a server owns all there is: it hears of nothing then, it is who tells it.
     pub(super) fn owns_all(&self, observer: u32) -> bool {
-        self.owns(observer, ROOT) && self.table.others(observer).is_empty()
+        let is_server = self
+            .observers
+            .get(observer as usize)
+            .is_some_and(|who| who.as_ref().is_some_and(|who| who.role == Role::Server));
+        is_server && self.owns(observer, ROOT) && !self.table.has_others(observer)
     }
 }
 

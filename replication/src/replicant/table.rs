@@ -89,6 +89,11 @@ impl Table {
         chain.find_map(|at| Some((at, *self.anchors.get(&at)?)))
     }
 
+    /// Whether any anchor is somebody else's, or nobody's.
+    pub fn has_others(&self, owner: u32) -> bool {
+        self.anchors.values().any(|anchor| anchor.owner != Some(owner))
+    }
+
     /// Anchors that are somebody else's, or nobody's, by index.
     pub fn others(&self, owner: u32) -> Vec<Index> {
         let others = self.anchors.iter().filter(|(_, anchor)| anchor.owner != Some(owner));
