@@ -5,10 +5,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use entitygraph_schema::wire::{
-    Handle,
-    control::message::{self, Code, action_result::Outcome as Told},
-    report::{Outcome, Receipt},
+use entitygraph_schema::{
+    Epoch,
+    wire::{
+        Handle,
+        control::message::{self, Code, action_result::Outcome as Told},
+        report::{Outcome, Receipt},
+    },
 };
 
 use super::{
@@ -40,10 +43,12 @@ struct Waiting {
     order: u64,
     /// Since when it waits to be given, in microseconds of the shard clock.
     since_us: u64,
-    /// The observer it is to go to, or went to.
-    owner: Option<u32>,
+    /// The observer it is to go to, or went to, and under which grant.
+    owner: Option<(u32, Epoch)>,
     /// It went there.
     given: bool,
+    /// It went to this owner before, under another grant, and may be judged by it at any time.
+    held: bool,
 }
 
 /// The actions of a session.
@@ -123,9 +128,10 @@ impl Replicant {
                 let action = message::Action { session: who.session, actor, ..action };
                 self.actions_taken += 1;
                 let (order, since_us) = (self.actions_taken, now.shard_us);
-                let waiting = Waiting { action, target, order, since_us, owner: None, given: false };
+                let waiting =
+                    Waiting { action, target, order, since_us, owner: None, given: false, held: false };
                 who.actions.waiting.insert(number, waiting);
-                let owner = self.table.of(self.hot.chain(target)).and_then(|(_, anchor)| anchor.owner);
+                let owner = self.owner(target);
                 self.direct(observer, number, owner);
             }
         }
@@ -141,17 +147,25 @@ impl Replicant {
     }
 
     /// Puts an action behind those that an owner is to be given.
-    fn direct(&mut self, observer: u32, number: u64, owner: Option<u32>) {
+    fn direct(&mut self, observer: u32, number: u64, owner: Option<(u32, Epoch)>) {
         let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
         let session = who.session;
         let Some(waiting) = who.actions.waiting.get_mut(&number) else { return };
+        let same = waiting.owner.map(|(owner, _)| owner) == owner.map(|(owner, _)| owner);
+        waiting.held = same && owner.is_some() && (waiting.given || waiting.held);
         (waiting.owner, waiting.given) = (owner, false);
-        if let Some(owner) = owner
+        if let Some((owner, _)) = owner
             && let Some(Some(to)) = self.observers.get_mut(owner as usize)
         {
             to.actions.due.push_back((session, number));
             self.due(owner);
         }
+    }
+
+    /// Who owns an entity, and under which grant.
+    fn owner(&self, target: Index) -> Option<(u32, Epoch)> {
+        let (_, anchor) = self.table.of(self.hot.chain(target))?;
+        Some((anchor.owner?, anchor.epoch))
     }
 
     /// Looks for the owner of each action without a result anew: when what somebody owns has changed.
@@ -160,8 +174,8 @@ impl Replicant {
         for (observer, who) in (0..).zip(&mut self.observers) {
             let Some(who) = who else { continue };
             for (number, waiting) in &mut who.actions.waiting {
-                let owner =
-                    self.table.of(self.hot.chain(waiting.target)).and_then(|(_, anchor)| anchor.owner);
+                let anchor = self.table.of(self.hot.chain(waiting.target));
+                let owner = anchor.and_then(|(_, anchor)| Some((anchor.owner?, anchor.epoch)));
                 if owner != waiting.owner {
                     waiting.since_us = now.shard_us;
                     moved.push((waiting.order, observer, *number, owner));
@@ -194,7 +208,7 @@ impl Replicant {
             let Some(Some(sender)) = sender else { continue };
             // It may have gone to somebody else meanwhile, or twice to the same.
             if let Some(waiting) = sender.actions.waiting.get_mut(&number)
-                && waiting.owner == Some(observer)
+                && waiting.owner.is_some_and(|(owner, _)| owner == observer)
                 && !waiting.given
             {
                 waiting.given = true;
@@ -216,7 +230,8 @@ impl Replicant {
             // Said again by an owner that was given it again.
             return receipt.action <= who.actions.last;
         };
-        let is_its = waiting.given && waiting.owner == Some(observer);
+        // It may have been given to it under the grant before, and is about to be given again.
+        let is_its = waiting.owner.is_some_and(|(owner, _)| owner == observer);
         if !is_its || Hot::handle(waiting.target) != Some(receipt.target) {
             return false;
         }
@@ -236,7 +251,9 @@ impl Replicant {
         let mut late = Vec::new();
         for (observer, who) in (0..).zip(&self.observers) {
             let Some(who) = who else { continue };
-            for (number, waiting) in who.actions.waiting.iter().filter(|(_, waiting)| !waiting.given) {
+            for (number, waiting) in
+                who.actions.waiting.iter().filter(|(_, waiting)| !waiting.given && !waiting.held)
+            {
                 let (limit_ms, code) = match waiting.owner {
                     None => (OWNER_MS, Code::NoOwner),
                     Some(_) => (BUSY_MS, Code::Busy),

@@ -177,13 +177,13 @@ impl Replicant {
         }
     }
 
-    /// Whether a server owns all there is: it hears of nothing then, it is who tells it.
+    /// Whether a server owns all there is under one grant: it hears of nothing then, it is who tells it.
     pub(super) fn owns_all(&self, observer: u32) -> bool {
         let is_server = self
             .observers
             .get(observer as usize)
             .is_some_and(|who| who.as_ref().is_some_and(|who| who.role == Role::Server));
-        is_server && self.owns(observer, ROOT) && !self.table.has_others(observer)
+        is_server && self.owns(observer, ROOT) && self.table.is_one()
     }
 }
 

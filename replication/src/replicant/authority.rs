@@ -21,9 +21,11 @@ impl Replicant {
                 let (Some(index), Some(observer)) = (self.hot.by_id(anchor), observer) else {
                     return tracing::warn!(%anchor, ?connection, "nothing hot or nobody to be granted");
                 };
+                // Whoever has what is around it loses this of it.
+                let before = self.table.of(self.hot.chain(index)).and_then(|(_, anchor)| anchor.owner);
                 match self.table.grant(index, observer, epoch) {
                     Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a grant is passed over"),
-                    Ok(before) => {
+                    Ok(()) => {
                         if let Some(before) = before.filter(|before| *before != observer) {
                             self.revoked(before, index, epoch.number(), post.clone(), moment);
                         }
@@ -34,10 +36,14 @@ impl Replicant {
             }
             Authority::Revoke { anchor, epoch, post } => {
                 let Some(index) = self.hot.by_id(anchor) else { return };
+                let before = self.table.of(self.hot.chain(index)).and_then(|(_, anchor)| anchor.owner);
                 match self.table.revoke(index, epoch) {
                     Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a revocation is passed over"),
-                    Ok(None) => {}
-                    Ok(Some(before)) => self.revoked(before, index, epoch.number(), post, moment),
+                    Ok(()) => {
+                        if let Some(before) = before {
+                            self.revoked(before, index, epoch.number(), post, moment);
+                        }
+                    }
                 }
             }
         }
@@ -80,13 +86,10 @@ impl Replicant {
             return;
         };
         let client_view = who.bound.contains_key(&handle);
-        // Nobody hears of the loss of what it did not hear that it has.
-        let unheard = who.grants.len();
+        // It may have heard of an earlier grant, so it hears of the loss also where the last one was not said yet.
         who.grants.retain(|granted| granted.anchor != anchor);
-        if who.grants.len() == unheard {
-            let handle = handle.get();
-            who.control.push(frame(&message::Revoke { handle, epoch, post, client_view }));
-        }
+        let handle = handle.get();
+        who.control.push(frame(&message::Revoke { handle, epoch, post, client_view }));
         self.due(observer);
     }
 
@@ -99,8 +102,8 @@ impl Replicant {
     pub(super) fn grant(&mut self, observer: u32, moment: u64, out: &mut Out) {
         let Some(Some(who)) = self.observers.get(observer as usize) else { return };
         let anchors: Vec<Index> = who.grants.iter().map(|granted| granted.anchor).collect();
-        self.tell_again(observer, 0, moment, out, |hot, index| {
-            hot.chain(index).any(|at| anchors.contains(&at))
+        self.tell_again(observer, 0, moment, out, |hot, table, index| {
+            table.of(hot.chain(index)).is_some_and(|(anchor, _)| anchors.contains(&anchor))
         });
         let Self { observers, hot, table, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };

@@ -18,6 +18,7 @@ use super::{
     hot::{Hot, Index, ROOT},
     observer::{Batch, Bound, Observer, Own},
     out::Out,
+    table::Table,
 };
 use crate::catalog::Sight;
 
@@ -163,7 +164,7 @@ impl Replicant {
         if !who.kept.has_room() {
             return who.owes(told);
         }
-        self.tell_again(observer, told, moment, out, |_, _| true);
+        self.tell_again(observer, told, moment, out, |_, _, _| true);
     }
 
     /// Tells what changed after `told` of what is active and meant, exact.
@@ -173,16 +174,16 @@ impl Replicant {
         told: u64,
         moment: u64,
         out: &mut Out,
-        meant: impl Fn(&Hot, Index) -> bool,
+        meant: impl Fn(&Hot, &Table, Index) -> bool,
     ) {
-        let Self { observers, hot, .. } = self;
+        let Self { observers, hot, table, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         let active =
             who.bound.iter().filter(|(_, bound)| **bound == Bound::Active).map(|(handle, _)| *handle);
         let mut handles: Vec<Handle> = active
             .filter(|handle| {
                 hot.index(*handle).is_some_and(|index| {
-                    hot.newest(index, who.sight(hot.owner(index))) > told && meant(hot, index)
+                    hot.newest(index, who.sight(hot.owner(index))) > told && meant(hot, table, index)
                 })
             })
             .collect();

@@ -51,14 +51,16 @@ impl Replicant {
                 Err((code, reason, epoch)) => drop(code, reason, epoch),
                 Ok(()) => {
                     let all = self.owns_all(observer);
+                    let mut refused = Vec::new();
                     for (handle, row) in group.rows.clone() {
                         if let Err((code, reason, epoch)) =
-                            self.row((observer, all), handle, &row, report.head.tick, moment)
+                            self.row((observer, all), group.epoch, handle, &row, report.head.tick, moment)
                         {
                             drop(code, reason, epoch);
+                            refused.push(handle);
                         }
                     }
-                    self.done(observer, report.head.tick, &group, &mut drop);
+                    self.done(observer, report.head.tick, &group, &refused, &mut drop);
                 }
             }
         }
@@ -73,17 +75,21 @@ impl Replicant {
         }
     }
 
-    /// Takes what was done under the epoch beside rows. What is about something of somebody else's is dropped.
+    /// Takes what was done under the epoch beside rows. What is about something of somebody else's is dropped, and so is what is
+    /// about something whose row was: an effect and its receipt are accepted together.
     fn done(
         &mut self,
         observer: u32,
         tick: u64,
         group: &Group<'_>,
+        refused: &[Handle],
         drop: &mut impl FnMut(Code, String, u64),
     ) {
         let not_yours = |handle: Handle| (Code::NotYours, format!("handle {handle} is not yours"), 0);
         let owned = |replicant: &Self, handle: Handle| {
-            replicant.hot.index(handle).is_some_and(|index| replicant.owns(observer, index))
+            let index = replicant.hot.index(handle);
+            index.is_some_and(|index| replicant.may_write_of(observer, index, group.epoch))
+                && !refused.contains(&handle)
         };
         let mut say = |(code, reason, epoch): Dropped| drop(code, reason, epoch);
         for receipt in group.receipts.clone() {
@@ -128,10 +134,17 @@ impl Replicant {
         Ok(())
     }
 
+    /// Whether an entity is an observer's under an epoch of its: that of the grant that made it its own, or of a later one.
+    fn may_write_of(&self, observer: u32, index: Index, epoch: Epoch) -> bool {
+        let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
+        anchor.is_some_and(|anchor| anchor.owner == Some(observer) && anchor.epoch <= epoch)
+    }
+
     /// Judges a row of an observer, who owns everything or not, and takes it.
     fn row(
         &mut self,
         (observer, all): (u32, bool),
+        epoch: Epoch,
         handle: Handle,
         row: &ExactRow<'_>,
         tick: u64,
@@ -139,7 +152,7 @@ impl Replicant {
     ) -> Result<(), Dropped> {
         let bad = |reason: String| (Code::BadValue, format!("handle {handle}: {reason}"), 0);
         let index = self.hot.index(handle).ok_or_else(|| bad("is no handle".into()))?;
-        if !all && !self.owns(observer, index) {
+        if !all && !self.may_write_of(observer, index, epoch) {
             let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
             let holds = anchor.map_or(Epoch::ZERO, |anchor| anchor.epoch);
             let reason = format!("handle {handle} is not yours, {holds} holds");

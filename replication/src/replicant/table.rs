@@ -29,36 +29,39 @@ pub struct Table {
 pub struct Stale(pub Epoch);
 
 impl Table {
-    /// Gives an anchor to an observer. Says who had it.
+    /// Gives an anchor to an observer.
     ///
     /// # Errors
     /// An epoch that is not above each that the anchor had; nothing is changed then.
-    pub fn grant(&mut self, anchor: Index, owner: u32, epoch: Epoch) -> Result<Option<u32>, Stale> {
+    pub fn grant(&mut self, anchor: Index, owner: u32, epoch: Epoch) -> Result<(), Stale> {
         match self.anchors.get(&anchor) {
             Some(before) if epoch <= before.epoch => Err(Stale(before.epoch)),
             _ => {
-                let before = self.put(anchor, Anchor { owner: Some(owner), epoch });
+                self.put(anchor, Anchor { owner: Some(owner), epoch });
                 self.by_epoch.insert(epoch, anchor);
-                Ok(before)
+                Ok(())
             }
         }
     }
 
-    /// Makes an anchor nobody's under an epoch. Says who had it.
+    /// Makes an anchor nobody's under an epoch.
     ///
     /// # Errors
     /// An epoch below that of the anchor; nothing is changed then.
-    pub fn revoke(&mut self, anchor: Index, epoch: Epoch) -> Result<Option<u32>, Stale> {
+    pub fn revoke(&mut self, anchor: Index, epoch: Epoch) -> Result<(), Stale> {
         match self.anchors.get(&anchor) {
             Some(before) if epoch < before.epoch => Err(Stale(before.epoch)),
-            _ => Ok(self.put(anchor, Anchor { owner: None, epoch })),
+            _ => {
+                self.put(anchor, Anchor { owner: None, epoch });
+                Ok(())
+            }
         }
     }
 
-    fn put(&mut self, anchor: Index, now: Anchor) -> Option<u32> {
-        let before = self.anchors.insert(anchor, now)?;
-        self.by_epoch.remove(&before.epoch);
-        before.owner
+    fn put(&mut self, anchor: Index, now: Anchor) {
+        if let Some(before) = self.anchors.insert(anchor, now) {
+            self.by_epoch.remove(&before.epoch);
+        }
     }
 
     /// An observer is gone: what it owned is nobody's. Says what that was.
@@ -89,9 +92,9 @@ impl Table {
         chain.find_map(|at| Some((at, *self.anchors.get(&at)?)))
     }
 
-    /// Whether any anchor is somebody else's, or nobody's.
-    pub fn has_others(&self, owner: u32) -> bool {
-        self.anchors.values().any(|anchor| anchor.owner != Some(owner))
+    /// Whether there is one anchor at most.
+    pub fn is_one(&self) -> bool {
+        self.anchors.len() <= 1
     }
 
     /// Anchors that are somebody else's, or nobody's, by index.
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn an_anchor_is_one_session_s_and_the_next_one_has_a_higher_epoch() {
         let mut table = Table::default();
-        assert_eq!(table.grant(ZONE, 1, epoch(5)), Ok(None));
+        assert_eq!(table.grant(ZONE, 1, epoch(5)), Ok(()));
         assert_eq!(table.grant(ZONE, 2, epoch(5)), Err(Stale(epoch(5))));
         assert!(table.holds(1, epoch(5)) && !table.holds(2, epoch(5)) && !table.holds(1, epoch(6)));
         assert_eq!(table.lost(2), [], "somebody else left");
@@ -125,8 +128,8 @@ mod tests {
         assert_eq!(table.lost(1), [ZONE]);
         assert!(!table.holds(1, epoch(5)));
         assert_eq!(table.grant(ZONE, 1, epoch(5)), Err(Stale(epoch(5))), "an epoch is given once");
-        assert_eq!(table.grant(ZONE, 1, epoch(8)), Ok(None));
-        assert_eq!(table.grant(ZONE, 2, epoch(9)), Ok(Some(1)));
+        assert_eq!(table.grant(ZONE, 1, epoch(8)), Ok(()));
+        assert_eq!(table.grant(ZONE, 2, epoch(9)), Ok(()));
         assert!(!table.holds(1, epoch(8)) && table.holds(2, epoch(9)));
     }
 
@@ -140,7 +143,7 @@ mod tests {
         table.grant(SHIP, 2, epoch(6)).unwrap();
         assert_eq!((owner(&table), table.others(1)), (Some(Some(2)), vec![SHIP]));
         assert_eq!(table.revoke(SHIP, epoch(5)), Err(Stale(epoch(6))));
-        assert_eq!(table.revoke(SHIP, epoch(7)), Ok(Some(2)));
+        assert_eq!(table.revoke(SHIP, epoch(7)), Ok(()));
         assert_eq!(owner(&table), Some(None), "nobody's, and not the zone's");
         assert!(!table.holds(2, epoch(6)) && table.holds(1, epoch(5)));
     }

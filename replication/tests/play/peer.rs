@@ -15,7 +15,7 @@ use entitygraph_schema::{
 
 pub const ZONE_ID: u64 = 1;
 pub const FIRST: u64 = 100;
-const TARGETS: u64 = 6;
+pub const TARGETS: u64 = 6;
 
 pub fn world() -> World {
     let mut registry = Registry::default();
@@ -50,7 +50,13 @@ pub struct Peer {
     pub revoked: Option<message::Revoke>,
     pub batch: u64,
     pub given: VecDeque<message::Action>,
-    pub done: HashSet<(u64, u64)>,
+    /// What it did to which target, by session and number.
+    pub done: HashMap<(u64, u64), Handle>,
+    /// Epochs of what it was granted, by the handle of the anchor.
+    pub epochs: BTreeMap<Handle, u64>,
+    pub last_grant: Option<message::Grant>,
+    /// What somebody else has of what is around it.
+    pub lost_targets: HashSet<Handle>,
     pub hits: HashMap<Handle, i64>,
     pub inputs: BTreeMap<Handle, (u64, Vec<u8>)>,
     // Of players.
@@ -63,18 +69,48 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// What it did there and was not taken is gone; what was taken is in its view.
     pub fn granted(&mut self, grant: message::Grant) {
-        // What it did and was not taken is gone; what was taken is in its view.
-        self.grant = Some(grant);
-        self.done.clear();
-        self.given.clear();
-        self.hits.clear();
-        for (handle, seen) in self.view.entities() {
-            let value = seen.entity.components.0.values().next().and_then(|values| values.values().next());
-            if let Some(Value::Int(hits)) = value {
-                self.hits.insert(handle, *hits);
-            }
+        let (zone, anchor) = (Handle::new(1).unwrap(), Handle::new(grant.handle).unwrap());
+        self.lost_targets.remove(&anchor);
+        self.epochs.insert(anchor, grant.epoch);
+        if anchor == zone {
+            self.lost_targets = grant.except.iter().map(|handle| Handle::new(*handle).unwrap()).collect();
         }
+        // An anchor stands for what is below it, but what has one of its own.
+        let (epochs, lost) = (&self.epochs, &self.lost_targets);
+        let meant = |handle: Handle| {
+            handle == anchor || (anchor == zone && !epochs.contains_key(&handle) && !lost.contains(&handle))
+        };
+        self.done.retain(|_, target| !meant(*target));
+        for (handle, seen) in self.view.entities().filter(|(handle, _)| meant(*handle)) {
+            let value = seen.entity.components.0.values().next().and_then(|values| values.values().next());
+            let hits = match value {
+                Some(Value::Int(hits)) => *hits,
+                _ => 0,
+            };
+            self.hits.insert(handle, hits);
+        }
+        self.last_grant = Some(grant.clone());
+        if anchor == zone {
+            self.grant = Some(grant);
+        }
+    }
+
+    pub fn revoked(&mut self, revoke: message::Revoke) {
+        let handle = Handle::new(revoke.handle).unwrap();
+        // What it was given there and has not judged is somebody else's now.
+        let all = handle == Handle::new(1).unwrap();
+        self.given.retain(|action| !all && action.target != handle.get());
+        self.epochs.remove(&handle);
+        self.lost_targets.insert(handle);
+        self.revoked = Some(revoke);
+    }
+
+    /// The epoch under which it writes of a target, if it may.
+    pub fn epoch(&self, target: Handle) -> Option<u64> {
+        let zone = || self.epochs.get(&Handle::new(1)?).filter(|_| !self.lost_targets.contains(&target));
+        self.epochs.get(&target).or_else(zone).copied()
     }
 
     pub fn result(&mut self, result: message::ActionResult) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use entitygraph_replication::{
     config::Room,
     machine::{Machine, Now},
-    message::{Connection, Up},
+    message::{Authority, Connection, Up},
     replicant::{Event as Happens, Replicant, out::Out},
 };
 use entitygraph_schema::{
@@ -29,6 +29,9 @@ use entitygraph_schema::{
 
 use crate::peer::*;
 
+/// What is done under one epoch: hits of each target, and actions.
+type Done = (BTreeMap<Handle, i64>, Vec<(u64, u64, Handle)>);
+
 pub struct Run {
     pub random: fastrand::Rng,
     pub now: Now,
@@ -37,6 +40,7 @@ pub struct Run {
     pub peers: Vec<Peer>,
     pub connections: u32,
     pub last_tick: u64,
+    epochs: u64,
 }
 
 impl Run {
@@ -49,6 +53,7 @@ impl Run {
             peers: Vec::new(),
             connections: 0,
             last_tick: 0,
+            epochs: 0,
         };
         run.join(Role::Server, "s");
         run.join(Role::Server, "t");
@@ -158,7 +163,7 @@ impl Run {
                 Ok(Control::Action(action)) => peer.given.push_back(action),
                 Ok(Control::ActionResult(result)) => peer.result(result),
                 Ok(Control::Notice(notice)) => peer.notices.push(notice),
-                Ok(Control::Revoke(revoke)) => peer.revoked = Some(revoke),
+                Ok(Control::Revoke(revoke)) => peer.revoked(revoke),
                 Ok(_) => {}
                 Err(_) if frame.kind == Kind::Inputs => {
                     for input in read_inputs(frame.body).unwrap() {
@@ -185,49 +190,57 @@ impl Run {
     pub fn tick(&mut self, at: usize, is_lost: bool) {
         let tick = (self.last_tick + 1).max(self.now.tick());
         let peer = &mut self.peers[at];
-        let Some(grant) = peer.grant.clone().filter(|_| !peer.lost) else { return };
-        if tick > self.now.tick() + 2 {
+        if tick > self.now.tick() + 2 || peer.lost || peer.epochs.is_empty() {
             return;
         }
-        let (mut rows, mut receipts) = (BTreeMap::new(), Vec::new());
-        for action in peer.given.drain(..) {
+        // Ticks are for those who have something to say: one entity has a report a tick, whoever owns it.
+        if peer.given.is_empty() && peer.inputs.is_empty() {
+            return;
+        }
+        let mut groups: BTreeMap<u64, Done> = BTreeMap::new();
+        for action in std::mem::take(&mut peer.given) {
             let target = Handle::new(action.target).unwrap();
-            if !peer.done.insert((action.session, action.number)) {
+            let Some(epoch) = peer.epoch(target) else { continue };
+            if peer.done.insert((action.session, action.number), target).is_some() {
                 continue;
             }
             let hits = peer.hits.entry(target).or_default();
             *hits += 1;
+            let (rows, done) = groups.entry(epoch).or_default();
             rows.insert(target, *hits);
-            receipts.push((action.session, action.number, target));
+            done.push((action.session, action.number, target));
+        }
+        let used: Vec<Used> =
+            peer.inputs.iter().map(|(&character, &(number, _))| Used { character, number }).collect();
+        if let Some(epoch) = peer.epoch(Handle::new(1).unwrap()) {
+            groups.entry(epoch).or_default();
         }
         peer.batch += 1;
         let mut bytes = Vec::new();
         let head = Head { batch: peer.batch, tick, last_of_tick: true };
-        let mut report = ReportWriter::begin(&head, 1, &mut bytes);
-        let (epoch, zone) = (Epoch::from_number(grant.epoch), Handle::new(grant.handle).unwrap());
-        let mut group = report.group(epoch, zone, rows.keys().copied().collect::<Vec<_>>().into_iter());
-        for hits in rows.values() {
-            let mut variables = Vec::new();
-            put_value(0, &Value::Int(*hits), None, &mut variables);
-            group.row(&ExactRow { variables: Some(&variables), ..ExactRow::default() });
+        let mut report = ReportWriter::begin(&head, groups.len(), &mut bytes);
+        for (epoch, (rows, done)) in &groups {
+            let handles = rows.keys().copied().collect::<Vec<_>>().into_iter();
+            let mut group = report.group(Epoch::from_number(*epoch), Handle::new(1).unwrap(), handles);
+            for hits in rows.values() {
+                let mut variables = Vec::new();
+                put_value(0, &Value::Int(*hits), None, &mut variables);
+                group.row(&ExactRow { variables: Some(&variables), ..ExactRow::default() });
+            }
+            let receipts: Vec<Receipt<'_>> = done
+                .iter()
+                .map(|&(session, action, target)| Receipt {
+                    session,
+                    action,
+                    target,
+                    outcome: Outcome::Done,
+                    answer: b"ok",
+                })
+                .collect();
+            let hit = |receipt: &Receipt<'_>| Event { source: receipt.target, kind: 1, content: b"hit" };
+            let events: Vec<Event<'_>> = receipts.iter().map(hit).collect();
+            group.end(&receipts, &used, &events);
         }
-        let receipts: Vec<Receipt<'_>> = receipts
-            .into_iter()
-            .map(|(session, action, target)| Receipt {
-                session,
-                action,
-                target,
-                outcome: Outcome::Done,
-                answer: b"ok",
-            })
-            .collect();
-        let used: Vec<Used> =
-            peer.inputs.iter().map(|(&character, &(number, _))| Used { character, number }).collect();
-        let events: Vec<Event<'_>> = receipts
-            .iter()
-            .map(|receipt| Event { source: receipt.target, kind: 1, content: b"hit" })
-            .collect();
-        group.end(&receipts, &used, &events);
         report.end();
         if is_lost {
             peer.batch -= 1;
@@ -239,12 +252,28 @@ impl Run {
         self.say_bytes(at, Kind::Report, body);
     }
 
+    /// A target becomes this server's, whoever had it.
+    fn hand_over(&mut self, at: usize) {
+        self.epochs += 1;
+        let authority = Authority::Grant {
+            anchor: testing::entity_id(FIRST + self.random.u64(..TARGETS)),
+            connection: self.peers[at].connection.unwrap(),
+            epoch: Epoch::from_number((9 << 32) + self.epochs),
+            post: String::new(),
+            carry: Default::default(),
+            carry_lost: false,
+        };
+        self.replicant.handle(self.now, Happens::Authority(authority), &mut self.out);
+    }
+
     pub fn detach(&mut self, at: usize) {
         let arrives = self.random.usize(..=self.peers[at].inbox.len());
         let peer = &mut self.peers[at];
         peer.inbox.truncate(arrives);
         (peer.lost, peer.grant) = (true, None);
         peer.given.clear();
+        peer.epochs.clear();
+        peer.lost_targets.clear();
         let connection = peer.connection.unwrap();
         self.up(Up::Detached(connection));
     }
@@ -258,6 +287,8 @@ impl Run {
         let old = peer.connection.replace(new).unwrap();
         (peer.lost, peer.grant) = (false, None);
         peer.given.clear();
+        peer.epochs.clear();
+        peer.lost_targets.clear();
         let (seen, horizon_moment) = (peer.view.seen(), peer.view.horizon());
         let loading: Vec<u64> = peer.view.loading().collect();
         self.up(Up::Resumed { old, new, seen, horizon_moment });
@@ -278,7 +309,8 @@ impl Run {
 
     pub fn act(&mut self, at: usize) {
         let peer = &mut self.peers[at];
-        let mut seen: Vec<Handle> = peer.view.entities().map(|(handle, _)| handle).collect();
+        let things = peer.view.entities().filter(|(_, seen)| seen.entity.zone.is_none());
+        let mut seen: Vec<Handle> = things.map(|(handle, _)| handle).collect();
         seen.sort_unstable();
         if seen.is_empty() {
             return;
@@ -305,6 +337,7 @@ impl Run {
             12 | 13 if is_lost => self.resume(at),
             14..18 if self.peers[at].role == Some(Role::Player) => self.act(at),
             18 if self.random.u8(..20) == 0 => self.pass(3_000_000),
+            19 if is_server && !is_lost && self.random.u8(..3) == 0 => self.hand_over(at),
             _ => {
                 let us = self.random.u64(..9_000);
                 self.pass(us);
