@@ -240,7 +240,7 @@ impl Gateway {
         self.sessions += 1;
         let session = u64::from(self.core) << 48 | self.sessions;
         out.push(Effect::Send(connection, frame(&self.welcome(now, role, session))));
-        out.push(Effect::Up(Up::Joined { connection, role, subject }));
+        out.push(Effect::Up(Up::Joined { connection, session, role, subject }));
         true
     }
 
@@ -260,7 +260,7 @@ impl Gateway {
                 body_bytes: limits.body_bytes as u32,
                 frames_per_s: rate.frames_per_s,
                 bytes_per_s: rate.bytes_per_s,
-                actions_waiting: 0,
+                actions_waiting: self.config.room.actions_max(role) as u32,
                 batches_waiting: self.config.room.batches_max(role) as u32,
                 load_ms: LOAD_MS,
             }),
@@ -322,7 +322,7 @@ impl Gateway {
     fn ended(&mut self, connection: Connection, out: &mut Out) {
         match self.peers.remove(&connection).map(|peer| peer.state) {
             Some(State::Waiting { address, .. }) => self.waits_no_more(address),
-            Some(State::Session { .. }) => out.push(Effect::Up(Up::Left(connection))),
+            Some(State::Session { .. }) => out.push(Effect::Up(Up::Gone(connection))),
             None => {}
         }
     }

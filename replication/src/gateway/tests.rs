@@ -66,7 +66,8 @@ fn hello_is_answered_with_welcome_and_the_replicant_hears_of_the_session() {
     let Ok(Control::Welcome(welcome)) = Control::read(frame.kind, frame.body) else { panic!("{frame:?}") };
     assert_eq!((*to, welcome.version, welcome.incarnation, welcome.session), (id(1), 1, 42, 3 << 48 | 1));
     assert_eq!(welcome.bounds.unwrap().message_bytes, 4 << 20);
-    let joined = Up::Joined { connection: id(1), role: Role::Server, subject: "somebody".into() };
+    let (session, subject) = (3 << 48 | 1, "somebody".into());
+    let joined = Up::Joined { connection: id(1), session, role: Role::Server, subject };
     assert_eq!(*up, joined);
     assert_eq!(test.gateway.message_bytes_max(id(1)), 4 << 20);
     assert_eq!(closes(&test.say(1, &hello(Role::Server))), [Code::Forbidden], "a second Hello");
@@ -79,7 +80,7 @@ fn what_comes_behind_a_frame_that_closes_is_not_heard() {
     let mut bytes = frame(&message::Register::default()).to_vec();
     bytes.extend_from_slice(&frame(&message::Enter { character: 5 }));
     let out = test.event(Event::Message(id(1), bytes.into()));
-    assert!(matches!(&out[..], [Effect::Close(_, Code::Forbidden, _), Effect::Up(Up::Left(_))]), "{out:?}");
+    assert!(matches!(&out[..], [Effect::Close(_, Code::Forbidden, _), Effect::Up(Up::Gone(_))]), "{out:?}");
     assert_eq!(test.say(1, &message::Enter { character: 5 }), []);
 }
 
@@ -158,7 +159,7 @@ fn a_goodbye_ends_the_session() {
     let mut test = Test::new(Config::default());
     test.login(1, Role::Player);
     let out = test.say(1, &message::Goodbye::default());
-    assert_eq!(out, [Effect::Goodbye(id(1)), Effect::Up(Up::Left(id(1)))]);
+    assert_eq!(out, [Effect::Goodbye(id(1)), Effect::Up(Up::Gone(id(1)))]);
 }
 
 #[test]

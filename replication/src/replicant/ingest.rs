@@ -4,20 +4,27 @@ use entitygraph_schema::{
     Epoch,
     wire::{
         Handle, Kind,
-        control::message::Code,
+        control::message::{self, Code},
         exact::ExactRow,
         report::{Group, Report},
+        state::Lane,
     },
 };
 
-use super::{Replicant, batch::notice, hot::Hot, out::Out};
+use super::{
+    Replicant,
+    batch::notice,
+    cells::{Audience, LANES},
+    hot::{Index, ROOT, values::Values},
+    out::Out,
+};
 use crate::machine::Now;
 
 /// Ticks that a report may be ahead of the shard clock.
 const TICKS_AHEAD_MAX: u64 = 2;
 
-/// Why rows of a report were dropped; the first of each kind is told.
-type Dropped = (Code, String);
+/// Why rows of a report were dropped, and for `STALE_EPOCH` which epoch holds; the first of each kind is told.
+type Dropped = (Code, String, u64);
 
 impl Replicant {
     /// Takes a report of an observer.
@@ -34,84 +41,206 @@ impl Replicant {
         who.report = report.head.batch;
         let moment = self.open(now);
         let mut dropped: Vec<Dropped> = Vec::new();
-        let mut drop = |code: Code, reason: String| {
-            if !dropped.iter().any(|(told, _)| *told == code) {
-                dropped.push((code, reason));
+        let mut drop = |code: Code, reason: String, epoch: u64| {
+            if !dropped.iter().any(|(told, ..)| *told == code) {
+                dropped.push((code, reason, epoch));
             }
         };
         for group in report.groups() {
             match self.may_write(now, observer, report.head.tick, &group) {
-                Err((code, reason)) => drop(code, reason),
+                Err((code, reason, epoch)) => drop(code, reason, epoch),
                 Ok(()) => {
-                    if group.receipts.len() + group.inputs.len() + group.events.len() > 0 {
-                        let reason = "receipts, used inputs and events are not taken yet, only rows";
-                        drop(Code::BadValue, reason.to_owned());
-                    }
-                    for (handle, row) in group.rows {
-                        if let Err((code, reason)) = self.row(handle, &row, report.head.tick, moment) {
-                            drop(code, reason);
+                    let all = self.owns_all(observer);
+                    let mut refused = Vec::new();
+                    for (handle, row) in group.rows.clone() {
+                        if let Err((code, reason, epoch)) =
+                            self.row((observer, all), group.epoch, handle, &row, report.head.tick, moment)
+                        {
+                            drop(code, reason, epoch);
+                            refused.push(handle);
                         }
                     }
+                    self.done(observer, report.head.tick, &group, &refused, &mut drop);
                 }
             }
         }
         if let Some(Some(who)) = self.observers.get_mut(observer as usize)
             && !dropped.is_empty()
         {
-            for (code, reason) in dropped {
-                let mut notice = notice(code, reason, Kind::Report, report.head.batch);
-                if code == Code::StaleEpoch {
-                    notice.epoch = self.table.epoch().number();
-                }
-                who.notice(&notice);
+            for (code, reason, epoch) in dropped {
+                let notice = notice(code, reason, Kind::Report, report.head.batch);
+                who.notice(&message::Notice { epoch, ..notice });
             }
             self.due(observer);
         }
     }
 
+    /// Takes what was done under the epoch beside rows. What is about something of somebody else's is dropped, and so is what is
+    /// about something whose row was: an effect and its receipt are accepted together.
+    fn done(
+        &mut self,
+        observer: u32,
+        tick: u64,
+        group: &Group<'_>,
+        refused: &[Handle],
+        drop: &mut impl FnMut(Code, String, u64),
+    ) {
+        let not_yours = |handle: Handle| (Code::NotYours, format!("handle {handle} is not yours"), 0);
+        let owned = |replicant: &Self, handle: Handle| {
+            let index = replicant.hot.index(handle);
+            index.is_some_and(|index| replicant.may_write_of(observer, index, group.epoch))
+                && !refused.contains(&handle)
+        };
+        let mut say = |(code, reason, epoch): Dropped| drop(code, reason, epoch);
+        for receipt in group.receipts.clone() {
+            if !owned(self, receipt.target) {
+                say(not_yours(receipt.target));
+            } else if !self.receipt(observer, &receipt, tick) {
+                let reason =
+                    format!("action {} of session {} was not given to you", receipt.action, receipt.session);
+                say((Code::NotYours, reason, 0));
+            }
+        }
+        for used in group.inputs.clone() {
+            if !owned(self, used.character) {
+                say(not_yours(used.character));
+            } else if !self.used(&used) {
+                say((Code::BadValue, format!("input {} of {} did not come", used.number, used.character), 0));
+            }
+        }
+        for event in group.events.clone() {
+            if owned(self, event.source) {
+                self.happened(&event);
+            } else {
+                say(not_yours(event.source));
+            }
+        }
+    }
+
+    /// What is wrong with all rows of a group.
     fn may_write(&self, now: Now, observer: u32, tick: u64, group: &Group<'_>) -> Result<(), Dropped> {
+        let zone = self.hot.index(group.zone).filter(|zone| *zone == ROOT);
+        let Some(zone) = zone else {
+            return Err((Code::WrongZone, format!("zone {}", group.zone), 0));
+        };
         if !self.table.holds(observer, group.epoch) {
-            let holds: Epoch = self.table.epoch();
-            return Err((Code::StaleEpoch, format!("epoch {}, {holds} holds", group.epoch)));
+            let holds = self.table.of(self.hot.chain(zone)).map_or(Epoch::ZERO, |(_, anchor)| anchor.epoch);
+            let reason = format!("epoch {} is of no grant of yours, {holds} holds", group.epoch);
+            return Err((Code::StaleEpoch, reason, holds.number()));
         }
         if tick > now.tick() + TICKS_AHEAD_MAX {
-            return Err((Code::StaleTick, format!("tick {tick}, the clock is at {}", now.tick())));
-        }
-        if Some(group.zone) != Hot::zone() {
-            return Err((Code::WrongZone, format!("zone {}", group.zone)));
+            return Err((Code::StaleTick, format!("tick {tick}, the clock is at {}", now.tick()), 0));
         }
         Ok(())
     }
 
-    fn row(&mut self, handle: Handle, row: &ExactRow<'_>, tick: u64, moment: u64) -> Result<(), Dropped> {
-        let index = self
-            .hot
-            .index(handle)
-            .ok_or_else(|| (Code::BadValue, format!("{handle} is no handle of an entity that moves")))?;
-        if tick <= self.hot.tick[index] {
-            let last = self.hot.tick[index];
-            return Err((Code::StaleTick, format!("tick {tick} of handle {handle}, told up to {last}")));
+    /// Whether an entity is an observer's under an epoch of its: that of the grant that made it its own, or of a later one.
+    fn may_write_of(&self, observer: u32, index: Index, epoch: Epoch) -> bool {
+        let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
+        anchor.is_some_and(|anchor| anchor.owner == Some(observer) && anchor.epoch <= epoch)
+    }
+
+    /// Judges a row of an observer, who owns everything or not, and takes it.
+    fn row(
+        &mut self,
+        (observer, all): (u32, bool),
+        epoch: Epoch,
+        handle: Handle,
+        row: &ExactRow<'_>,
+        tick: u64,
+        moment: u64,
+    ) -> Result<(), Dropped> {
+        let bad = |reason: String| (Code::BadValue, format!("handle {handle}: {reason}"), 0);
+        let index = self.hot.index(handle).ok_or_else(|| bad("is no handle".into()))?;
+        if !all && !self.may_write_of(observer, index, epoch) {
+            let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
+            let holds = anchor.map_or(Epoch::ZERO, |anchor| anchor.epoch);
+            let reason = format!("handle {handle} is not yours, {holds} holds");
+            return Err((Code::StaleEpoch, reason, holds.number()));
         }
-        row.check().map_err(|error| (Code::BadValue, format!("handle {handle}: {error}")))?;
+        let last = self.hot.motion.tick[index];
+        if tick <= last {
+            let reason = format!("tick {tick} of handle {handle}, told up to {last}");
+            return Err((Code::StaleTick, reason, 0));
+        }
+        row.check().map_err(|error| bad(error.to_string()))?;
+        if index == ROOT {
+            return Err(bad("the world does not move, and has no variables here".into()));
+        }
         if row.position_m.is_some_and(|point| self.cells.holding(point).is_none()) {
-            return Err((Code::BadValue, format!("handle {handle}: outside of the grid")));
+            return Err(bad("outside of the grid".into()));
         }
-        let first = self.hot.changed[index].newest() != moment;
-        self.hot.take(index, row, tick, moment);
-        let slot = self.hot.cell[index];
+        if let Some(bytes) = row.variables {
+            Values::judge(bytes, &self.catalog).map_err(|error| bad(error.to_string()))?;
+        }
+        self.take(index, row, tick, moment);
+        Ok(())
+    }
+
+    /// Takes a row that was judged: into the columns, and into the lists of its cell.
+    fn take(&mut self, index: Index, row: &ExactRow<'_>, tick: u64, moment: u64) {
+        let slot = self.hot.motion.cell[index];
         let cell = self.cells.slot(slot).grid.cell();
-        if row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell)) {
-            self.cross(index, moment);
-            self.cells.changed(self.hot.cell[index], index, moment);
-        } else if first && self.hot.changed[index].newest() == moment {
-            self.cells.changed(slot, index, moment);
+        let moves = row.position_m.filter(|_| !self.hot.motion.hangs[index]);
+        let crosses = moves.is_some_and(|point| self.cells.holding(point) != Some(cell));
+        if !crosses && row.variables.is_none() && !self.hot.values.has(index) {
+            // Most rows: nothing but motion, in the same cell.
+            let first = self.hot.motion.changed[index].newest() != moment;
+            self.hot.motion.take(index, row, moment);
+            self.hot.motion.tick[index] = tick;
+            if first && self.hot.motion.changed[index].newest() == moment {
+                self.change(slot, Lane::Motion, index, moment);
+            }
+            return;
         }
-        // Its motion is taken, and whoever sent them learns that they go nowhere.
-        match row.variables {
-            None => Ok(()),
-            Some(_) => {
-                Err((Code::BadValue, format!("handle {handle}: variables are not taken yet, only motion")))
+        let before = self.marks(index);
+        self.hot.motion.take(index, row, moment);
+        self.hot.motion.tick[index] = tick;
+        if let Some(bytes) = row.variables {
+            let owners = self.hot.values.take(index, bytes, moment, &self.catalog);
+            let owner = self.hot.owner(index);
+            let session = owner.filter(|_| owners).and_then(|owner| self.players.get(owner.as_str()));
+            session.copied().into_iter().for_each(|session| self.due(session));
+        }
+        if crosses {
+            self.cross(index, moment);
+            for index in self.hot.unit(index) {
+                self.note(index, [[0; 3]; 2], moment);
+            }
+        } else {
+            self.note(index, before, moment);
+        }
+    }
+
+    /// Moments of the newest change of an entity for each audience on each lane.
+    fn marks(&self, index: Index) -> [[u64; 3]; 2] {
+        Audience::ALL.map(|audience| LANES.map(|lane| self.hot.newest_on(index, audience.sight(), lane)))
+    }
+
+    /// Notes in the cell of an entity what changed at this moment and was not noted before.
+    fn note(&mut self, index: Index, before: [[u64; 3]; 2], moment: u64) {
+        let slot = self.hot.motion.cell[index];
+        for audience in Audience::ALL {
+            for (lane, before) in LANES.into_iter().zip(before[audience as usize]) {
+                let is_new = before != moment && self.hot.newest_on(index, audience.sight(), lane) == moment;
+                if is_new && self.is_told(slot, audience) {
+                    self.cells.changed(slot, audience, lane, index, moment);
+                }
             }
         }
+    }
+
+    /// Notes in a cell that an entity of it changed for everybody.
+    fn change(&mut self, slot: u32, lane: Lane, index: Index, moment: u64) {
+        for audience in Audience::ALL {
+            if self.is_told(slot, audience) {
+                self.cells.changed(slot, audience, lane, index, moment);
+            }
+        }
+    }
+
+    /// Whoever begins to follow has what there is, so nothing is kept for servers where none follows.
+    fn is_told(&self, slot: u32, audience: Audience) -> bool {
+        audience == Audience::Public || self.cells.slot(slot).is_followed_by(audience)
     }
 }

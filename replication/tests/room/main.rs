@@ -6,6 +6,10 @@ mod peers;
 
 use std::{
     net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -217,7 +221,7 @@ async fn only_the_holder_of_the_post_writes_and_only_under_its_epoch() {
     let told = [(server.walkers[0].0, row)];
     server.peer.report(server.epoch, server.zone, server.tick + 1, &told).await;
     let Control::Notice(told) = server.peer.until(Kind::Notice).await else { panic!("Notice") };
-    assert!(told.code() == Code::BadValue && told.reason.contains("variables"), "{told:?}");
+    assert!(told.code() == Code::BadValue && told.reason.contains("variable"), "{told:?}");
     // The next one has the post as soon as it is free, under a higher epoch.
     let epoch = server.epoch;
     server.peer.report_as(99, epoch, server.zone, server.tick + 1, &rows).await;
@@ -286,20 +290,33 @@ async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice()
     let mut server = Simulation::start(hub.address()).await;
     let mut quick = player(hub.address(), 100).await;
     let mut slow = player(hub.address(), 101).await;
+    let rows = Arc::new(AtomicU64::new(0));
+    let told = rows.clone();
     let watched = tokio::spawn(async move {
-        while quick.take(Duration::from_secs(2)).await {}
+        // On a busy machine the hub is behind with what was reported.
+        while quick.take(Duration::from_secs(8)).await {
+            told.store(quick.view.rows_applied(), Ordering::Relaxed);
+        }
         quick
     });
-    // 9 KB a tick fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
+    // 9 KB a message fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
     let mut tick = tokio::time::interval(Duration::from_millis(10));
-    for round in 0..900_u32 {
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut round = 0;
+    while round < 300 || (rows.load(Ordering::Relaxed) < 100 * 1_500 && round < 9_000) {
         tick.tick().await;
         let by = if round % 2 == 0 { 0.1 } else { -0.1 };
         server.step(|_, _| DVec3::new(0.0, by, by)).await;
+        round += 1;
     }
     let quick = watched.await.unwrap();
     assert_eq!(quick.closed, None);
-    assert!(quick.view.rows_applied() > 300 * 1_500, "{} rows", quick.view.rows_applied());
+    // How many ticks are told in one is the machine's affair; that the last one is there is not.
+    assert!(quick.view.rows_applied() >= 100 * 1_500, "{} rows", quick.view.rows_applied());
+    for (handle, id) in &server.walkers {
+        let (told, is) = (quick.view.entity(*handle).unwrap().position_m.unwrap(), server.place_of(*id));
+        assert!((told - is).abs().max_element() <= 0.5 / 64.0 + 1e-9, "{handle}: {told} is {is}");
+    }
     assert!(quick.view.horizon() >= quick.view.newest());
     while slow.take(Duration::from_secs(1)).await {}
     let told = slow.control.iter().find_map(|control| match control {

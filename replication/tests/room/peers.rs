@@ -76,6 +76,7 @@ impl Peer {
             Ok(Some(Ok(_))) => return true,
             Ok(None | Some(Err(_))) => return false,
         };
+        let seen = self.view.seen();
         for frame in Frames::new(&message, Limits::down(self.role)).unwrap() {
             let frame = frame.unwrap();
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
@@ -85,6 +86,11 @@ impl Peer {
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);
             }
+        }
+        if self.view.seen() > seen {
+            // Of a connection that was closed meanwhile the rest is read all the same.
+            let seen = Message::Binary(frame(&message::Seen { seq: self.view.seen() }).into());
+            drop(self.socket.send(seen).await);
         }
         true
     }

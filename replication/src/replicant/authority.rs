@@ -1,0 +1,128 @@
+//! Authority as it is decided elsewhere: into the table at once, to the servers as soon as they have what it is about.
+
+use entitygraph_schema::wire::{control::message, moment::PER_TICK};
+
+use super::{
+    Replicant,
+    batch::frame,
+    hot::{Hot, Index},
+    observer::Granted,
+    out::Out,
+};
+use crate::{machine::Now, message::Authority};
+
+impl Replicant {
+    /// Takes a decision. What was decided before what holds, or for what is not hot, changes nothing.
+    pub(super) fn authority(&mut self, now: Now, authority: Authority) {
+        let moment = self.open(now);
+        match authority {
+            Authority::Grant { anchor, connection, epoch, post, carry, carry_lost } => {
+                let observer = self.by_connection.get(&connection).copied();
+                let (Some(index), Some(observer)) = (self.hot.by_id(anchor), observer) else {
+                    return tracing::warn!(%anchor, ?connection, "nothing hot or nobody to be granted");
+                };
+                // Whoever has what is around it loses this of it.
+                let before = self.table.of(self.hot.chain(index)).and_then(|(_, anchor)| anchor.owner);
+                match self.table.grant(index, observer, epoch) {
+                    Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a grant is passed over"),
+                    Ok(()) => {
+                        if let Some(before) = before.filter(|before| *before != observer) {
+                            self.revoked(before, index, epoch.number(), post.clone(), moment);
+                        }
+                        let granted = Granted { anchor: index, epoch, post, carry, carry_lost };
+                        self.given(observer, granted, moment);
+                    }
+                }
+            }
+            Authority::Revoke { anchor, epoch, post } => {
+                let Some(index) = self.hot.by_id(anchor) else { return };
+                let before = self.table.of(self.hot.chain(index)).and_then(|(_, anchor)| anchor.owner);
+                match self.table.revoke(index, epoch) {
+                    Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a revocation is passed over"),
+                    Ok(()) => {
+                        if let Some(before) = before {
+                            self.revoked(before, index, epoch.number(), post, moment);
+                        }
+                    }
+                }
+            }
+        }
+        self.orphans = true;
+        self.owners_changed(now);
+    }
+
+    /// What waits for an owner looks for it anew, when there may be another one.
+    pub(super) fn owners_changed(&mut self, now: Now) {
+        if std::mem::take(&mut self.orphans) {
+            self.open(now);
+            self.redirect(now);
+            self.hand_on_all();
+        }
+    }
+
+    /// A server has what the anchor stands for bound, then it is told.
+    fn given(&mut self, observer: u32, granted: Granted, moment: u64) {
+        let anchor = granted.anchor;
+        let mut around: Vec<Index> = self.hot.chain(anchor).collect();
+        around.reverse();
+        let below = (0..self.hot.count())
+            .filter(|index| self.hot.chain(*index).any(|at| at == anchor) && self.owns(observer, *index));
+        let below: Vec<_> = around.into_iter().chain(below).filter_map(Hot::handle).collect();
+        if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+            who.orphaned = false;
+            who.grants.push(granted);
+            below.into_iter().for_each(|handle| who.want(handle));
+        }
+        // What it owns it is not told of.
+        self.look_around(observer, moment);
+    }
+
+    /// A server owns an anchor no more. What it follows there it keeps as a client view, the rest is unbound.
+    fn revoked(&mut self, observer: u32, anchor: Index, epoch: u64, post: String, moment: u64) {
+        self.sift(observer, moment);
+        let (Some(handle), Some(Some(who))) =
+            (Hot::handle(anchor), self.observers.get_mut(observer as usize))
+        else {
+            return;
+        };
+        let client_view = who.bound.contains_key(&handle);
+        // It may have heard of an earlier grant, so it hears of the loss also where the last one was not said yet.
+        who.grants.retain(|granted| granted.anchor != anchor);
+        let handle = handle.get();
+        who.control.push(frame(&message::Revoke { handle, epoch, post, client_view }));
+        self.due(observer);
+    }
+
+    /// Whether an entity is an observer's to write.
+    pub(super) fn owns(&self, observer: u32, index: Index) -> bool {
+        self.table.of(self.hot.chain(index)).is_some_and(|(_, anchor)| anchor.owner == Some(observer))
+    }
+
+    /// Tells a server what it was given, behind one more `Activate` of it, exact: what it had as a client view was rounded.
+    pub(super) fn grant(&mut self, observer: u32, moment: u64, out: &mut Out) {
+        let Some(Some(who)) = self.observers.get(observer as usize) else { return };
+        let anchors: Vec<Index> = who.grants.iter().map(|granted| granted.anchor).collect();
+        self.tell_again(observer, 0, moment, out, |hot, table, index| {
+            table.of(hot.chain(index)).is_some_and(|(anchor, _)| anchors.contains(&anchor))
+        });
+        let Self { observers, hot, table, .. } = self;
+        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        for Granted { anchor, epoch, post, carry, carry_lost } in who.grants.drain(..) {
+            let Some(handle) = Hot::handle(anchor) else { continue };
+            let below = |other: &Index| *other != anchor && hot.chain(*other).any(|at| at == anchor);
+            let others = table.others(observer).into_iter().filter(below);
+            let grant = message::Grant {
+                handle: handle.get(),
+                epoch: epoch.number(),
+                subtree: true,
+                except: others.filter_map(Hot::handle).map(|handle| handle.get()).collect(),
+                from_tick: moment / PER_TICK + 1,
+                tick: hot.motion.tick.iter().copied().max().unwrap_or(0),
+                carry: carry.to_vec(),
+                carry_lost,
+                post,
+            };
+            out.put_own(frame(&grant));
+        }
+    }
+}
