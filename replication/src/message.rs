@@ -28,8 +28,21 @@ pub enum Up {
         /// Account or server.
         subject: String,
     },
-    /// The connection is gone; nothing more is for it.
-    Left(Connection),
+    /// The connection is lost; its session may come back.
+    Detached(Connection),
+    /// A session came back on another connection, in the same incarnation: what it lacks is sent again, nothing else.
+    Resumed {
+        /// Its connection before.
+        old: Connection,
+        /// Its connection now.
+        new: Connection,
+        /// Highest number of the load frames that came, as the peer says.
+        seen: u64,
+        /// Of the last Horizon that came, as the peer says.
+        horizon_moment: u64,
+    },
+    /// The session that the connection had has ended; nothing more is for it.
+    Gone(Connection),
     /// A frame for the replicant. Its kind was judged by the role of the peer.
     Frame {
         /// From whom.

@@ -289,7 +289,7 @@ impl Run {
             30 if self.random.u8(..4) == 0 => self.pass(2_500_000),
             31 if peer > 0 && self.random.u8(..3) == 0 => {
                 let gone = self.peers.remove(peer);
-                self.up(Up::Left(gone.connection));
+                self.up(Up::Gone(gone.connection));
                 self.join(Role::Player, gone.number);
             }
             _ => {

@@ -45,6 +45,7 @@ use self::{
 };
 use crate::{
     config::Room,
+    gateway::session::{Event as Happening, closed},
     machine::{Machine, Now},
     message::{Connection, Up},
 };
@@ -166,7 +167,11 @@ impl Replicant {
         self.clock = Some(now);
         match up {
             Up::Joined { connection, role, subject } => self.joined(now, connection, role, subject),
-            Up::Left(connection) => self.left(connection),
+            Up::Detached(connection) => self.detached(connection),
+            Up::Resumed { old, new, seen, horizon_moment } => {
+                self.resumed(now, old, new, seen, horizon_moment, out);
+            }
+            Up::Gone(connection) => self.left(connection),
             Up::Full(connection) => {
                 if let Some(who) = self.by_connection(connection) {
                     who.full = true;
@@ -174,9 +179,8 @@ impl Replicant {
             }
             Up::Takes(connection) => {
                 let observer = self.by_connection.get(&connection).copied();
-                if let Some(who) = self.by_connection(connection) {
-                    who.full = false;
-                }
+                let Some(who) = self.by_connection(connection).filter(|who| !who.detached) else { return };
+                who.full = false;
                 if let Some(observer) = observer {
                     self.open(now);
                     self.due(observer);
@@ -184,6 +188,9 @@ impl Replicant {
             }
             Up::Frame { connection, kind, body } => {
                 let Some(&observer) = self.by_connection.get(&connection) else { return };
+                if self.by_connection(connection).is_none_or(|who| who.detached) {
+                    return;
+                }
                 self.open(now);
                 if kind == Kind::Report {
                     return self.report(now, observer, &body, out);
@@ -225,6 +232,35 @@ impl Replicant {
         };
         self.by_connection.insert(connection, observer);
         self.sweep_us.get_or_insert(now.shard_us + self.config.horizon_ms * 1_000);
+    }
+
+    /// The connection is lost: what is bound is kept, what a server owned is nobody's.
+    fn detached(&mut self, connection: Connection) {
+        let Some(&observer) = self.by_connection.get(&connection) else { return };
+        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
+        (who.detached, who.full, who.everything, who.grant_waits) = (true, true, false, false);
+        self.table.left(observer);
+    }
+
+    /// The session goes on: what changed since its horizon is told. If load frames were lost, all is bound anew.
+    fn resumed(
+        &mut self,
+        now: Now,
+        old: Connection,
+        new: Connection,
+        seen: u64,
+        horizon: u64,
+        out: &mut Out,
+    ) {
+        self.detached(old);
+        let Some(observer) = self.by_connection.remove(&old) else {
+            return out.close(new, Code::SessionGone, "nothing is known of the session: log in again".into());
+        };
+        self.by_connection.insert(new, observer);
+        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
+        who.resumed(new, seen, horizon);
+        self.open(now);
+        self.due(observer);
     }
 
     fn left(&mut self, connection: Connection) {
@@ -307,7 +343,10 @@ impl Replicant {
         let Some(Some(who)) = self.observers.get(observer as usize) else { return };
         let connection = who.connection;
         out.close(connection, code, reason);
-        self.left(connection);
+        match closed(code) {
+            Happening::Left => self.left(connection),
+            _ => self.detached(connection),
+        }
     }
 
     fn by_connection(&mut self, connection: Connection) -> Option<&mut Observer> {

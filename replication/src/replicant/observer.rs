@@ -72,6 +72,8 @@ pub struct Observer {
     pub owed: Option<u64>,
     /// The socket takes nothing now.
     pub full: bool,
+    /// Its connection is lost, or about to be closed: nothing is taken of it, nothing made for it.
+    pub detached: bool,
     /// It is in the list of those who are served at the end of the moment.
     pub due: bool,
     /// When the last message was made.
@@ -105,11 +107,33 @@ impl Observer {
             control: Vec::new(),
             owed: None,
             full: false,
+            detached: false,
             due: false,
             message_moment: 0,
             horizon: 0,
             horizon_owed: false,
             report: 0,
+        }
+    }
+
+    /// Goes on with another connection, whose peer has all load frames up to `seen` and everything up to `horizon`.
+    pub fn resumed(&mut self, connection: Connection, seen: u64, horizon: u64) {
+        (self.connection, self.detached, self.full) = (connection, false, false);
+        if seen == self.last_seq {
+            let horizon = horizon.min(self.horizon);
+            self.owed = Some(self.owed.map_or(horizon, |owed| owed.min(horizon)));
+            return;
+        }
+        // Which of them were lost is not known: what the peer may have is unbound, and bound again.
+        self.batches.clear();
+        self.wanted.clear();
+        let mut handles: Vec<Handle> = self.bound.keys().copied().collect();
+        handles.sort_unstable();
+        for handle in handles {
+            if self.bound.insert(handle, Bound::Wanted) != Some(Bound::Wanted) {
+                self.unwanted.push(handle);
+            }
+            self.wanted.push_back(handle);
         }
     }
 

@@ -42,7 +42,8 @@ fn walker(number: u64, place_m: DVec3) -> Entity {
 
 fn config() -> Config {
     let room = Room { level: 4, step: -6, radius_m: 60.0, ..Room::default() };
-    Config { tick_us: TICK_US, cores: 2, room, ..Config::default() }
+    // The server of these tests sends no Pings while it waits for others.
+    Config { tick_us: TICK_US, cores: 2, lease_ms: 60_000, room, ..Config::default() }
 }
 
 fn hub(config: &Config, places_m: &[DVec3]) -> Hub {
