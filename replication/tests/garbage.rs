@@ -53,7 +53,7 @@ proptest! {
         let (mut gateway, mut replicant) = (gateway(), replicant());
         let (mut effects, mut out) = (gateway::Out::new(), Out::new(1));
         gateway.handle(now(), gateway::Event::Connected(CONNECTION, [127, 0, 0, 1].into()), &mut effects);
-        let joined = Up::Joined { connection: CONNECTION, role, subject: "x".into() };
+        let joined = Up::Joined { connection: CONNECTION, session: 1, role, subject: "x".into() };
         replicant.handle(now(), Event::Up(joined), &mut out);
         for (kind, body) in frames {
             let mut message = Vec::new();

@@ -93,7 +93,10 @@ impl Gateway {
         let (seen, horizon_moment) = point;
         out.push(Effect::Up(match begun.resumed {
             Some(old) => Up::Resumed { old, new: connection, seen, horizon_moment },
-            None => Up::Joined { connection, role: begun.role, subject: begun.subject.as_ref().to_owned() },
+            None => {
+                let (session, subject) = (begun.number, begun.subject.as_ref().to_owned());
+                Up::Joined { connection, session, role: begun.role, subject }
+            }
         }));
         if let Some(replaced) = begun.replaced {
             let reason = "the session goes on in another connection";

@@ -97,7 +97,8 @@ fn hello_is_answered_with_welcome_and_the_replicant_hears_of_the_session() {
     assert_eq!((welcome.version, welcome.incarnation, welcome.session), (1, INCARNATION, INCARNATION + 1));
     assert_eq!((welcome.ping_ms, welcome.lease_ms, welcome.resume_ms), (250, 1_000, 300_000));
     assert_eq!(welcome.bounds.unwrap().message_bytes, 4 << 20);
-    let joined = Up::Joined { connection: id(1), role: Role::Server, subject: "somebody".into() };
+    let (session, subject) = (INCARNATION + 1, "somebody".into());
+    let joined = Up::Joined { connection: id(1), session, role: Role::Server, subject };
     assert_eq!(ups(&out), [&joined]);
     assert_eq!(test.gateway.message_bytes_max(id(1)), 4 << 20);
     assert_eq!(closes(&test.say(1, &hello(Role::Server))), [Code::Forbidden], "a second Hello");

@@ -218,7 +218,7 @@ async fn only_the_holder_of_the_post_writes_and_only_under_its_epoch() {
     let told = [(server.walkers[0].0, row)];
     server.peer.report(server.epoch, server.zone, server.tick + 1, &told).await;
     let Control::Notice(told) = server.peer.until(Kind::Notice).await else { panic!("Notice") };
-    assert!(told.code() == Code::BadValue && told.reason.contains("variables"), "{told:?}");
+    assert!(told.code() == Code::BadValue && told.reason.contains("variable"), "{told:?}");
     // The next one has the post as soon as it is free, under a higher epoch.
     let epoch = server.epoch;
     server.peer.report_as(99, epoch, server.zone, server.tick + 1, &rows).await;

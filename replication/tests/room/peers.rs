@@ -102,6 +102,7 @@ impl Peer {
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
             if let Some(ready) = self.view.take(frame.kind, frame.body).unwrap() {
                 self.send(&ready).await;
+                self.send(&message::Seen { seq: self.view.seen() }).await;
             }
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);

@@ -1,7 +1,7 @@
 //! The local copy: what is bound, and rules 1 to 4 of protocol.md, "Nothing is a difference". No I/O.
 
 use entitygraph_schema::{
-    Entity,
+    ComponentType, Entity,
     codec::{self, CodecError},
     wire::{
         Handle, Kind,
@@ -14,8 +14,9 @@ use entitygraph_schema::{
         horizon, moment,
         number::Handles,
         pose::{rotation_of_heading, unpack_rotation, velocity_m_s},
-        row::Row,
+        row::{Mask, Row},
         state::Slice,
+        variable::{Digits, Entries, Entry, Known, Variables},
     },
 };
 use glam::{DQuat, DVec3};
@@ -24,7 +25,7 @@ use hashbrown::HashMap;
 /// An entity that is bound.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// As of `Bind`; its pose is that of the other fields from then on.
+    /// As of `Bind`, its own values as they are now; its pose is that of the other fields from then on.
     pub entity: Entity,
     /// Metres in the zone; none rides with the parent.
     pub position_m: Option<DVec3>,
@@ -38,6 +39,10 @@ pub struct Seen {
     batch: u64,
     /// Moment of its newest motion.
     moved: u64,
+    /// Moment of its last `Activate`: that of each variable of which nothing was told since.
+    activated: u64,
+    /// Moments of variables of which something was, by their numbers; few.
+    told: Vec<(u32, u64)>,
 }
 
 /// What a view is of the world.
@@ -45,6 +50,9 @@ pub struct Seen {
 pub struct View {
     entities: HashMap<Handle, Seen>,
     batches: HashMap<u64, Vec<Handle>>,
+    variables: Variables,
+    /// Highest number of load frames that came; they come without a gap.
+    seq: u64,
     /// The newest moment that was heard of; slices say the lower bits of theirs.
     newest: u64,
     horizon: u64,
@@ -63,13 +71,23 @@ pub enum ViewError {
     /// A handle of zero, or a member without content.
     #[error("a {0} without an entity")]
     NoEntity(Kind),
+    /// A number of a variable that another one has, or of a component type that is not there.
+    #[error("the catalog cannot give {number} to variable {variable} of component {component}")]
+    Number {
+        /// The number.
+        number: u32,
+        /// Of the component type.
+        component: u32,
+        /// In the component type.
+        variable: u32,
+    },
     /// An instance of a container, which this view does not make yet.
     #[error("instances of containers are not made yet")]
     Instance,
 }
 
 impl View {
-    /// Takes a frame of the state or load class; other kinds are nothing to it. What is to be answered is returned: `Ready`, as
+    /// Takes a frame of the state or load class, or a part of the catalog; other kinds are nothing to it. What is to be answered is returned: `Ready`, as
     /// soon as a batch is here.
     ///
     /// # Errors
@@ -81,15 +99,28 @@ impl View {
                 self.horizon = horizon::read(body)?;
                 self.newest = self.newest.max(self.horizon);
             }
+            Kind::CatalogPart => {
+                if let Control::CatalogPart(part) = Control::read(kind, body)? {
+                    self.catalog(&part)?;
+                }
+            }
             Kind::Bind | Kind::Activate | Kind::Pause | Kind::Unbind => match Control::read(kind, body)? {
-                Control::Bind(bind) => return self.bind(bind).map(Some),
-                Control::Activate(activate) => self.activate(&activate)?,
+                Control::Bind(bind) => {
+                    self.seq = self.seq.max(bind.seq);
+                    return self.bind(bind).map(Some);
+                }
+                Control::Activate(activate) => {
+                    self.seq = self.seq.max(activate.seq);
+                    self.activate(&activate)?;
+                }
                 Control::Pause(pause) => {
+                    self.seq = self.seq.max(pause.seq);
                     for handle in Handles::read(&pause.handles, pause.count)? {
                         self.entities.entry(handle).and_modify(|seen| seen.active = false);
                     }
                 }
                 Control::Unbind(unbind) => {
+                    self.seq = self.seq.max(unbind.seq);
                     for handle in Handles::read(&unbind.handles, unbind.count)? {
                         self.entities.remove(&handle);
                     }
@@ -121,9 +152,39 @@ impl View {
         self.newest
     }
 
+    /// Up to which load frame everything is here: what `Seen` says, and `Hello` when a session resumes.
+    pub fn seen(&self) -> u64 {
+        self.seq
+    }
+
+    /// Batches that are here and were not shown yet: whoever resumes says again that they are Ready.
+    pub fn loading(&self) -> impl Iterator<Item = u64> {
+        self.batches.keys().copied()
+    }
+
+    /// What the numbers of variables stand for.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
     /// How many rows of slices were newer than what was here.
     pub fn rows_applied(&self) -> u64 {
         self.rows_applied
+    }
+
+    fn catalog(&mut self, part: &message::CatalogPart) -> Result<(), ViewError> {
+        let types = part.components.iter().map(|bytes| codec::decode::<ComponentType>(bytes));
+        let types = types.collect::<Result<Vec<_>, _>>()?;
+        for &message::VariableNumber { number, component, variable } in &part.variables {
+            let known = types.iter().find(|ty| ty.id.get() == component).and_then(|ty| {
+                let found = ty.variables.iter().find(|known| u32::from(known.id.get()) == variable)?;
+                Some(Known::of(ty.id, found))
+            });
+            if !known.is_some_and(|known| self.variables.insert(number, known)) {
+                return Err(ViewError::Number { number, component, variable });
+            }
+        }
+        Ok(())
     }
 
     fn bind(&mut self, bind: message::Bind) -> Result<message::Ready, ViewError> {
@@ -145,6 +206,8 @@ impl View {
                 active: false,
                 batch: bind.batch,
                 moved: bind.moment,
+                activated: bind.moment,
+                told: Vec::new(),
                 entity,
             };
             self.entities.insert(handle, seen);
@@ -166,13 +229,17 @@ impl View {
             if let Some(seen) = self.entities.get_mut(&handle)
                 && (number == 0 || seen.batch == number)
             {
-                (seen.active, seen.moved) = (true, activate.moment);
+                (seen.active, seen.moved, seen.activated) = (true, activate.moment, activate.moment);
+                seen.told.clear();
             }
         }
         for rows in &activate.changed {
             for (handle, row) in rows.read()? {
                 if let Some(seen) = self.entities.get_mut(&handle) {
                     seen.exact(&row);
+                    for entry in entries(row.variables, &self.variables, Digits::Exact) {
+                        seen.value(entry?);
+                    }
                 }
             }
         }
@@ -185,15 +252,27 @@ impl View {
         let at = moment::nearest(slice.head.moment, self.newest);
         self.newest = self.newest.max(at);
         for (handle, row) in slice.rows() {
-            let Some(seen) = self.entities.get_mut(&handle) else { continue };
-            if seen.active && at > seen.moved {
+            let Some(seen) = self.entities.get_mut(&handle).filter(|seen| seen.active) else { continue };
+            let mut newer = false;
+            if row.mask() != Mask::VARIABLES && at > seen.moved {
                 seen.rounded(&row, &slice.head.grid);
-                seen.moved = at;
-                self.rows_applied += 1;
+                (seen.moved, newer) = (at, true);
             }
+            for entry in entries(row.variables, &self.variables, Digits::Rounded) {
+                let entry = entry?;
+                if seen.is_newer(entry.number, at) {
+                    seen.value(entry);
+                    newer = true;
+                }
+            }
+            self.rows_applied += u64::from(newer);
         }
         Ok(())
     }
+}
+
+fn entries<'a, 't>(bytes: Option<&'a [u8]>, variables: &'t Variables, digits: Digits) -> Entries<'a, 't> {
+    Entries::new(bytes.unwrap_or(&[]), variables, digits)
 }
 
 impl Seen {
@@ -201,6 +280,30 @@ impl Seen {
         self.position_m = row.position_m.or(self.position_m);
         self.rotation = row.rotation.map_or(self.rotation, |rotation| rotation.as_dquat());
         self.velocity_m_s = row.velocity_m_s.map_or(self.velocity_m_s, |velocity| velocity.as_dvec3());
+    }
+
+    /// Whether a moment is above that of a variable; it is its moment from then on.
+    fn is_newer(&mut self, number: u32, at: u64) -> bool {
+        match self.told.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, told)) if at > *told => {
+                *told = at;
+                true
+            }
+            Some(_) => false,
+            None if at > self.activated => {
+                self.told.push((number, at));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn value(&mut self, entry: Entry<'_>) {
+        let values = self.entity.components.0.entry(entry.known.component).or_default();
+        match entry.value {
+            Some(value) => drop(values.insert(entry.known.variable, value)),
+            None => drop(values.remove(&entry.known.variable)),
+        }
     }
 
     fn rounded(&mut self, row: &Row<'_>, grid: &Grid) {

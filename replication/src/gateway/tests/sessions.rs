@@ -42,7 +42,8 @@ fn welcome(out: &Out, slot: u32) -> message::Welcome {
 fn a_jwt_says_who_comes_and_without_one_nobody_does() {
     let mut test = Test::new(keyed());
     let out = test.greet(1, token(jwt("ada", "viewer", 60)));
-    let joined = Up::Joined { connection: id(1), role: Role::Viewer, subject: "ada".into() };
+    let (session, subject) = (INCARNATION + 1, "ada".into());
+    let joined = Up::Joined { connection: id(1), session, role: Role::Viewer, subject };
     assert_eq!((ups(&out), welcome(&out, 1).shard), (vec![&joined], 5));
     for (slot, refused) in [
         hello(Role::Player),
