@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests stand outside of tests
 
 mod bad;
+mod handed;
 mod peers;
 
 use std::{
