@@ -86,6 +86,12 @@ pub struct Room {
     pub server_batches_max: usize,
     /// Milliseconds between two Horizons of one peer.
     pub horizon_ms: u64,
+    /// Actions of one player without a result.
+    pub player_actions_max: u64,
+    /// The same of a server.
+    pub server_actions_max: u64,
+    /// Areas that one server or viewer follows.
+    pub areas_max: usize,
 }
 
 impl Config {
@@ -126,6 +132,14 @@ impl Room {
         match role {
             Role::Server => self.server_batches_max,
             Role::Player | Role::Viewer => self.player_batches_max,
+        }
+    }
+
+    /// Actions of a peer of this role without a result.
+    pub const fn actions_max(&self, role: Role) -> u64 {
+        match role {
+            Role::Server => self.server_actions_max,
+            Role::Player | Role::Viewer => self.player_actions_max,
         }
     }
 }
@@ -171,6 +185,9 @@ impl Default for Room {
             player_batches_max: 4,
             server_batches_max: 32,
             horizon_ms: 500,
+            player_actions_max: 64,
+            server_actions_max: 4_096,
+            areas_max: 64,
         }
     }
 }

@@ -22,7 +22,7 @@ use entitygraph_schema::{
         Handle, Kind, Role,
         control::{
             Control, Message,
-            message::{self, Code},
+            message::{self, Code, follow},
         },
         exact::ExactRow,
         frame::Frames,
@@ -50,6 +50,9 @@ const ROOM: Room = Room {
     player_batches_max: 2,
     server_batches_max: 32,
     horizon_ms: 500,
+    player_actions_max: 64,
+    server_actions_max: 4_096,
+    areas_max: 4,
 };
 
 /// Where an entity is, how it is turned, how fast it is.
@@ -63,11 +66,13 @@ struct Motion {
 /// Each motion of each entity, with the moment it was reported in.
 type Motions = Vec<(EntityId, Vec<(u64, Motion)>)>;
 
+/// Each value of a variable, with the moment it was reported in; none: cleared.
+type Values = Vec<(u64, Option<Value>)>;
+
 /// What was so when.
 struct History {
     motions: Motions,
-    /// The values of each variable of each entity, with the moment each was reported in; none: cleared.
-    values: HashMap<(EntityId, u32), Vec<(u64, Option<Value>)>>,
+    values: HashMap<(EntityId, u32), Values>,
     variables: Variables,
     classes: Vec<Visibility>,
 }
@@ -113,10 +118,73 @@ fn any_value(random: &mut fastrand::Rng, id: EntityId, number: u32, history: &Hi
     .filter(|_| random.u8(..6) > 0)
 }
 
+/// What a server or viewer follows; players look from their character.
+#[derive(Debug, Clone, Copy)]
+enum Area {
+    /// It owns everything, or has a character.
+    None,
+    Sphere(DVec3),
+    Zone,
+    Aggregate(u64),
+}
+
+const SPHERE_M: f64 = 45.0;
+
+/// How many entities something hangs on, and by how much its number is higher.
+const UNITS: u64 = 8;
+const HAT: u64 = 1_000;
+const DRONE: u64 = 2_000;
+
+/// What is directly in the zone of what an entity is of.
+fn top(id: EntityId) -> EntityId {
+    testing::entity_id(id.get() % HAT)
+}
+
+impl Area {
+    fn follow(self) -> message::Follow {
+        let area = match self {
+            Self::Sphere(point) => follow::Area::Sphere(message::Sphere {
+                zone: ZONE_ID,
+                point_m: Some(message::Vector { x: point.x, y: point.y, z: point.z }),
+                radius_m: SPHERE_M,
+                min_angular_size_rad: 0.0,
+            }),
+            Self::Aggregate(id) => follow::Area::Aggregate(id),
+            Self::None | Self::Zone => follow::Area::Zone(ZONE_ID),
+        };
+        message::Follow { number: 7, area: Some(area), public_only: false }
+    }
+
+    /// How far something is from being in the interest, and how far it may be to be bound.
+    fn far_m(self, run: &Run, peer: &Peer, id: EntityId) -> (f64, f64) {
+        let place = |id| motion_at(&run.history, top(id), u64::MAX).unwrap().place_m;
+        // A cell is left a tenth farther than it is entered; a character stands anywhere in its own.
+        let edge_m = 3_f64.sqrt() * 16.0;
+        match self {
+            Self::None => {
+                let far_m = place(id).distance(place(testing::entity_id(peer.number)));
+                (far_m - ROOM.radius_m, far_m - 1.1 * ROOM.radius_m - 2.0 * edge_m)
+            }
+            Self::Sphere(point) => {
+                let far_m = place(id).distance(point);
+                (far_m - SPHERE_M, far_m - 1.1 * SPHERE_M - edge_m)
+            }
+            Self::Zone => (-1.0, -1.0),
+            Self::Aggregate(other) => {
+                let far = if top(id) == testing::entity_id(other) { -1.0 } else { 1.0 };
+                (far, far)
+            }
+        }
+    }
+}
+
 struct Peer {
     connection: Connection,
     role: Role,
     number: u64,
+    area: Area,
+    /// `Followed` came for what it follows now.
+    followed: bool,
     view: View,
     /// Messages on their way.
     inbox: VecDeque<Vec<Bytes>>,
@@ -155,7 +223,25 @@ impl Run {
             variables: catalog.variables().clone(),
             classes: numbers.map(|telling| telling.class).collect(),
         };
-        let entities = (FIRST..FIRST + 60).map(|number| {
+        let mut entities: Vec<Entity> = Vec::new();
+        // What hangs on the first ones: a hat that rides, and a drone with a place of its own.
+        for number in FIRST..FIRST + UNITS {
+            for (hangs, pose) in [(HAT, None), (DRONE, Some(testing::at(3.0, 4.0, 5.0)))] {
+                let id = number + hangs;
+                let placement = Placement { pose, ..testing::item(id, number).placement };
+                let new = NewEntity { placement, ..testing::item(id, number) };
+                if let Some(pose) = pose {
+                    let (place_m, rotation) = (pose.translation(), Quat::IDENTITY);
+                    let still = Motion { place_m, rotation, velocity_m_s: Vec3::ZERO };
+                    history.motions.push((testing::entity_id(id), vec![(0, still)]));
+                }
+                for at in 0..history.classes.len() as u32 {
+                    history.values.insert((testing::entity_id(id), at), vec![(0, None)]);
+                }
+                entities.push(Entity::created(new, Epoch::ZERO));
+            }
+        }
+        entities.extend((FIRST..FIRST + 60).map(|number| {
             let place = DVec3::new(random.f64() * 160.0 - 80.0, random.f64() * 160.0 - 80.0, random.f64());
             let still = Motion { place_m: place, rotation: Quat::IDENTITY, velocity_m_s: Vec3::ZERO };
             history.motions.push((testing::entity_id(number), vec![(0, still)]));
@@ -173,8 +259,8 @@ impl Run {
             let new =
                 NewEntity { placement, owner, components, root: true, ..testing::item(number, ZONE_ID) };
             Entity::created(new, Epoch::ZERO)
-        });
-        let world = World::new(zone, entities.collect()).unwrap().with_catalog(catalog);
+        }));
+        let world = World::new(zone, entities).unwrap().with_catalog(catalog);
         let mut run = Self {
             replicant: Replicant::new(ROOM, world).unwrap(),
             now: Now { shard_us: 1_000_000_000, tick_us: TICK_US },
@@ -187,26 +273,32 @@ impl Run {
             random,
             seed,
         };
-        run.join(Role::Server, 0);
-        (FIRST..FIRST + 4).for_each(|number| run.join(Role::Player, number));
+        run.join(Role::Server, 0, Area::None);
+        (FIRST..FIRST + 4).for_each(|number| run.join(Role::Player, number, Area::None));
+        run.join(Role::Viewer, 900, Area::Sphere(DVec3::ZERO));
+        run.join(Role::Viewer, 901, Area::Aggregate(FIRST + 5));
+        run.join(Role::Server, 902, Area::Zone);
         run
     }
 
-    fn join(&mut self, role: Role, number: u64) {
+    fn join(&mut self, role: Role, number: u64, area: Area) {
         self.connections += 1;
         let connection = Connection { core: 0, slot: self.connections, generation: 1 };
         let subject = format!("player-{number}");
         self.up(Up::Joined { connection, session: self.connections.into(), role, subject });
         self.say(connection, &message::CatalogWanted::default());
-        match role {
-            Role::Server => self.say(connection, &message::Register::default()),
-            _ => self.say(connection, &message::Enter { character: number }),
+        match (role, area) {
+            (Role::Server, Area::None) => self.say(connection, &message::Register::default()),
+            (_, Area::None) => self.say(connection, &message::Enter { character: number }),
+            _ => self.say(connection, &area.follow()),
         }
-        let (view, inbox, ready, full, detached, grant, horizons, late) = Default::default();
+        let (followed, view, inbox, ready, full, detached, grant, horizons, late) = Default::default();
         self.peers.push(Peer {
             connection,
             role,
             number,
+            area,
+            followed,
             view,
             inbox,
             ready,
@@ -261,7 +353,7 @@ impl Run {
                 assert!(takes, "seed {}: a message for a socket that takes nothing", self.seed);
                 let frames: Vec<Bytes> = frames.cloned().collect();
                 assert_eq!(frames.iter().map(Bytes::len).sum::<usize>(), parcel.length as usize);
-                if peer.role == Role::Player {
+                if peer.role != Role::Server {
                     check_hidden(&frames.concat(), peer, self.seed);
                 }
                 peer.inbox.push_back(frames);
@@ -273,10 +365,18 @@ impl Run {
     fn check_made_once(&self, frames: &[Bytes]) {
         let mut made = HashSet::new();
         for frame in frames {
-            let frame = Frames::new(frame, Limits::down(Role::Server)).unwrap().next().unwrap().unwrap();
-            if frame.kind == Kind::State {
+            for frame in Frames::new(frame, Limits::down(Role::Server)).unwrap() {
+                let frame = frame.unwrap();
+                if frame.kind != Kind::State {
+                    continue;
+                }
                 let slice = Slice::read(frame.body).unwrap();
                 let head = slice.head;
+                // What hangs on something else may be in a cell that is told by itself.
+                let hangs = slice.rows().all(|(handle, _)| {
+                    let seen = self.peers[0].view.entity(handle);
+                    seen.is_none_or(|seen| seen.entity.id.get() >= HAT)
+                });
                 // What only an owner sees is of one entity.
                 let one = slice.rows().next().filter(|_| head.class == Visibility::OwnerOnly);
                 let of = (
@@ -284,7 +384,7 @@ impl Run {
                     head.class as u8,
                     one.map(|(handle, _)| handle),
                 );
-                assert!(made.insert(of), "seed {}: {of:?} was made twice", self.seed);
+                assert!(hangs || made.insert(of), "seed {}: {of:?} was made twice", self.seed);
                 assert!(slice.rows().count() > 0);
             }
         }
@@ -299,6 +399,10 @@ impl Run {
             match frame.kind {
                 Kind::Grant => match Control::read(frame.kind, frame.body) {
                     Ok(Control::Grant(grant)) => peer.grant = Some(grant),
+                    other => panic!("{other:?}"),
+                },
+                Kind::Followed => match Control::read(frame.kind, frame.body) {
+                    Ok(Control::Followed(followed)) => peer.followed = followed.number == 7,
                     other => panic!("{other:?}"),
                 },
                 Kind::Horizon => {
@@ -399,7 +503,16 @@ impl Run {
     fn detach(&mut self, peer: usize) {
         let arrives = self.random.usize(..=self.peers[peer].inbox.len());
         let peer = &mut self.peers[peer];
-        peer.inbox.truncate(arrives);
+        for message in peer.inbox.drain(arrives..) {
+            for frame in Frames::new(&message.concat(), Limits::down(peer.role)).unwrap() {
+                let frame = frame.unwrap();
+                // Notices are not said again: what a batch that timed out had is missing.
+                peer.late |= matches!(
+                    Control::read(frame.kind, frame.body),
+                    Ok(Control::Notice(notice)) if notice.code() == Code::BatchTimeout
+                );
+            }
+        }
         (peer.detached, peer.full, peer.grant) = (true, false, None);
         let connection = peer.connection;
         self.up(Up::Detached(connection));
@@ -416,8 +529,12 @@ impl Run {
         (peer.detached, peer.grant) = (false, None);
         peer.ready = peer.view.loading().map(|batch| message::Ready { batch, failed: Vec::new() }).collect();
         let (seen, horizon_moment) = (peer.view.seen(), peer.view.horizon());
-        let server = peer.role == Role::Server;
+        let server = matches!((peer.role, peer.area), (Role::Server, Area::None));
+        let knows = peer.view.variables().get(0).is_some();
         self.up(Up::Resumed { old, new, seen, horizon_moment });
+        if !knows {
+            self.say(new, &message::CatalogWanted::default());
+        }
         if server {
             self.say(new, &message::Register::default());
         }
@@ -444,12 +561,24 @@ impl Run {
             31 if peer > 0 && self.random.u8(..3) == 0 => {
                 let gone = self.peers.remove(peer);
                 self.up(Up::Gone(gone.connection));
-                self.join(Role::Player, gone.number);
+                self.join(gone.role, gone.number, gone.area);
             }
             32 if self.random.u8(..3) == 0 => match self.peers[peer].detached {
                 true => self.resume(peer),
                 false => self.detach(peer),
             },
+            33 if matches!(self.peers[peer].area, Area::Sphere(_)) && !self.peers[peer].detached => {
+                let point =
+                    DVec3::new(self.random.f64() * 160.0 - 80.0, self.random.f64() * 160.0 - 80.0, 0.0);
+                let area = Area::Sphere(point);
+                let peer = &mut self.peers[peer];
+                (peer.area, peer.followed) = (area, false);
+                let connection = peer.connection;
+                if self.random.bool() {
+                    self.say(connection, &message::Unfollow { number: 7 });
+                }
+                self.say(connection, &area.follow());
+            }
             _ => {
                 let us = self.random.u64(..12_000);
                 self.pass(us);
@@ -530,6 +659,15 @@ fn check_values(peer: &Peer, history: &History, seed: u64) {
 fn check_view(peer: &Peer, history: &History, seed: u64) {
     check_values(peer, history, seed);
     let view = &peer.view;
+    for number in FIRST..FIRST + UNITS {
+        // A unit is there as a whole, and shown as a whole (G5).
+        let unit = [number, number + HAT, number + DRONE].map(|number| {
+            let found = view.entities().find(|(_, seen)| seen.entity.id == testing::entity_id(number));
+            found.map(|(_, seen)| seen.active)
+        });
+        let whole = unit.iter().all(|part| *part == unit[0]);
+        assert!(whole, "seed {seed}: {} has {unit:?} of {number}", peer.number);
+    }
     for (handle, seen) in view.entities().filter(|(_, seen)| seen.active) {
         let Some(is) = motion_at(history, seen.entity.id, view.horizon()) else { continue };
         let told = (seen.position_m.unwrap(), seen.rotation, seen.velocity_m_s);
@@ -553,28 +691,26 @@ fn run(seed: u64, steps: usize) -> usize {
     for peer in &run.peers[1..] {
         let view = &peer.view;
         horizons += peer.horizons;
+        assert!(view.horizon() >= view.newest(), "seed {seed}: the horizon of {} stands still", peer.number);
+        check_view(peer, &run.history, seed);
+        let follows = !matches!(peer.area, Area::None);
         assert!(
-            view.horizon() >= view.newest(),
-            "seed {seed}: the horizon of player {} stands still",
+            !follows || peer.followed || peer.late,
+            "seed {seed}: {} does not hear Followed",
             peer.number
         );
-        check_view(peer, &run.history, seed);
-        let place = |id| motion_at(&run.history, id, u64::MAX).unwrap().place_m;
-        let own = place(testing::entity_id(peer.number));
         for (id, _) in &run.history.motions {
-            let (far_m, bound) =
-                (place(*id).distance(own), view.entities().find(|(_, seen)| seen.entity.id == *id));
+            let bound = view.entities().find(|(_, seen)| seen.entity.id == *id);
             let active = bound.is_some_and(|(_, seen)| seen.active);
+            let (far_m, bound_m) = peer.area.far_m(&run, peer, *id);
             assert!(
-                active || peer.late || far_m > ROOM.radius_m,
-                "seed {seed}: {id} is near player {} and not shown",
+                active || peer.late || far_m > 0.0,
+                "seed {seed}: {id} is near {} and not shown",
                 peer.number
             );
-            // A cell is left a tenth farther than it is entered, when the character leaves its own cell.
-            let cells_m = 2.0 * 3_f64.sqrt() * 16.0;
             assert!(
-                bound.is_none() || far_m <= 1.1 * ROOM.radius_m + cells_m,
-                "seed {seed}: {id} is far from player {}, and bound",
+                bound.is_none() || bound_m <= 0.0,
+                "seed {seed}: {id} is far from {}, and bound",
                 peer.number
             );
         }
@@ -583,7 +719,7 @@ fn run(seed: u64, steps: usize) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn each_view_equals_the_authority_at_its_horizon(seed in any::<u64>()) {
@@ -594,4 +730,12 @@ proptest! {
 #[test]
 fn horizons_are_reached_on_the_way() {
     assert!(run(1, 6_000) > 10);
+}
+
+#[test]
+fn seeds_that_failed_once() {
+    // A viewer whose sphere is empty; a Notice of a late batch that a lost socket took along.
+    for seed in [16_644_164_800_828_740_069, 16_980_892_723_964_774_819] {
+        run(seed, 1_500);
+    }
 }

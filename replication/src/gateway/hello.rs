@@ -165,7 +165,7 @@ impl Gateway {
                 body_bytes: limits.body_bytes as u32,
                 frames_per_s: rate.frames_per_s,
                 bytes_per_s: rate.bytes_per_s,
-                actions_waiting: 0,
+                actions_waiting: config.room.actions_max(role) as u32,
                 batches_waiting: config.room.batches_max(role) as u32,
                 load_ms: LOAD_MS,
             }),

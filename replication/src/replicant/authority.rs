@@ -14,7 +14,7 @@ use crate::{machine::Now, message::Authority};
 impl Replicant {
     /// Takes a decision. What was decided before what holds, or for what is not hot, changes nothing.
     pub(super) fn authority(&mut self, now: Now, authority: Authority) {
-        self.open(now);
+        let moment = self.open(now);
         match authority {
             Authority::Grant { anchor, connection, epoch, post, carry, carry_lost } => {
                 let observer = self.by_connection.get(&connection).copied();
@@ -25,10 +25,10 @@ impl Replicant {
                     Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a grant is passed over"),
                     Ok(before) => {
                         if let Some(before) = before.filter(|before| *before != observer) {
-                            self.revoked(before, index, epoch.number(), post.clone());
+                            self.revoked(before, index, epoch.number(), post.clone(), moment);
                         }
                         let granted = Granted { anchor: index, epoch, post, carry, carry_lost };
-                        self.given(observer, granted);
+                        self.given(observer, granted, moment);
                     }
                 }
             }
@@ -37,39 +37,55 @@ impl Replicant {
                 match self.table.revoke(index, epoch) {
                     Err(stale) => tracing::warn!(%anchor, %epoch, %stale, "a revocation is passed over"),
                     Ok(None) => {}
-                    Ok(Some(before)) => self.revoked(before, index, epoch.number(), post),
+                    Ok(Some(before)) => self.revoked(before, index, epoch.number(), post, moment),
                 }
             }
+        }
+        self.orphans = true;
+        self.owners_changed(now);
+    }
+
+    /// What waits for an owner looks for it anew, when there may be another one.
+    pub(super) fn owners_changed(&mut self, now: Now) {
+        if std::mem::take(&mut self.orphans) {
+            self.open(now);
+            self.redirect(now);
+            self.hand_on_all();
         }
     }
 
     /// A server has what the anchor stands for bound, then it is told.
-    fn given(&mut self, observer: u32, granted: Granted) {
+    fn given(&mut self, observer: u32, granted: Granted, moment: u64) {
         let anchor = granted.anchor;
-        let below: Vec<_> = (0..self.hot.count())
-            .filter(|index| self.hot.chain(*index).any(|at| at == anchor) && self.owns(observer, *index))
-            .chain(self.hot.chain(anchor))
-            .filter_map(Hot::handle)
-            .collect();
+        let mut around: Vec<Index> = self.hot.chain(anchor).collect();
+        around.reverse();
+        let below = (0..self.hot.count())
+            .filter(|index| self.hot.chain(*index).any(|at| at == anchor) && self.owns(observer, *index));
+        let below: Vec<_> = around.into_iter().chain(below).filter_map(Hot::handle).collect();
         if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+            who.orphaned = false;
             who.grants.push(granted);
             below.into_iter().for_each(|handle| who.want(handle));
         }
-        self.due(observer);
+        // What it owns it is not told of.
+        self.look_around(observer, moment);
     }
 
-    fn revoked(&mut self, observer: u32, anchor: Index, epoch: u64, post: String) {
+    /// A server owns an anchor no more. What it follows there it keeps as a client view, the rest is unbound.
+    fn revoked(&mut self, observer: u32, anchor: Index, epoch: u64, post: String, moment: u64) {
+        self.sift(observer, moment);
         let (Some(handle), Some(Some(who))) =
             (Hot::handle(anchor), self.observers.get_mut(observer as usize))
         else {
             return;
         };
+        let client_view = who.bound.contains_key(&handle);
         // Nobody hears of the loss of what it did not hear that it has.
         let unheard = who.grants.len();
         who.grants.retain(|granted| granted.anchor != anchor);
         if who.grants.len() == unheard {
             let handle = handle.get();
-            who.control.push(frame(&message::Revoke { handle, epoch, post, client_view: true }));
+            who.control.push(frame(&message::Revoke { handle, epoch, post, client_view }));
         }
         self.due(observer);
     }
@@ -79,8 +95,13 @@ impl Replicant {
         self.table.of(self.hot.chain(index)).is_some_and(|(_, anchor)| anchor.owner == Some(observer))
     }
 
-    /// Tells a server what it was given: behind the `Activate`s of it, in the same message.
+    /// Tells a server what it was given, behind one more `Activate` of it, exact: what it had as a client view was rounded.
     pub(super) fn grant(&mut self, observer: u32, moment: u64, out: &mut Out) {
+        let Some(Some(who)) = self.observers.get(observer as usize) else { return };
+        let anchors: Vec<Index> = who.grants.iter().map(|granted| granted.anchor).collect();
+        self.tell_again(observer, 0, moment, out, |hot, index| {
+            hot.chain(index).any(|at| anchors.contains(&at))
+        });
         let Self { observers, hot, table, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         for Granted { anchor, epoch, post, carry, carry_lost } in who.grants.drain(..) {

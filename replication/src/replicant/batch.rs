@@ -15,7 +15,7 @@ use entitygraph_schema::{
 
 use super::{
     Replicant,
-    hot::{Hot, ROOT},
+    hot::{Hot, Index, ROOT},
     observer::{Batch, Bound, Observer, Own},
     out::Out,
 };
@@ -23,6 +23,9 @@ use crate::catalog::Sight;
 
 /// Bytes of entities after which a batch is cut.
 const BATCH_BYTES: usize = 48 << 10;
+
+/// Bytes after which a unit is cut that is larger.
+const UNIT_BYTES: usize = 192 << 10;
 
 /// Entities in one part of what is told again.
 const CATCH_UP_ENTITIES: usize = 1_000;
@@ -72,9 +75,19 @@ impl Replicant {
         let mut members = Vec::new();
         let mut handles = Vec::new();
         let mut bytes = 0;
-        while bytes < BATCH_BYTES && handles.len() < self.config.batch_entities_max {
+        loop {
             let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return false };
             if who.batches.len() >= self.config.batches_max(who.role) || !who.kept.has_room() {
+                break;
+            }
+            let Some(&next) = who.wanted.front() else { break };
+            let unit = self.hot.index(next).map_or(0..0, |index| self.hot.unit(index));
+            let goes_on = handles.last().and_then(|last| self.hot.index(*last));
+            let goes_on = goes_on.is_some_and(|last| unit.contains(&last));
+            // A unit is cut only where it is larger than a batch.
+            let full = bytes >= BATCH_BYTES || handles.len() + unit.len() > self.config.batch_entities_max;
+            let over = bytes >= UNIT_BYTES || handles.len() >= self.config.batch_entities_max;
+            if over || (full && !goes_on && !handles.is_empty()) {
                 break;
             }
             let Some(handle) = who.wanted.pop_front() else { break };
@@ -137,21 +150,40 @@ impl Replicant {
         if !who.grants.is_empty() && who.is_whole() {
             self.grant(observer, moment, out);
         }
+        let Some(Some(who)) = self.observers.get(observer as usize) else { return };
+        if who.areas.iter().any(|area| !area.told) && who.is_whole() && who.kept.has_room() {
+            self.followed(observer, out);
+        }
     }
 
     /// Tells everything active that changed after `told`, exact: for whoever owes more than slices tell. Waits while the peer has
     /// not seen enough load frames.
     pub(super) fn catch_up(&mut self, observer: u32, told: u64, moment: u64, out: &mut Out) {
-        let Self { observers, hot, .. } = self;
-        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
         if !who.kept.has_room() {
             return who.owes(told);
         }
+        self.tell_again(observer, told, moment, out, |_, _| true);
+    }
+
+    /// Tells what changed after `told` of what is active and meant, exact.
+    pub(super) fn tell_again(
+        &mut self,
+        observer: u32,
+        told: u64,
+        moment: u64,
+        out: &mut Out,
+        meant: impl Fn(&Hot, Index) -> bool,
+    ) {
+        let Self { observers, hot, .. } = self;
+        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         let active =
             who.bound.iter().filter(|(_, bound)| **bound == Bound::Active).map(|(handle, _)| *handle);
         let mut handles: Vec<Handle> = active
             .filter(|handle| {
-                hot.index(*handle).is_some_and(|index| hot.newest(index, who.sight(hot.owner(index))) > told)
+                hot.index(*handle).is_some_and(|index| {
+                    hot.newest(index, who.sight(hot.owner(index))) > told && meant(hot, index)
+                })
             })
             .collect();
         handles.sort_unstable();
@@ -162,7 +194,10 @@ impl Replicant {
             let (bytes, count) = (packed(&mut part), part.len() as u32);
             let seq = who.seq();
             let activate = message::Activate { seq, batch: 0, moment, changed, handles: bytes, count };
-            who.put(seq, frame(&activate), out);
+            out.put_own(frame(&activate));
+            // A resume tells what changed anyway: what stands for it then is its number alone.
+            let stand_in = message::Activate { seq, moment, ..Default::default() };
+            who.kept.keep(seq, frame(&stand_in));
         }
     }
 
@@ -225,8 +260,8 @@ impl Replicant {
         let (hot, index) = (&self.hot, self.hot.index(handle)?);
         let who = self.observers.get(observer as usize)?.as_ref()?;
         let entity = hot.seen(index, who.sight(hot.owner(index)), &self.catalog)?;
-        let root = if entity.root { index } else { ROOT };
-        let (parent, priority) = if index == ROOT { (0, GROUND) } else { (Hot::handle(ROOT)?.get(), OTHERS) };
+        let parent = hot.parent(index).and_then(Hot::handle).map_or(0, Handle::get);
+        let (root, priority) = (hot.root(index), if index == ROOT { GROUND } else { OTHERS });
         Some(message::Single {
             handle: handle.get(),
             entity: codec::encoded(&entity),
@@ -262,7 +297,7 @@ fn rows(
 
 impl Observer {
     /// Puts a load frame into the message that is open, and keeps it until the peer says that it saw it.
-    fn put(&mut self, seq: u64, frame: Bytes, out: &mut Out) {
+    pub(super) fn put(&mut self, seq: u64, frame: Bytes, out: &mut Out) {
         self.kept.keep(seq, frame.clone());
         out.put_own(frame);
     }

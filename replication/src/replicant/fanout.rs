@@ -5,7 +5,7 @@ use entitygraph_schema::{
     Visibility,
     wire::{
         Handle,
-        cell::Grid,
+        cell::{Cell, Grid},
         moment::PER_TICK,
         pose::{heading, pack_rotation, velocity_steps},
         row::{Mask, Row},
@@ -26,6 +26,8 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Slices {
     rows: Vec<Told>,
+    /// What hangs on an entity of the cell and is in another one: it is told in a frame of that cell behind the slice.
+    outside: Vec<([i64; 3], Told)>,
     variables: Vec<u8>,
     bytes: Vec<u8>,
 }
@@ -48,6 +50,13 @@ struct Of {
     exponent: u8,
     moment: u64,
     grid: Grid,
+}
+
+impl Of {
+    /// What changed later is in it.
+    fn after(&self) -> u64 {
+        self.moment.saturating_sub(1 << self.exponent)
+    }
 }
 
 impl Slices {
@@ -79,18 +88,29 @@ impl Slices {
         // Whatever is public is made from the public column, and nothing else is there.
         let columns = hot.values.seen(audience.sight());
         self.rows.clear();
+        self.outside.clear();
         self.variables.clear();
         for change in log.changes(exponent, moment) {
             let index = change.index as usize;
             // Only the newest change of an entity that is still here.
-            let last = hot.motion.newest(index, lane).max(newest(columns, index, lane));
-            if hot.motion.cell[index] == slot && last == change.moment {
+            if hot.motion.cell[index] != slot {
+                continue;
+            }
+            let told = newest(columns, index, lane);
+            if hot.motion.newest(index, lane).max(told) == change.moment {
+                // Most entities have nothing but motion.
+                let columns = if told > of.after() { columns } else { &[] };
                 self.tell(&hot.motion, columns, &of, index);
             }
         }
-        let bytes = self.make(&hot.motion, &of)?;
+        self.bytes.clear();
+        self.make(&hot.motion, &of);
+        self.make_outside(&hot.motion, &of);
+        if self.bytes.is_empty() {
+            return None;
+        }
         let frame = frames.len() as u32;
-        frames.push(bytes);
+        frames.push(Bytes::copy_from_slice(&self.bytes));
         log.note(exponent, moment, frame);
         Some(frame)
     }
@@ -111,50 +131,74 @@ impl Slices {
         let of = Of { lane, class: Visibility::OwnerOnly, exponent, moment, grid };
         self.rows.clear();
         self.variables.clear();
-        let after = moment.saturating_sub(1 << exponent);
-        put_rounded(hot.values.owners(), index, lane, after, &mut self.variables);
+        put_rounded(hot.values.owners(), index, lane, of.after(), &mut self.variables);
         let (index, to) = (index as u32, self.variables.len() as u32);
         let handle = Hot::handle(index as usize)?;
         if to > 0 {
             self.rows.push(Told { mask: Mask::VARIABLES, handle, index, from: 0, to });
         }
-        self.make(&hot.motion, &of)
+        self.bytes.clear();
+        self.make(&hot.motion, &of);
+        (!self.bytes.is_empty()).then(|| Bytes::copy_from_slice(&self.bytes))
     }
 
     /// Notes what is to be told of an entity.
     fn tell(&mut self, motion: &Motion, columns: &[Column], of: &Of, index: Index) {
-        let after = of.moment.saturating_sub(1 << of.exponent);
-        let from = self.variables.len() as u32;
-        put_rounded(columns, index, of.lane, after, &mut self.variables);
+        let (after, from) = (of.after(), self.variables.len() as u32);
+        if !columns.is_empty() {
+            put_rounded(columns, index, of.lane, after, &mut self.variables);
+        }
         let to = self.variables.len() as u32;
         let mut bits = if of.lane == Lane::Motion { moved(motion, index, after) } else { 0 };
         if to > from {
             bits |= Mask::VARIABLES.bits();
         }
-        if let (Some(mask), Some(handle)) = (Mask::of_bits(bits), Hot::handle(index)) {
-            self.rows.push(Told { mask, handle, index: index as u32, from, to });
+        let (Some(mask), Some(handle)) = (Mask::of_bits(bits), Hot::handle(index)) else { return };
+        let told = Told { mask, handle, index: index as u32, from, to };
+        if motion.hangs[index] && mask.has(Mask::POSITION) {
+            let cell = of.grid.cell();
+            let own = Cell::holding(cell.level(), motion.position_m[index]).unwrap_or(cell);
+            if own != cell {
+                return self.outside.push((own.at(), told));
+            }
         }
+        self.rows.push(told);
     }
 
-    /// The bytes of what was noted.
-    fn make(&mut self, motion: &Motion, of: &Of) -> Option<Bytes> {
+    /// Appends a frame of each other cell that something noted is in.
+    fn make_outside(&mut self, motion: &Motion, of: &Of) {
+        let mut outside = std::mem::take(&mut self.outside);
+        outside.sort_unstable();
+        for of_cell in outside.chunk_by(|one, next| one.0 == next.0) {
+            let Some((at, _)) = of_cell.first() else { continue };
+            let cell = Cell::new(of.grid.cell().level(), *at);
+            let Some(grid) = cell.and_then(|cell| Grid::new(cell, of.grid.step())) else { continue };
+            self.rows.clear();
+            self.rows.extend(of_cell.iter().map(|(_, told)| *told));
+            self.make(motion, &Of { grid, ..*of });
+        }
+        self.outside = outside;
+    }
+
+    /// Appends a frame of what was noted.
+    fn make(&mut self, motion: &Motion, of: &Of) {
         if self.rows.is_empty() {
-            return None;
+            return;
         }
         // An entity that came, left and came again within a moment stands here more than once.
         self.rows.sort_unstable();
         self.rows.dedup_by_key(|told| (told.mask, told.handle));
         let tick = self.rows.iter().map(|told| motion.tick[told.index as usize]).max().unwrap_or(0);
+        let (Some(span), Some(zone)) = (Span::of_exponent(of.exponent), Hot::handle(ROOT)) else { return };
         let head = Head {
             moment: of.moment as u16,
             age: of.moment.saturating_sub((tick + 1).saturating_mul(PER_TICK)),
             lane: of.lane,
             class: of.class,
-            span: Span::of_exponent(of.exponent)?,
-            zone: Hot::handle(ROOT)?,
+            span,
+            zone,
             grid: of.grid,
         };
-        self.bytes.clear();
         let mut slice = SliceWriter::begin(&head, &mut self.bytes);
         for section in self.rows.chunk_by(|one, next| one.mask == next.mask) {
             let Some(Told { mask, .. }) = section.first() else { continue };
@@ -165,7 +209,6 @@ impl Slices {
             }
         }
         slice.end();
-        Some(Bytes::copy_from_slice(&self.bytes))
     }
 }
 

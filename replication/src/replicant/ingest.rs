@@ -7,6 +7,7 @@ use entitygraph_schema::{
         control::message::{self, Code},
         exact::ExactRow,
         report::{Group, Report},
+        state::Lane,
     },
 };
 
@@ -49,17 +50,15 @@ impl Replicant {
             match self.may_write(now, observer, report.head.tick, &group) {
                 Err((code, reason, epoch)) => drop(code, reason, epoch),
                 Ok(()) => {
-                    if group.receipts.len() + group.inputs.len() + group.events.len() > 0 {
-                        let reason = "receipts, used inputs and events are not taken yet, only rows";
-                        drop(Code::BadValue, reason.to_owned(), 0);
-                    }
-                    for (handle, row) in group.rows {
+                    let all = self.owns_all(observer);
+                    for (handle, row) in group.rows.clone() {
                         if let Err((code, reason, epoch)) =
-                            self.row(observer, handle, &row, report.head.tick, moment)
+                            self.row((observer, all), handle, &row, report.head.tick, moment)
                         {
                             drop(code, reason, epoch);
                         }
                     }
+                    self.done(observer, report.head.tick, &group, &mut drop);
                 }
             }
         }
@@ -71,6 +70,44 @@ impl Replicant {
                 who.notice(&message::Notice { epoch, ..notice });
             }
             self.due(observer);
+        }
+    }
+
+    /// Takes what was done under the epoch beside rows. What is about something of somebody else's is dropped.
+    fn done(
+        &mut self,
+        observer: u32,
+        tick: u64,
+        group: &Group<'_>,
+        drop: &mut impl FnMut(Code, String, u64),
+    ) {
+        let not_yours = |handle: Handle| (Code::NotYours, format!("handle {handle} is not yours"), 0);
+        let owned = |replicant: &Self, handle: Handle| {
+            replicant.hot.index(handle).is_some_and(|index| replicant.owns(observer, index))
+        };
+        let mut say = |(code, reason, epoch): Dropped| drop(code, reason, epoch);
+        for receipt in group.receipts.clone() {
+            if !owned(self, receipt.target) {
+                say(not_yours(receipt.target));
+            } else if !self.receipt(observer, &receipt, tick) {
+                let reason =
+                    format!("action {} of session {} was not given to you", receipt.action, receipt.session);
+                say((Code::NotYours, reason, 0));
+            }
+        }
+        for used in group.inputs.clone() {
+            if !owned(self, used.character) {
+                say(not_yours(used.character));
+            } else if !self.used(&used) {
+                say((Code::BadValue, format!("input {} of {} did not come", used.number, used.character), 0));
+            }
+        }
+        for event in group.events.clone() {
+            if owned(self, event.source) {
+                self.happened(&event);
+            } else {
+                say(not_yours(event.source));
+            }
         }
     }
 
@@ -91,9 +128,10 @@ impl Replicant {
         Ok(())
     }
 
+    /// Judges a row of an observer, who owns everything or not, and takes it.
     fn row(
         &mut self,
-        observer: u32,
+        (observer, all): (u32, bool),
         handle: Handle,
         row: &ExactRow<'_>,
         tick: u64,
@@ -101,8 +139,8 @@ impl Replicant {
     ) -> Result<(), Dropped> {
         let bad = |reason: String| (Code::BadValue, format!("handle {handle}: {reason}"), 0);
         let index = self.hot.index(handle).ok_or_else(|| bad("is no handle".into()))?;
-        let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
-        if anchor.is_none_or(|anchor| anchor.owner != Some(observer)) {
+        if !all && !self.owns(observer, index) {
+            let anchor = self.table.of(self.hot.chain(index)).map(|(_, anchor)| anchor);
             let holds = anchor.map_or(Epoch::ZERO, |anchor| anchor.epoch);
             let reason = format!("handle {handle} is not yours, {holds} holds");
             return Err((Code::StaleEpoch, reason, holds.number()));
@@ -128,6 +166,20 @@ impl Replicant {
 
     /// Takes a row that was judged: into the columns, and into the lists of its cell.
     fn take(&mut self, index: Index, row: &ExactRow<'_>, tick: u64, moment: u64) {
+        let slot = self.hot.motion.cell[index];
+        let cell = self.cells.slot(slot).grid.cell();
+        let moves = row.position_m.filter(|_| !self.hot.motion.hangs[index]);
+        let crosses = moves.is_some_and(|point| self.cells.holding(point) != Some(cell));
+        if !crosses && row.variables.is_none() && !self.hot.values.has(index) {
+            // Most rows: nothing but motion, in the same cell.
+            let first = self.hot.motion.changed[index].newest() != moment;
+            self.hot.motion.take(index, row, moment);
+            self.hot.motion.tick[index] = tick;
+            if first && self.hot.motion.changed[index].newest() == moment {
+                self.change(slot, Lane::Motion, index, moment);
+            }
+            return;
+        }
         let before = self.marks(index);
         self.hot.motion.take(index, row, moment);
         self.hot.motion.tick[index] = tick;
@@ -137,11 +189,11 @@ impl Replicant {
             let session = owner.filter(|_| owners).and_then(|owner| self.players.get(owner.as_str()));
             session.copied().into_iter().for_each(|session| self.due(session));
         }
-        let slot = self.hot.motion.cell[index];
-        let cell = self.cells.slot(slot).grid.cell();
-        if row.position_m.is_some_and(|point| self.cells.holding(point) != Some(cell)) {
+        if crosses {
             self.cross(index, moment);
-            self.note(index, [[0; 3]; 2], moment);
+            for index in self.hot.unit(index) {
+                self.note(index, [[0; 3]; 2], moment);
+            }
         } else {
             self.note(index, before, moment);
         }
@@ -153,19 +205,29 @@ impl Replicant {
     }
 
     /// Notes in the cell of an entity what changed at this moment and was not noted before.
-    pub(super) fn note(&mut self, index: Index, before: [[u64; 3]; 2], moment: u64) {
+    fn note(&mut self, index: Index, before: [[u64; 3]; 2], moment: u64) {
         let slot = self.hot.motion.cell[index];
         for audience in Audience::ALL {
-            // Whoever begins to follow has what there is, so nothing is kept for nobody.
-            if audience == Audience::Servers && self.cells.slot(slot).followers[audience as usize].is_empty()
-            {
-                continue;
-            }
             for (lane, before) in LANES.into_iter().zip(before[audience as usize]) {
-                if before != moment && self.hot.newest_on(index, audience.sight(), lane) == moment {
+                let is_new = before != moment && self.hot.newest_on(index, audience.sight(), lane) == moment;
+                if is_new && self.is_told(slot, audience) {
                     self.cells.changed(slot, audience, lane, index, moment);
                 }
             }
         }
+    }
+
+    /// Notes in a cell that an entity of it changed for everybody.
+    fn change(&mut self, slot: u32, lane: Lane, index: Index, moment: u64) {
+        for audience in Audience::ALL {
+            if self.is_told(slot, audience) {
+                self.cells.changed(slot, audience, lane, index, moment);
+            }
+        }
+    }
+
+    /// Whoever begins to follow has what there is, so nothing is kept for servers where none follows.
+    fn is_told(&self, slot: u32, audience: Audience) -> bool {
+        audience == Audience::Public || self.cells.slot(slot).is_followed_by(audience)
     }
 }

@@ -5,16 +5,21 @@
 //!
 //! - [`world`], `hot`: what is there, and its columns;
 //! - `table`, `authority`, `ingest`: who may write, and reports in;
-//! - `cells`, `interest`: where it is, and who follows that;
+//! - `cells`, `interest`, `area`: where it is, and who follows that;
 //! - `observer`, `session`, `batch`, `kept`: who is there, and has what bound;
+//! - `action`, `input`, `event`: what is nobody's state;
 //! - `fanout`, `serve`, [`out`]: slices, and the messages that they go out with.
 
+mod action;
+mod area;
 mod authority;
 mod batch;
 mod cells;
+mod event;
 mod fanout;
 mod hot;
 mod ingest;
+mod input;
 mod interest;
 mod kept;
 mod observer;
@@ -34,8 +39,9 @@ use hashbrown::HashMap;
 use self::{
     batch::{frame, notice},
     cells::Cells,
+    event::Happened,
     fanout::Slices,
-    hot::Hot,
+    hot::{Hot, Index},
     observer::Observer,
     out::Out,
     post::Post,
@@ -93,6 +99,17 @@ pub struct Replicant {
     by_connection: HashMap<Connection, u32>,
     /// The session of each player.
     players: HashMap<String, u32>,
+    /// Which observer a session is.
+    sessions: HashMap<u64, u32>,
+    /// Of all sessions together: their order.
+    actions_taken: u64,
+    /// Somebody lost what it owned, and what waits for owners has not looked for others yet.
+    orphans: bool,
+    happened: Happened,
+    /// Observers who follow areas.
+    areas: Vec<u32>,
+    /// Who follows an entity wherever it goes.
+    watchers: HashMap<Index, Vec<u32>>,
     /// Observers to be served at the end of the moment.
     due: Vec<u32>,
     /// The moment in which the first thing came that is not told yet.
@@ -161,6 +178,12 @@ impl Replicant {
             free: Vec::new(),
             by_connection: HashMap::new(),
             players: HashMap::new(),
+            sessions: HashMap::new(),
+            actions_taken: 0,
+            orphans: false,
+            happened: Happened::default(),
+            areas: Vec::new(),
+            watchers: HashMap::new(),
             due: Vec::new(),
             open: None,
             clock: None,
@@ -185,8 +208,10 @@ impl Replicant {
                     return;
                 }
                 self.open(now);
-                if kind == Kind::Report {
-                    return self.report(now, observer, &body, out);
+                match kind {
+                    Kind::Report => return self.report(now, observer, &body, out),
+                    Kind::Input => return self.input(observer, &body, out),
+                    _ => {}
                 }
                 match Control::read(kind, &body) {
                     Ok(control) => self.control(now, observer, control, out),
@@ -202,7 +227,16 @@ impl Replicant {
             Control::Enter(enter) => self.enter(observer, enter.character, out),
             Control::Register(_) => self.register(now, observer),
             Control::Ready(ready) => self.ready(observer, &ready),
+            Control::Action(action) => self.action(now, observer, action, out),
             Control::Seen(seen) => self.seen(observer, seen.seq, out),
+            Control::Follow(follow) => {
+                let moment = self.open(now);
+                self.follow(observer, &follow, moment);
+            }
+            Control::Unfollow(unfollow) => {
+                let moment = self.open(now);
+                self.unfollow(observer, &unfollow, moment);
+            }
             Control::CatalogWanted(wanted) => {
                 let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
                 let parts = self.catalog.parts(who.role, &wanted);

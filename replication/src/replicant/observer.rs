@@ -9,8 +9,12 @@ use entitygraph_schema::{
 use hashbrown::{HashMap, hash_map::Entry};
 
 use super::{
+    action::Actions,
+    area::Area,
     cells::{Audience, LANES, Lacks, Slot},
+    event::Fresh,
     hot::{Hot, Index},
+    input::Hands,
     kept::Kept,
 };
 use crate::{catalog::Sight, message::Connection};
@@ -19,6 +23,8 @@ use crate::{catalog::Sight, message::Connection};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Follow {
     pub slot: u32,
+    /// What is in it is bound.
+    pub binds: bool,
     /// Everything up to this moment was told, on each lane.
     pub told: [u64; 3],
 }
@@ -69,10 +75,14 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Observer {
     pub connection: Connection,
+    /// Its number, that of Welcome.
+    pub session: u64,
     pub role: Role,
     pub subject: String,
     /// The socket is gone; nothing is made for it until it resumes.
     pub detached: bool,
+    /// It lost what it owned while it was away: what is bound is let go when it is not given it again.
+    pub orphaned: bool,
     /// What it was given and is told of as soon as everything there is shown.
     pub grants: Vec<Granted>,
     /// Place in the columns of the character that it looks from.
@@ -80,6 +90,8 @@ pub struct Observer {
     /// `Entered` was sent for it.
     pub entered: bool,
     pub follows: Vec<Follow>,
+    /// Areas that it asked for; servers and viewers.
+    pub areas: Vec<Area>,
     /// What it owns of what it has active; players.
     pub own: Vec<Own>,
     /// What the peer has, was sent, or waits for.
@@ -111,20 +123,26 @@ pub struct Observer {
     pub horizon_owed: bool,
     /// The last report that was taken; servers.
     pub report: u64,
+    pub actions: Actions,
+    pub hands: Hands,
+    pub fresh: Fresh,
 }
 
 impl Observer {
     /// Somebody who was told nothing yet.
-    pub fn new(connection: Connection, role: Role, subject: String) -> Self {
+    pub fn new(connection: Connection, session: u64, role: Role, subject: String) -> Self {
         Self {
             connection,
+            session,
             role,
             subject,
             detached: false,
+            orphaned: false,
             grants: Vec::new(),
             character: None,
             entered: false,
             follows: Vec::new(),
+            areas: Vec::new(),
             own: Vec::new(),
             bound: HashMap::new(),
             wanted: Default::default(),
@@ -141,6 +159,9 @@ impl Observer {
             horizon: 0,
             horizon_owed: false,
             report: 0,
+            actions: Actions::default(),
+            hands: Hands::default(),
+            fresh: Fresh::default(),
         }
     }
 
@@ -206,7 +227,7 @@ impl Observer {
         let any = !self.unwanted.is_empty()
             || self.batches.values().any(|batch| batch.ready)
             || (!self.wanted.is_empty() && self.batches.len() < batches_max)
-            || (!self.grants.is_empty() && self.is_whole());
+            || ((!self.grants.is_empty() || self.areas.iter().any(|area| !area.told)) && self.is_whole());
         any && self.kept.has_room()
     }
 
@@ -230,8 +251,8 @@ impl Observer {
         self.owed = Some(self.owed.unwrap_or(told).min(told));
     }
 
-    /// Whether it follows the cell.
-    pub fn follows(&self, slot: u32) -> bool {
-        self.follows.iter().any(|follow| follow.slot == slot)
+    /// Whether it follows the cell with what is in it.
+    pub fn binds(&self, slot: u32) -> bool {
+        self.follows.iter().any(|follow| follow.slot == slot && follow.binds)
     }
 }

@@ -1,7 +1,7 @@
 //! The end of a moment: each observer who is owed something gets one message.
 
 use bytes::Bytes;
-use entitygraph_schema::wire::horizon;
+use entitygraph_schema::wire::{Role, horizon};
 
 use super::{
     Replicant,
@@ -23,6 +23,9 @@ impl Replicant {
         let moment = now.moment().saturating_sub(1).max(self.ended + 1);
         self.ended = moment;
         self.open = None;
+        // Somebody may have been closed since.
+        self.owners_changed(now);
+        self.spread(moment);
         for audience in Audience::ALL {
             let dirty = self.cells.take_dirty(audience);
             for &slot in &dirty {
@@ -60,13 +63,24 @@ impl Replicant {
     }
 
     fn serve(&mut self, now: Now, observer: u32, moment: u64, horizon: &mut Option<u32>, out: &mut Out) {
-        let Self { observers, cells, hot, slices, config, .. } = self;
-        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
         out.begin(who.connection);
+        who.control.drain(..).for_each(|frame| out.put_own(frame));
         if who.kept.is_repeating() {
             return self.repeat(observer, moment, out);
         }
-        who.control.drain(..).for_each(|frame| out.put_own(frame));
+        let (acts, hands, events) = (who.actions.has_some(), who.hands.has_some(), who.fresh.has_some());
+        if acts {
+            self.give(observer, out);
+        }
+        if hands {
+            self.put_inputs(observer, moment, out);
+        }
+        let Self { observers, cells, hot, slices, config, .. } = self;
+        let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        if events {
+            who.put_events(now, moment, out);
+        }
         let mut too_much = who.owed.take();
         let mut owes = |told: u64| too_much = Some(too_much.unwrap_or(told).min(told));
         let audience = who.audience();
@@ -107,7 +121,9 @@ impl Replicant {
             self.load(observer, moment, now.shard_us, out);
         }
         let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        let whole = who.owed.is_none() && !who.follows.is_empty();
+        // A server that owns everything is told of nothing; whoever looks where nothing is lacks nothing.
+        let hears = who.role != Role::Server || !who.follows.is_empty();
+        let whole = who.owed.is_none() && !who.orphaned && hears;
         if horizon_due && (who.horizon_owed || out.length() > 0) && whole {
             let frame = *horizon.get_or_insert_with(|| {
                 let mut bytes = Vec::new();
@@ -120,7 +136,8 @@ impl Replicant {
         } else if out.length() > 0 {
             who.horizon_owed = true;
         }
-        let more = who.has_load(self.config.batches_max(who.role));
+        let given = who.grants.is_empty() && (who.actions.has_some() || who.hands.has_some());
+        let more = given || who.has_load(self.config.batches_max(who.role));
         if out.end() {
             who.message_moment = moment;
         }
@@ -144,21 +161,27 @@ impl Replicant {
 
     /// Twice a second: Horizons that nothing else brought along, and batches that are late.
     pub(super) fn sweep(&mut self, now: Now) {
+        self.time_out_actions(now);
         let between = self.config.horizon_ms * 1_000;
         self.sweep_us = Some(now.shard_us + between);
         for observer in 0..self.observers.len() as u32 {
-            let Some(Some(who)) = self.observers.get(observer as usize) else { continue };
+            let Some(Some(who)) = self.observers.get_mut(observer as usize) else { continue };
             if who.detached {
                 continue;
             }
             let owed = who.horizon_owed && now.moment() > who.horizon + now.moments_in(between);
             let late = who.batches.values().any(|batch| !batch.ready);
+            let orphaned = std::mem::take(&mut who.orphaned);
             if late {
                 self.time_out(observer, now.shard_us);
             }
             if owed {
                 self.open(now);
                 self.due(observer);
+            }
+            if orphaned {
+                let moment = self.open(now);
+                self.sift(observer, moment);
             }
         }
     }

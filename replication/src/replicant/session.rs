@@ -27,14 +27,20 @@ impl Replicant {
     /// What came of a session that is no frame.
     pub(super) fn session(&mut self, now: Now, up: Up, out: &mut Out) {
         match up {
-            Up::Joined { connection, role, subject, .. } => {
-                self.joined(now, connection, Observer::new(connection, role, subject));
+            Up::Joined { connection, session, role, subject } => {
+                self.joined(now, connection, Observer::new(connection, session, role, subject));
             }
-            Up::Detached(connection) => self.detached(connection),
+            Up::Detached(connection) => {
+                self.detached(connection);
+                self.owners_changed(now);
+            }
             Up::Resumed { old, new, seen, horizon_moment } => {
                 self.resumed(now, old, new, seen, horizon_moment, out);
             }
-            Up::Gone(connection) => self.gone(connection),
+            Up::Gone(connection) => {
+                self.gone(connection);
+                self.owners_changed(now);
+            }
             Up::Full(connection) => {
                 if let Some(who) = self.by_connection(connection) {
                     who.full = true;
@@ -53,6 +59,7 @@ impl Replicant {
 
     fn joined(&mut self, now: Now, connection: Connection, who: Observer) {
         let player = (who.role == Role::Player).then(|| who.subject.clone());
+        let session = who.session;
         let observer = match self.free.pop() {
             Some(observer) => {
                 self.observers[observer as usize] = Some(who);
@@ -64,6 +71,7 @@ impl Replicant {
             }
         };
         self.by_connection.insert(connection, observer);
+        self.sessions.insert(session, observer);
         if let Some(subject) = player {
             self.players.insert(subject, observer);
         }
@@ -75,11 +83,17 @@ impl Replicant {
         let Some(&observer) = self.by_connection.get(&connection) else { return };
         if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
             who.detached = true;
-            who.control.clear();
             who.grants.clear();
+            who.actions.detach();
+            who.hands.detach();
+            who.fresh = Default::default();
         }
         self.post.lost(connection);
-        self.table.lost(observer);
+        let lost = !self.table.lost(observer).is_empty();
+        self.orphans |= lost;
+        if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
+            who.orphaned |= lost;
+        }
     }
 
     fn resumed(
@@ -113,7 +127,8 @@ impl Replicant {
         who.own.iter_mut().for_each(|own| own.told = told);
         who.batches.values_mut().for_each(|batch| batch.ready_by_us = ready_by_us);
         who.horizon_owed = true;
-        self.due(observer);
+        // What it owned before it follows now, as far as it asked for it.
+        self.look_around(observer, moment);
     }
 
     /// The session is over.
@@ -133,8 +148,12 @@ impl Replicant {
         if self.players.get(&who.subject) == Some(&observer) {
             self.players.remove(&who.subject);
         }
+        if self.sessions.get(&who.session) == Some(&observer) {
+            self.sessions.remove(&who.session);
+        }
         self.post.lost(connection);
-        self.table.lost(observer);
+        self.orphans |= !self.table.lost(observer).is_empty();
+        self.unwatched(observer);
         self.due.retain(|due| *due != observer);
         self.free.push(observer);
         if self.by_connection.is_empty() {

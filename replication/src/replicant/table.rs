@@ -79,6 +79,11 @@ impl Table {
         anchor.is_some_and(|anchor| anchor.owner == Some(owner))
     }
 
+    /// Whether an observer owns anything.
+    pub fn has_some(&self, owner: u32) -> bool {
+        self.anchors.values().any(|anchor| anchor.owner == Some(owner))
+    }
+
     /// The anchor of an entity, of which this is the chain up to the root.
     pub fn of(&self, mut chain: impl Iterator<Item = Index>) -> Option<(Index, Anchor)> {
         chain.find_map(|at| Some((at, *self.anchors.get(&at)?)))

@@ -96,7 +96,7 @@ impl Peer {
         self.socket.into_inner()
     }
 
-    /// Sends a message, if the hub still takes any.
+    /// Sends a message, if the hub still takes any: it may have closed the connection meanwhile.
     pub async fn try_send(&mut self, bytes: Vec<u8>) -> bool {
         self.socket.send(Message::Binary(bytes.into())).await.is_ok()
     }
@@ -113,16 +113,19 @@ impl Peer {
             Ok(Some(Ok(_))) => return true,
             Ok(None | Some(Err(_))) => return false,
         };
+        let seen = self.view.seen();
         for frame in Frames::new(&message, Limits::down(self.role)).unwrap() {
             let frame = frame.unwrap();
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
             if let Some(ready) = self.view.take(frame.kind, frame.body).unwrap() {
-                self.send(&ready).await;
-                self.send(&message::Seen { seq: self.view.seen() }).await;
+                self.try_send(self::frame(&ready)).await;
             }
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);
             }
+        }
+        if self.view.seen() > seen {
+            self.try_send(frame(&message::Seen { seq: self.view.seen() })).await;
         }
         true
     }

@@ -237,7 +237,7 @@ impl View {
             for (handle, row) in rows.read()? {
                 if let Some(seen) = self.entities.get_mut(&handle) {
                     seen.exact(&row);
-                    for entry in entries(row.variables, &self.variables, Digits::Exact) {
+                    for entry in Entries::new(row.variables.unwrap_or(&[]), &self.variables, Digits::Exact) {
                         seen.value(entry?);
                     }
                 }
@@ -258,7 +258,11 @@ impl View {
                 seen.rounded(&row, &slice.head.grid);
                 (seen.moved, newer) = (at, true);
             }
-            for entry in entries(row.variables, &self.variables, Digits::Rounded) {
+            let Some(variables) = row.variables else {
+                self.rows_applied += u64::from(newer);
+                continue;
+            };
+            for entry in Entries::new(variables, &self.variables, Digits::Rounded) {
                 let entry = entry?;
                 if seen.is_newer(entry.number, at) {
                     seen.value(entry);
@@ -269,10 +273,6 @@ impl View {
         }
         Ok(())
     }
-}
-
-fn entries<'a, 't>(bytes: Option<&'a [u8]>, variables: &'t Variables, digits: Digits) -> Entries<'a, 't> {
-    Entries::new(bytes.unwrap_or(&[]), variables, digits)
 }
 
 impl Seen {

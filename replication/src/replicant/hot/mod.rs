@@ -4,6 +4,8 @@ mod block;
 pub mod motion;
 pub mod values;
 
+use std::ops::Range;
+
 use entitygraph_schema::{
     Entity, EntityId, OwnerId,
     space::Pose,
@@ -33,6 +35,8 @@ pub struct Hot {
     by_id: HashMap<EntityId, u32>,
     /// What an entity is in; the root in itself.
     parent: Vec<u32>,
+    /// The first of its unit: what is directly in the zone. A unit is bound and moves from cell to cell as one.
+    top: Vec<u32>,
     /// Where each entity is.
     pub motion: Motion,
     /// What was reported of its variables.
@@ -53,9 +57,19 @@ impl Hot {
         let parent = |entity: &Entity| {
             entity.placement.parent.and_then(|parent| by_id.get(&parent).copied()).unwrap_or(ROOT as u32)
         };
+        let parent: Vec<u32> = entities.iter().map(parent).collect();
+        let mut top: Vec<u32> = Vec::with_capacity(entities.len());
+        for (index, &parent) in (0..).zip(&parent) {
+            // Parents stand before what hangs on them.
+            let above = top.get(parent as usize).copied().filter(|_| parent != ROOT as u32);
+            top.push(above.unwrap_or(index));
+        }
+        let mut motion = Motion::of(&entities);
+        motion.hangs = (0..).zip(&top).map(|(index, top)| *top != index).collect();
         Self {
-            parent: entities.iter().map(parent).collect(),
-            motion: Motion::of(&entities),
+            parent,
+            top,
+            motion,
             values: Values::default(),
             place: vec![0; entities.len()],
             observer: vec![None; entities.len()],
@@ -88,6 +102,23 @@ impl Hot {
     /// The entity as it was loaded.
     pub fn loaded(&self, index: Index) -> Option<&Entity> {
         self.entities.get(index)
+    }
+
+    /// All of the unit of an entity, parents first.
+    pub fn unit(&self, index: Index) -> Range<Index> {
+        let Some(&top) = self.top.get(index) else { return 0..0 };
+        let after = self.top[index..].iter().position(|other| *other != top);
+        top as usize..after.map_or(self.top.len(), |after| index + after)
+    }
+
+    /// The aggregate that an entity is of: what is nearest above it, or itself, that is the root of one; else the zone.
+    pub fn root(&self, index: Index) -> Index {
+        self.chain(index).find(|at| self.entities.get(*at).is_some_and(|entity| entity.root)).unwrap_or(ROOT)
+    }
+
+    /// What an entity hangs on; the root on nothing.
+    pub fn parent(&self, index: Index) -> Option<Index> {
+        self.chain(index).nth(1)
     }
 
     /// Who owns it, if anybody does.

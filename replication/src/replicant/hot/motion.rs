@@ -36,8 +36,10 @@ pub struct Motion {
     pub changed: Vec<Changed>,
     /// Of the last report that was taken.
     pub tick: Vec<u64>,
-    /// Slot of its cell.
+    /// Slot of the cell of its unit.
     pub cell: Vec<u32>,
+    /// It hangs on another entity: its place may be outside of the cell of its unit.
+    pub hangs: Vec<bool>,
 }
 
 impl Motion {
@@ -54,6 +56,7 @@ impl Motion {
             changed: vec![Changed::default(); count],
             tick: vec![0; count],
             cell: vec![u32::MAX; count],
+            hangs: vec![false; count],
         }
     }
 

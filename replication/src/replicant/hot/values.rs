@@ -61,6 +61,11 @@ impl Values {
         &self.columns[1..2]
     }
 
+    /// Whether anything was ever reported of an entity.
+    pub fn has(&self, index: Index) -> bool {
+        self.columns.iter().any(|column| column.get(index).is_some())
+    }
+
     /// Refuses entries that are not to be taken: unknown variables, ill-typed values.
     ///
     /// # Errors
