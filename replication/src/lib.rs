@@ -11,5 +11,6 @@ pub mod hub;
 pub mod line;
 pub mod machine;
 pub mod message;
+pub mod metrics;
 pub mod replicant;
 pub mod socket;

@@ -38,10 +38,15 @@ pub struct Peer {
 impl Peer {
     /// A connection on which nothing was said.
     pub async fn connect(address: SocketAddr, role: Role) -> Self {
-        let mut request = format!("ws://{address}/stream").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let socket = TcpStream::connect(address).await.unwrap();
         socket.set_nodelay(true).unwrap();
+        Self::over(socket, address, role).await
+    }
+
+    /// The same over a socket that is connected already.
+    pub async fn over(socket: TcpStream, address: SocketAddr, role: Role) -> Self {
+        let mut request = format!("ws://{address}/stream").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let (socket, _) = client_async(request, socket).await.unwrap();
         let (view, control, closed, batch) = Default::default();
         Self { socket, role, view, control, closed, batch }
@@ -50,10 +55,16 @@ impl Peer {
     /// A session of this subject.
     pub async fn login(address: SocketAddr, role: Role, name: &str) -> Self {
         let mut peer = Self::connect(address, role).await;
-        peer.send(&hello(role, name)).await;
-        let welcome = peer.until(Kind::Welcome).await;
-        assert!(matches!(welcome, Control::Welcome(welcome) if welcome.version == VERSION));
+        peer.greet(name).await;
         peer
+    }
+
+    /// Says Hello as this subject.
+    pub async fn greet(&mut self, name: &str) -> message::Welcome {
+        self.send(&hello(self.role, name)).await;
+        let Control::Welcome(welcome) = self.until(Kind::Welcome).await else { panic!("a Welcome") };
+        assert_eq!(welcome.version, VERSION);
+        welcome
     }
 
     pub async fn send(&mut self, message: &impl Body) {
@@ -62,6 +73,32 @@ impl Peer {
 
     pub async fn send_bytes(&mut self, bytes: Vec<u8>) {
         self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+
+    /// Goes on with the session of a resume token, with all that its peer has seen.
+    pub async fn resume(&mut self, token: &[u8], of: Self, incarnation: u64) -> message::Welcome {
+        self.view = of.view;
+        let login = Some(message::hello::Login::Resume(token.to_vec()));
+        let (seen, horizon_moment) = (self.view.seen(), self.view.horizon());
+        let hello = hello(self.role, "");
+        self.send(&message::Hello { login, incarnation, seen, horizon_moment, ..hello }).await;
+        let Control::Welcome(welcome) = self.until(Kind::Welcome).await else { panic!("a Welcome") };
+        welcome
+    }
+
+    /// Ends the socket without a word; what is on the way is lost.
+    pub fn cut(&mut self) {
+        self.socket.get_ref().set_zero_linger().unwrap();
+    }
+
+    /// Gives the socket out, to be read as bytes.
+    pub fn into_socket(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    /// Sends a message, if the hub still takes any: it may have closed the connection meanwhile.
+    pub async fn try_send(&mut self, bytes: Vec<u8>) -> bool {
+        self.socket.send(Message::Binary(bytes.into())).await.is_ok()
     }
 
     /// Takes one message, if one comes in time; answers what is bound with Ready.
@@ -81,16 +118,14 @@ impl Peer {
             let frame = frame.unwrap();
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
             if let Some(ready) = self.view.take(frame.kind, frame.body).unwrap() {
-                self.send(&ready).await;
+                self.try_send(self::frame(&ready)).await;
             }
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);
             }
         }
         if self.view.seen() > seen {
-            // Of a connection that was closed meanwhile the rest is read all the same.
-            let seen = Message::Binary(frame(&message::Seen { seq: self.view.seen() }).into());
-            drop(self.socket.send(seen).await);
+            self.try_send(frame(&message::Seen { seq: self.view.seen() })).await;
         }
         true
     }
