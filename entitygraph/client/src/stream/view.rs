@@ -1,7 +1,7 @@
 //! The local copy: what is bound, and rules 1 to 4 of protocol.md, "Nothing is a difference". No I/O.
 
 use entitygraph_schema::{
-    Entity,
+    Entity, EntityId,
     codec::{self, CodecError},
     wire::{
         Handle, Kind,
@@ -34,6 +34,10 @@ pub struct Seen {
     pub velocity_m_s: DVec3,
     /// Whether it was shown: nothing is applied before.
     pub active: bool,
+    /// Of the entity that it is a child of; none is bound.
+    pub parent: Option<Handle>,
+    /// Of the root of its aggregate.
+    pub root: Option<Handle>,
     /// The batch that it came with: an earlier one that had it does not show it.
     batch: u64,
     /// Moment of its newest motion.
@@ -49,6 +53,21 @@ pub struct View {
     newest: u64,
     horizon: u64,
     rows_applied: u64,
+    /// What the frame that was taken last changed.
+    told: Vec<Told>,
+}
+
+/// What a frame changed, in the order in which it said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is shown now.
+    Activated(Handle),
+    /// Its motion is new.
+    Moved(Handle),
+    /// Nothing more is told of it, but it stays.
+    Paused(Handle),
+    /// It is not bound any more.
+    Unbound(Handle, EntityId),
 }
 
 /// A frame that does not fit what came before, or cannot be read.
@@ -75,6 +94,7 @@ impl View {
     /// # Errors
     /// A frame that cannot be read; the view is as it was, but for what stood before the mistake.
     pub fn take(&mut self, kind: Kind, body: &[u8]) -> Result<Option<message::Ready>, ViewError> {
+        self.told.clear();
         match kind {
             Kind::State => self.state(body)?,
             Kind::Horizon => {
@@ -86,12 +106,12 @@ impl View {
                 Control::Activate(activate) => self.activate(&activate)?,
                 Control::Pause(pause) => {
                     for handle in Handles::read(&pause.handles, pause.count)? {
-                        self.entities.entry(handle).and_modify(|seen| seen.active = false);
+                        self.pause(handle);
                     }
                 }
                 Control::Unbind(unbind) => {
                     for handle in Handles::read(&unbind.handles, unbind.count)? {
-                        self.entities.remove(&handle);
+                        self.unbind(handle);
                     }
                 }
                 _ => {}
@@ -145,6 +165,8 @@ impl View {
                 active: false,
                 batch: bind.batch,
                 moved: bind.moment,
+                parent: Handle::new(single.parent),
+                root: Handle::new(single.root),
                 entity,
             };
             self.entities.insert(handle, seen);
@@ -166,7 +188,9 @@ impl View {
             if let Some(seen) = self.entities.get_mut(&handle)
                 && (number == 0 || seen.batch == number)
             {
+                let told = if seen.active { Told::Moved(handle) } else { Told::Activated(handle) };
                 (seen.active, seen.moved) = (true, activate.moment);
+                self.told.push(told);
             }
         }
         for rows in &activate.changed {
@@ -190,9 +214,65 @@ impl View {
                 seen.rounded(&row, &slice.head.grid);
                 seen.moved = at;
                 self.rows_applied += 1;
+                self.told.push(Told::Moved(handle));
             }
         }
         Ok(())
+    }
+}
+
+/// What the rest of the SDK needs of it.
+impl View {
+    /// What the frame that was taken last changed, or the reset.
+    pub fn told(&mut self) -> std::vec::Drain<'_, Told> {
+        self.told.drain(..)
+    }
+
+    /// Members of a batch that is not active yet.
+    pub fn batch(&self, number: u64) -> &[Handle] {
+        self.batches.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// The zone that the pose of an entity is in: the innermost host above it that is bound.
+    pub fn zone(&self, handle: Handle) -> Option<Handle> {
+        let mut at = self.entities.get(&handle)?.parent?;
+        // No tree is deeper, so a circle ends.
+        for _ in 0..1_000 {
+            let seen = self.entities.get(&at)?;
+            if seen.entity.zone.is_some() {
+                return Some(at);
+            }
+            at = seen.parent?;
+        }
+        None
+    }
+
+    /// Another session or incarnation: all handles are void.
+    pub fn reset(&mut self) {
+        let rows_applied = self.rows_applied;
+        let told =
+            self.entities.iter().map(|(handle, seen)| Told::Unbound(*handle, seen.entity.id)).collect();
+        *self = Self { rows_applied, told, ..Self::default() };
+    }
+
+    /// The present moment by the shard clock: slices say the lower bits of theirs.
+    pub fn clock(&mut self, moment: u64) {
+        self.newest = self.newest.max(moment);
+    }
+
+    fn pause(&mut self, handle: Handle) {
+        if let Some(seen) = self.entities.get_mut(&handle)
+            && seen.active
+        {
+            seen.active = false;
+            self.told.push(Told::Paused(handle));
+        }
+    }
+
+    fn unbind(&mut self, handle: Handle) {
+        if let Some(seen) = self.entities.remove(&handle) {
+            self.told.push(Told::Unbound(handle, seen.entity.id));
+        }
     }
 }
 
