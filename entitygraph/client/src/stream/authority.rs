@@ -50,6 +50,11 @@ impl Authority {
         self.grants.is_empty()
     }
 
+    /// Whether some grant is in force in this tick.
+    pub fn is_in_force(&self, tick: u64) -> bool {
+        self.grants.values().any(|held| held.from_tick <= tick)
+    }
+
     /// Takes a grant; says its handle and epoch, or none where it names no handle.
     pub fn grant(&mut self, grant: &message::Grant) -> Option<(Handle, Epoch)> {
         let (handle, epoch) = (Handle::new(grant.handle)?, Epoch::from_number(grant.epoch));

@@ -267,6 +267,14 @@ impl Peer {
         }
     }
 
+    /// Asks for the catalog, where the hub has one and the peer another or none.
+    fn want_catalog(&mut self, hash: &[u8]) {
+        let have = self.session.point.catalog_hash.map(|have| have.to_vec()).unwrap_or_default();
+        if !hash.is_empty() && have != hash {
+            self.say(&message::CatalogWanted { have, ..Default::default() });
+        }
+    }
+
     fn begun(&mut self, begun: Begun) {
         if begun.reset {
             self.view.reset();
@@ -275,6 +283,7 @@ impl Peer {
         if let Some(bounds) = begun.welcome.bounds {
             self.outbox.limit(within(Limits::up(self.role()), &bounds));
         }
+        self.want_catalog(&begun.welcome.catalog_hash);
         if begun.resumed {
             let again: Vec<Vec<u8>> = self.actions.again().map(<[u8]>::to_vec).collect();
             self.events.push_back(Event::Begun(begun));

@@ -135,8 +135,8 @@ impl Server {
     /// of the shard clock was reported already. The server simulates as long as it has authority, but reports only here.
     pub fn begin_tick(&mut self) -> Option<Report> {
         let tick = self.peer.tick_number();
-        let open = self.peer.state() == State::Open && !self.authority.is_empty() && !self.is_lease_over();
-        (open && tick > self.tick).then(|| Report::new(tick))
+        let open = self.peer.state() == State::Open && !self.is_lease_over();
+        (open && tick > self.tick && self.authority.is_in_force(tick)).then(|| Report::new(tick))
     }
 
     /// Sends what the tick changed. What the server may not write any more is left out, and named.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests stand outside of tests
 
+mod examples;
 mod proxy;
 mod world;
 
@@ -131,7 +132,7 @@ async fn a_hub_that_is_another_one_voids_all_and_the_server_takes_its_post_again
         Simulation::start_with(Options { backoff_first_ms: 20, ..Options::new(proxy.url(), Role::Server) })
             .await;
     let epoch = server.peer.grants().next().unwrap().1;
-    assert!(server.peer.begin_tick().is_some() && server.peer.has_authority(server.zone));
+    server.run(2, |place, _| place + DVec3::X).await;
     let second = hub(&places(10));
     proxy.lead_to(second.address());
     first.stop();

@@ -5,7 +5,7 @@ use entitygraph_schema::wire::{
     Handle, Kind,
     control::{
         Control,
-        message::{self, Code},
+        message::{self, Code, member::Member},
     },
     event, frame,
     input::{Applied, read_inputs},
@@ -18,7 +18,7 @@ use crate::stream::{
     frame as framed,
     refusal::{StreamError, Why},
     session::{self, State},
-    view::Told,
+    view::{Told, ViewError},
 };
 
 impl Peer {
@@ -88,6 +88,10 @@ impl Peer {
                     Ok(())
                 }
             }
+            Kind::CatalogPart => {
+                self.world(kind, body)?;
+                self.control(kind, body)
+            }
             _ => self.control(kind, body),
         }
     }
@@ -108,7 +112,11 @@ impl Peer {
     fn world(&mut self, kind: Kind, body: &[u8]) -> Result<(), String> {
         let moment = self.moment();
         self.view.clock(moment);
-        let ready = self.view.take(kind, body).map_err(|error| format!("{kind}: {error}"))?;
+        let ready = match self.view.take(kind, body) {
+            // What cannot be made is a failed batch, not a failed session.
+            Err(error @ ViewError::Instance) => return self.failed(body, &error.to_string()),
+            taken => taken.map_err(|error| format!("{kind}: {error}"))?,
+        };
         if let Some(ready) = ready {
             let handles = self.view.batch(ready.batch).to_vec();
             self.events.push_back(Event::Bound { batch: ready.batch, handles });
@@ -125,6 +133,22 @@ impl Peer {
             self.session.point.horizon = self.view.horizon();
             self.events.push_back(Event::Horizon(self.view.horizon()));
         }
+        Ok(())
+    }
+
+    /// Says that a batch cannot be loaded, and why; the hub takes it back.
+    fn failed(&mut self, body: &[u8], reason: &str) -> Result<(), String> {
+        let Ok(Control::Bind(bind)) = Control::read(Kind::Bind, body) else { return Ok(()) };
+        let first = |member: message::Member| match member.member {
+            Some(Member::Single(single)) => single.handle,
+            Some(Member::Instance(instance)) => instance.first_handle,
+            None => 0,
+        };
+        let failed = bind
+            .members
+            .into_iter()
+            .map(|member| message::Failed { handle: first(member), reason: reason.into() });
+        self.say(&message::Ready { batch: bind.batch, failed: failed.collect() });
         Ok(())
     }
 
@@ -184,6 +208,13 @@ impl Peer {
                 Some(handle) => Event::Entered(handle),
                 None => return Err("an Entered without a character".into()),
             },
+            Control::CatalogPart(part) => {
+                // It has all of it when the last part has come.
+                if part.last {
+                    self.session.point.catalog_hash = part.catalog_hash[..].try_into().ok();
+                }
+                Event::Message(Box::new(part.into()))
+            }
             Control::Durable(durable) => Event::Durable(durable.batch),
             Control::Notice(notice) => Event::Notice(notice),
             other => Event::Message(Box::new(other)),
