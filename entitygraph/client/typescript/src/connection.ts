@@ -114,6 +114,22 @@ export class Connection {
     return this.session.moment(this.timers.now());
   }
 
+  /** When its lease ends, in the time of `now`; none while the hub says nothing of leases (servers). */
+  get leaseEnd(): number | undefined {
+    const { welcome, answeredAt } = this.session;
+    return welcome === undefined || welcome.leaseMs === 0 || answeredAt === undefined ? undefined : answeredAt + welcome.leaseMs;
+  }
+
+  /** Milliseconds of its clock. */
+  now(): number {
+    return this.timers.now();
+  }
+
+  /** Gives the socket up; the session goes on in another one. */
+  lose(reason: string): void {
+    this.run(this.session.lose(this.timers.now(), reason));
+  }
+
   start(): void {
     this.run(this.session.start());
   }
