@@ -3,6 +3,7 @@
 //! What travels is specified in docs/protocol.md, the inside in docs/replication.md; what of it is built is said there under
 //! "Slices".
 
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod gateway;
@@ -10,5 +11,6 @@ pub mod hub;
 pub mod line;
 pub mod machine;
 pub mod message;
+pub mod metrics;
 pub mod replicant;
 pub mod socket;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use entitygraph_schema::wire::{Kind, Role, control::message::Code};
+use entitygraph_schema::{
+    EntityId, Epoch,
+    wire::{Kind, Role, control::message::Code},
+};
 
 /// A connection of a gateway. Never given twice, so what is late for one that is gone reaches nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,13 +26,31 @@ pub enum Up {
     Joined {
         /// Which.
         connection: Connection,
+        /// Its number: that of Welcome.
+        session: u64,
         /// What the token says.
         role: Role,
         /// Account or server.
         subject: String,
     },
-    /// The connection is gone; nothing more is for it.
-    Left(Connection),
+    /// The socket is gone, the session may be resumed: what is bound stays bound, nothing is made for it. What a server owned
+    /// is nobody's from now on.
+    Detached(Connection),
+    /// A session goes on in another connection, whether it was detached or not. The replicant sends the load frames above `seen`
+    /// again, then whatever active changed after `horizon_moment` (protocol.md, "A session", 4). A session that it does not
+    /// know is closed with `SESSION_GONE`.
+    Resumed {
+        /// The connection that it had.
+        old: Connection,
+        /// The one that it has now.
+        new: Connection,
+        /// Highest number of load frames that came, without a gap.
+        seen: u64,
+        /// That of the last Horizon that came.
+        horizon_moment: u64,
+    },
+    /// The session is over, attached or not; nothing more is for it.
+    Gone(Connection),
     /// A frame for the replicant. Its kind was judged by the role of the peer.
     Frame {
         /// From whom.
@@ -43,6 +64,37 @@ pub enum Up {
     Full(Connection),
     /// The socket takes again.
     Takes(Connection),
+}
+
+/// From whoever decides about authority to the replicant: who may write what. What is said was made durable before, so it is in
+/// force as soon as it is taken. An *anchor* is the root of an aggregate or the host of a zone; it stands for everything below it
+/// but what is below an anchor of its own (docs/authority.md, "The rules").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// A session owns what the anchor stands for. It is bound to it first, then it is told (`Grant`).
+    Grant {
+        /// What.
+        anchor: EntityId,
+        /// Whose it is.
+        connection: Connection,
+        /// Above each that the anchor had.
+        epoch: Epoch,
+        /// Name of the post, may be empty.
+        post: String,
+        /// What the former owner kept in no variable.
+        carry: Bytes,
+        /// The former owner had kept something, and it is lost.
+        carry_lost: bool,
+    },
+    /// The anchor is nobody's, until it is granted again. Its owner, if there is one, is told (`Revoke`).
+    Revoke {
+        /// What.
+        anchor: EntityId,
+        /// Under which epoch it stands from now on: not below that of the last grant. Reports under lower ones are dropped.
+        epoch: Epoch,
+        /// Name of the post that gets it, empty: nobody.
+        post: String,
+    },
 }
 
 /// From the replicant to one core of the gateway, at the end of a moment: who gets which frames.

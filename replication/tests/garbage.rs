@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use entitygraph_replication::{
     config::{Config, Room},
-    gateway::{self, Effect, Gateway},
+    gateway::{self, Effect, Gateway, Shared, token::ShardKey},
     machine::{Machine, Now},
     message::{Connection, Up},
     replicant::{Event, Replicant, out::Out, world::World},
@@ -30,6 +30,12 @@ fn replicant() -> Replicant {
         .unwrap()
 }
 
+fn gateway() -> Gateway {
+    let (config, key) = (Config::default(), ShardKey::new(&[1; 32]).unwrap());
+    let shared = Shared::new(&config, key.clone(), 1);
+    Gateway::new(config, key, 1, shared)
+}
+
 fn roles() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Server), Just(Role::Player), Just(Role::Viewer)]
 }
@@ -44,10 +50,10 @@ proptest! {
         role in roles(),
         frames in prop::collection::vec((kinds(), prop::collection::vec(any::<u8>(), 0..80)), 1..20),
     ) {
-        let (mut gateway, mut replicant) = (Gateway::new(Config::default(), 0, 1), replicant());
+        let (mut gateway, mut replicant) = (gateway(), replicant());
         let (mut effects, mut out) = (gateway::Out::new(), Out::new(1));
         gateway.handle(now(), gateway::Event::Connected(CONNECTION, [127, 0, 0, 1].into()), &mut effects);
-        let joined = Up::Joined { connection: CONNECTION, role, subject: "x".into() };
+        let joined = Up::Joined { connection: CONNECTION, session: 1, role, subject: "x".into() };
         replicant.handle(now(), Event::Up(joined), &mut out);
         for (kind, body) in frames {
             let mut message = Vec::new();
@@ -66,7 +72,7 @@ proptest! {
 
     #[test]
     fn messages_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let mut gateway = Gateway::new(Config::default(), 0, 1);
+        let mut gateway = gateway();
         let mut effects = gateway::Out::new();
         gateway.handle(now(), gateway::Event::Connected(CONNECTION, [127, 0, 0, 1].into()), &mut effects);
         gateway.handle(now(), gateway::Event::Message(CONNECTION, Bytes::from(bytes)), &mut effects);

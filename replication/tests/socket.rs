@@ -52,10 +52,10 @@ fn answer(socket: &TcpStream, writer: &mut Writer, item: Item<'_>, cut: usize) -
             let slices: Vec<Bytes> = body.chunks(cut).map(Bytes::copy_from_slice).collect();
             writer.message(socket, body.len(), slices.iter()).unwrap();
         }
-        Item::Ping(body) => writer.raw(socket, frame::control(Opcode::Pong, body)).unwrap(),
+        Item::Ping(body) => writer.first(socket, frame::control(Opcode::Pong, body)).unwrap(),
         Item::Pong => {}
         Item::Close(_) => {
-            writer.raw(socket, frame::close(1000, "as asked")).unwrap();
+            writer.first(socket, frame::close(1000, "as asked")).unwrap();
             return true;
         }
     }

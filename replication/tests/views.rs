@@ -1,20 +1,23 @@
-//! The replicant without I/O, from one seed: reports, sockets that take nothing, peers that load slowly and come back, pauses
-//! longer than slices reach. Each view equals the authority at its horizon (G6), and what is bound is what is near (G9).
+//! The replicant without I/O, from one seed: reports, sockets that take nothing, sockets that are lost with what was on its way,
+//! peers that load slowly, resume and come back, pauses longer than slices reach. Each view equals the authority at its horizon
+//! in what it may see (G6), what is bound is what is near (G9), and what a player may not see is in none of its bytes.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use entitygraph_client::stream::view::View;
 use entitygraph_replication::{
+    catalog::StreamCatalog,
     config::Room,
     machine::{Machine, Now},
     message::{Connection, Up},
     replicant::{Event, Replicant, out::Out, world::World},
 };
 use entitygraph_schema::{
-    Entity, EntityId, Epoch, NewEntity, Placement, testing,
+    ComponentDraft, Components, Entity, EntityId, Epoch, NewEntity, Placement, Registry, SendPolicy, Value,
+    ValueKind, VariableDraft, Visibility, testing,
     wire::{
         Handle, Kind, Role,
         control::{
@@ -26,6 +29,7 @@ use entitygraph_schema::{
         limits::Limits,
         report::{Head, ReportWriter},
         state::Slice,
+        variable::{Variables, put_cleared, put_value},
     },
 };
 use glam::{DVec3, Quat, Vec3};
@@ -34,6 +38,9 @@ use proptest::prelude::*;
 const TICK_US: u32 = 33_333;
 const ZONE_ID: u64 = 1;
 const FIRST: u64 = 100;
+/// In each value that only servers may see, and in each that only an owner may.
+const SECRET: &str = "SECRET";
+const OWNED: &str = "OWNED";
 const HALF_STEP_M: f64 = 0.5 / 64.0 + 1e-9;
 const ROOM: Room = Room {
     level: 4,
@@ -54,7 +61,57 @@ struct Motion {
 }
 
 /// Each motion of each entity, with the moment it was reported in.
-type History = Vec<(EntityId, Vec<(u64, Motion)>)>;
+type Motions = Vec<(EntityId, Vec<(u64, Motion)>)>;
+
+/// What was so when.
+struct History {
+    motions: Motions,
+    /// The values of each variable of each entity, with the moment each was reported in; none: cleared.
+    values: HashMap<(EntityId, u32), Vec<(u64, Option<Value>)>>,
+    variables: Variables,
+    classes: Vec<Visibility>,
+}
+
+/// One variable of each sort.
+fn registry() -> Registry {
+    let variable = |name: &str, default| VariableDraft::new(testing::name(name), default);
+    let float = |name: &str| variable(name, Value::Float(0.0));
+    let text = |name: &str| variable(name, testing::text(""));
+    let shield = Some(testing::name("shield"));
+    let hull = vec![
+        VariableDraft { precision: Some(0.5), ..float("damage") },
+        VariableDraft { group: shield.clone(), ..float("shield") },
+        VariableDraft { group: shield, ..variable("layers", Value::Int(0)) },
+        VariableDraft { send: SendPolicy::EveryTick, precision: Some(0.25), ..float("heat") },
+        VariableDraft { visibility: Visibility::ServerOnly, ..text("plan") },
+        VariableDraft { visibility: Visibility::OwnerOnly, ..text("key") },
+        VariableDraft { visibility: Visibility::OwnerOnly, send: SendPolicy::EveryTick, ..text("aim") },
+        VariableDraft { visibility: Visibility::ServerOnly, send: SendPolicy::EveryTick, ..text("goal") },
+    ];
+    let mut registry = Registry::default();
+    for (name, variables) in [("hull", hull), ("paint", vec![text("colour")])] {
+        let draft = ComponentDraft::new(testing::name(name), variables);
+        let published = registry.publish(&draft).unwrap();
+        registry.insert(published);
+    }
+    registry
+}
+
+fn any_value(random: &mut fastrand::Rng, id: EntityId, number: u32, history: &History) -> Option<Value> {
+    let known = history.variables.get(number).unwrap();
+    let text = match history.classes[number as usize] {
+        Visibility::Public => "plain".into(),
+        Visibility::OwnerOnly => format!("{OWNED}{};", id.get()),
+        Visibility::ServerOnly => SECRET.into(),
+    };
+    let length = random.usize(..9);
+    Some(match known.kind {
+        ValueKind::Float => Value::Float(random.f64() * 4.0),
+        ValueKind::Int => Value::Int(random.i64(-500..500)),
+        _ => testing::text(&format!("{text}{}", "x".repeat(length))),
+    })
+    .filter(|_| random.u8(..6) > 0)
+}
 
 struct Peer {
     connection: Connection,
@@ -65,6 +122,7 @@ struct Peer {
     inbox: VecDeque<Vec<Bytes>>,
     ready: VecDeque<message::Ready>,
     full: bool,
+    detached: bool,
     grant: Option<message::Grant>,
     horizons: usize,
     /// A batch was not Ready in time: what was in it is missing.
@@ -88,18 +146,35 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let zone = Entity::created(testing::world(ZONE_ID, 1e6), Epoch::ZERO);
-        let mut history = Vec::new();
+        let slow = [registry().by_name("paint").unwrap().id].into();
+        let catalog = StreamCatalog::new(registry(), &slow).unwrap();
+        let numbers = (0..).map_while(|number| catalog.telling(number));
+        let mut history = History {
+            motions: Vec::new(),
+            values: HashMap::new(),
+            variables: catalog.variables().clone(),
+            classes: numbers.map(|telling| telling.class).collect(),
+        };
         let entities = (FIRST..FIRST + 60).map(|number| {
             let place = DVec3::new(random.f64() * 160.0 - 80.0, random.f64() * 160.0 - 80.0, random.f64());
             let still = Motion { place_m: place, rotation: Quat::IDENTITY, velocity_m_s: Vec3::ZERO };
-            history.push((testing::entity_id(number), vec![(0, still)]));
+            history.motions.push((testing::entity_id(number), vec![(0, still)]));
             let pose = Some(testing::at(place.x, place.y, place.z));
             let placement = Placement { pose, ..testing::item(number, ZONE_ID).placement };
             let owner = Some(testing::name(&format!("player-{number}")));
-            let new = NewEntity { placement, owner, root: true, ..testing::item(number, ZONE_ID) };
+            let mut components = Components::default();
+            for at in 0..history.classes.len() as u32 {
+                let value = any_value(&mut random, testing::entity_id(number), at, &history);
+                let known = history.variables.get(at).unwrap();
+                let values = components.0.entry(known.component).or_default();
+                values.extend(value.clone().map(|value| (known.variable, value)));
+                history.values.insert((testing::entity_id(number), at), vec![(0, value)]);
+            }
+            let new =
+                NewEntity { placement, owner, components, root: true, ..testing::item(number, ZONE_ID) };
             Entity::created(new, Epoch::ZERO)
         });
-        let world = World::new(zone, entities.collect()).unwrap();
+        let world = World::new(zone, entities.collect()).unwrap().with_catalog(catalog);
         let mut run = Self {
             replicant: Replicant::new(ROOM, world).unwrap(),
             now: Now { shard_us: 1_000_000_000, tick_us: TICK_US },
@@ -121,13 +196,26 @@ impl Run {
         self.connections += 1;
         let connection = Connection { core: 0, slot: self.connections, generation: 1 };
         let subject = format!("player-{number}");
-        self.up(Up::Joined { connection, role, subject });
+        self.up(Up::Joined { connection, session: self.connections.into(), role, subject });
+        self.say(connection, &message::CatalogWanted::default());
         match role {
             Role::Server => self.say(connection, &message::Register::default()),
             _ => self.say(connection, &message::Enter { character: number }),
         }
-        let (view, inbox, ready, full, grant, horizons, late) = Default::default();
-        self.peers.push(Peer { connection, role, number, view, inbox, ready, full, grant, horizons, late });
+        let (view, inbox, ready, full, detached, grant, horizons, late) = Default::default();
+        self.peers.push(Peer {
+            connection,
+            role,
+            number,
+            view,
+            inbox,
+            ready,
+            full,
+            detached,
+            grant,
+            horizons,
+            late,
+        });
     }
 
     fn say<M: Message>(&mut self, connection: Connection, message: &M) {
@@ -169,9 +257,13 @@ impl Run {
                 else {
                     panic!("seed {}: a message for nobody", self.seed)
                 };
-                assert!(!peer.full, "seed {}: a message for a socket that takes nothing", self.seed);
+                let takes = !peer.full && !peer.detached;
+                assert!(takes, "seed {}: a message for a socket that takes nothing", self.seed);
                 let frames: Vec<Bytes> = frames.cloned().collect();
                 assert_eq!(frames.iter().map(Bytes::len).sum::<usize>(), parcel.length as usize);
+                if peer.role == Role::Player {
+                    check_hidden(&frames.concat(), peer, self.seed);
+                }
                 peer.inbox.push_back(frames);
             }
         }
@@ -184,7 +276,14 @@ impl Run {
             let frame = Frames::new(frame, Limits::down(Role::Server)).unwrap().next().unwrap().unwrap();
             if frame.kind == Kind::State {
                 let slice = Slice::read(frame.body).unwrap();
-                let of = (slice.head.grid, slice.head.span, slice.head.moment);
+                let head = slice.head;
+                // What only an owner sees is of one entity.
+                let one = slice.rows().next().filter(|_| head.class == Visibility::OwnerOnly);
+                let of = (
+                    (head.grid, head.span, head.moment, head.lane),
+                    head.class as u8,
+                    one.map(|(handle, _)| handle),
+                );
                 assert!(made.insert(of), "seed {}: {of:?} was made twice", self.seed);
                 assert!(slice.rows().count() > 0);
             }
@@ -204,7 +303,7 @@ impl Run {
                 },
                 Kind::Horizon => {
                     peer.horizons += 1;
-                    check_view(&peer.view, &self.history, self.seed);
+                    check_view(peer, &self.history, self.seed);
                 }
                 Kind::Notice => match Control::read(frame.kind, frame.body) {
                     Ok(Control::Notice(notice)) if notice.code() == Code::BatchTimeout => peer.late = true,
@@ -220,17 +319,22 @@ impl Run {
     fn report(&mut self) {
         let server = &self.peers[0];
         let (connection, Some(grant)) = (server.connection, server.grant.clone()) else { return };
+        if server.detached {
+            return;
+        }
         let tick = self.now.tick() - 1;
         if tick <= self.last_tick {
             return;
         }
         let mut rows = Vec::new();
         for (handle, seen) in server.view.entities() {
-            let Some(at) = self.history.iter().position(|(id, _)| *id == seen.entity.id) else { continue };
+            let Some(at) = self.history.motions.iter().position(|(id, _)| *id == seen.entity.id) else {
+                continue;
+            };
             if self.random.u8(..3) > 0 {
                 continue;
             }
-            let places = &mut self.history[at].1;
+            let places = &mut self.history.motions[at].1;
             let (_, last) = places[places.len() - 1];
             let by = match self.random.u8(..10) {
                 0 => -last.place_m * 0.5,
@@ -246,17 +350,33 @@ impl Run {
                 velocity_m_s: velocity_m_s.unwrap_or(last.velocity_m_s),
             };
             places.push((self.now.moment(), motion));
-            rows.push((handle, ExactRow { position_m, rotation, velocity_m_s, variables: None }));
+            let mut variables = Vec::new();
+            for number in 0..self.history.classes.len() as u32 {
+                if self.random.u8(..6) > 0 {
+                    continue;
+                }
+                let value = any_value(&mut self.random, seen.entity.id, number, &self.history);
+                match &value {
+                    Some(value) => put_value(number, value, None, &mut variables),
+                    None => put_cleared(number, &mut variables),
+                }
+                let values = self.history.values.get_mut(&(seen.entity.id, number)).unwrap();
+                values.push((self.now.moment(), value));
+            }
+            rows.push((handle, position_m, rotation, velocity_m_s, variables));
         }
-        rows.sort_by_key(|(handle, _)| *handle);
+        rows.sort_by_key(|(handle, ..)| *handle);
         (self.batch, self.last_tick) = (self.batch + 1, tick);
         let mut bytes = Vec::new();
         let mut report =
             ReportWriter::begin(&Head { batch: self.batch, tick, last_of_tick: true }, 1, &mut bytes);
         let zone = Handle::new(grant.handle).unwrap();
         let mut group =
-            report.group(Epoch::from_number(grant.epoch), zone, rows.iter().map(|(handle, _)| *handle));
-        rows.iter().for_each(|(_, row)| group.row(row));
+            report.group(Epoch::from_number(grant.epoch), zone, rows.iter().map(|(handle, ..)| *handle));
+        for (_, position_m, rotation, velocity_m_s, variables) in rows {
+            let variables = (!variables.is_empty()).then_some(&variables[..]);
+            group.row(&ExactRow { position_m, rotation, velocity_m_s, variables });
+        }
         group.end(&[], &[], &[]);
         report.end();
         let frame = Frames::new(&bytes, Limits::up(Role::Server)).unwrap().next().unwrap().unwrap();
@@ -264,14 +384,48 @@ impl Run {
     }
 
     fn answer(&mut self, peer: usize) {
+        if self.peers[peer].detached {
+            return;
+        }
+        let connection = self.peers[peer].connection;
         if let Some(ready) = self.peers[peer].ready.pop_front() {
-            self.say(self.peers[peer].connection, &ready);
+            self.say(connection, &ready);
+        }
+        let seq = self.peers[peer].view.seen();
+        self.say(connection, &message::Seen { seq });
+    }
+
+    /// The socket is lost, and with it the end of what was on its way.
+    fn detach(&mut self, peer: usize) {
+        let arrives = self.random.usize(..=self.peers[peer].inbox.len());
+        let peer = &mut self.peers[peer];
+        peer.inbox.truncate(arrives);
+        (peer.detached, peer.full, peer.grant) = (true, false, None);
+        let connection = peer.connection;
+        self.up(Up::Detached(connection));
+    }
+
+    fn resume(&mut self, peer: usize) {
+        while !self.peers[peer].inbox.is_empty() {
+            self.read(peer);
+        }
+        self.connections += 1;
+        let new = Connection { core: 0, slot: self.connections, generation: 1 };
+        let peer = &mut self.peers[peer];
+        let old = std::mem::replace(&mut peer.connection, new);
+        (peer.detached, peer.grant) = (false, None);
+        peer.ready = peer.view.loading().map(|batch| message::Ready { batch, failed: Vec::new() }).collect();
+        let (seen, horizon_moment) = (peer.view.seen(), peer.view.horizon());
+        let server = peer.role == Role::Server;
+        self.up(Up::Resumed { old, new, seen, horizon_moment });
+        if server {
+            self.say(new, &message::Register::default());
         }
     }
 
     fn fill(&mut self, peer: usize, full: bool) {
         let connection = self.peers[peer].connection;
-        if self.peers[peer].full != full {
+        if self.peers[peer].full != full && !self.peers[peer].detached {
             self.peers[peer].full = full;
             self.up(if full { Up::Full(connection) } else { Up::Takes(connection) });
         }
@@ -289,9 +443,13 @@ impl Run {
             30 if self.random.u8(..4) == 0 => self.pass(2_500_000),
             31 if peer > 0 && self.random.u8(..3) == 0 => {
                 let gone = self.peers.remove(peer);
-                self.up(Up::Left(gone.connection));
+                self.up(Up::Gone(gone.connection));
                 self.join(Role::Player, gone.number);
             }
+            32 if self.random.u8(..3) == 0 => match self.peers[peer].detached {
+                true => self.resume(peer),
+                false => self.detach(peer),
+            },
             _ => {
                 let us = self.random.u64(..12_000);
                 self.pass(us);
@@ -304,10 +462,14 @@ impl Run {
     fn settle(&mut self) {
         for _ in 0..400 {
             for peer in 0..self.peers.len() {
+                if self.peers[peer].detached {
+                    self.resume(peer);
+                }
                 self.fill(peer, false);
                 while !self.peers[peer].inbox.is_empty() {
                     self.read(peer);
                 }
+                self.answer(peer);
                 while !self.peers[peer].ready.is_empty() {
                     self.answer(peer);
                 }
@@ -319,11 +481,55 @@ impl Run {
 }
 
 fn motion_at(history: &History, id: EntityId, moment: u64) -> Option<Motion> {
-    let (_, motions) = history.iter().find(|(other, _)| *other == id)?;
+    let (_, motions) = history.motions.iter().find(|(other, _)| *other == id)?;
     motions.iter().rev().find(|(at, _)| *at <= moment).map(|(_, motion)| *motion)
 }
 
-fn check_view(view: &View, history: &History, seed: u64) {
+/// Nothing that the player may not see is in these bytes.
+fn check_hidden(bytes: &[u8], peer: &Peer, seed: u64) {
+    let has = |marker: &str| bytes.windows(marker.len()).any(|part| part == marker.as_bytes());
+    assert!(!has(SECRET), "seed {seed}: player {} is told what only servers may know", peer.number);
+    let own = format!("{OWNED}{};", peer.number);
+    for at in 0..bytes.len().saturating_sub(own.len()) {
+        let other = bytes[at..].starts_with(OWNED.as_bytes()) && !bytes[at..].starts_with(own.as_bytes());
+        assert!(!other, "seed {seed}: player {} is told what another owner may know", peer.number);
+    }
+}
+
+fn check_values(peer: &Peer, history: &History, seed: u64) {
+    let at = peer.view.horizon();
+    for (handle, seen) in peer.view.entities().filter(|(_, seen)| seen.active) {
+        for (number, class) in (0..).zip(&history.classes) {
+            let Some(values) = history.values.get(&(seen.entity.id, number)) else { continue };
+            let known = history.variables.get(number).unwrap();
+            let may = match class {
+                Visibility::Public => true,
+                Visibility::OwnerOnly => {
+                    peer.role == Role::Server || seen.entity.id == testing::entity_id(peer.number)
+                }
+                Visibility::ServerOnly => peer.role == Role::Server,
+            };
+            let is = values.iter().rev().find(|(moment, _)| *moment <= at);
+            let is = is.and_then(|(_, value)| value.as_ref()).filter(|_| may);
+            let told = seen.entity.components.get(known.component, known.variable);
+            let same = match (is, told) {
+                (Some(Value::Float(is)), Some(Value::Float(told))) => {
+                    (is - told).abs() <= known.precision.unwrap_or(0.0)
+                }
+                _ => is == told,
+            };
+            assert!(
+                same,
+                "seed {seed}: variable {number} of {handle} is {is:?} at {at}, and {told:?} to {}",
+                peer.number
+            );
+        }
+    }
+}
+
+fn check_view(peer: &Peer, history: &History, seed: u64) {
+    check_values(peer, history, seed);
+    let view = &peer.view;
     for (handle, seen) in view.entities().filter(|(_, seen)| seen.active) {
         let Some(is) = motion_at(history, seen.entity.id, view.horizon()) else { continue };
         let told = (seen.position_m.unwrap(), seen.rotation, seen.velocity_m_s);
@@ -352,10 +558,10 @@ fn run(seed: u64, steps: usize) -> usize {
             "seed {seed}: the horizon of player {} stands still",
             peer.number
         );
-        check_view(view, &run.history, seed);
+        check_view(peer, &run.history, seed);
         let place = |id| motion_at(&run.history, id, u64::MAX).unwrap().place_m;
         let own = place(testing::entity_id(peer.number));
-        for (id, _) in &run.history {
+        for (id, _) in &run.history.motions {
             let (far_m, bound) =
                 (place(*id).distance(own), view.entities().find(|(_, seen)| seen.entity.id == *id));
             let active = bound.is_some_and(|(_, seen)| seen.active);

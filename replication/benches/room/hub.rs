@@ -46,6 +46,8 @@ pub fn run(load: &str, players: usize, seconds: u64) -> Run {
     let config = Config {
         tick_us: TICK_US,
         waiting_per_address_max: 1_024,
+        // The game server sends nothing while the players come.
+        lease_ms: 600_000,
         room: Room::default(),
         ..Config::default()
     };

@@ -77,6 +77,7 @@ impl Simulation {
                         let frame = frame.expect("a frame");
                         if let Some(ready) = view.take(frame.kind, frame.body).expect("a frame") {
                             client.say(&ready).expect("Ready");
+                            client.say(&message::Seen { seq: view.seen() }).expect("Seen");
                         }
                         match Control::read(frame.kind, frame.body) {
                             Ok(Control::Grant(grant)) => granted = Some(grant),
@@ -239,6 +240,7 @@ fn enter_all(poll: &mut Poll, events: &mut Events, clients: &mut [Client], scrat
                         let frame = frame.expect("a frame");
                         if let Some(ready) = view.take(frame.kind, frame.body).expect("a frame") {
                             client.say(&ready).expect("Ready");
+                            client.say(&message::Seen { seq: view.seen() }).expect("Seen");
                         }
                         entered += usize::from(frame.kind == Kind::Entered);
                     }

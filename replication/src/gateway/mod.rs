@@ -1,37 +1,49 @@
-//! The gateway: connections, sessions, what a role may send and how fast. Holds nothing that a new login does not bring back.
-//! One for each core; no I/O.
+//! The gateway: connections, sessions, what a role may send and how fast. Holds nothing that a resume or a new login does not bring
+//! back. One for each core; no I/O. What all cores must agree on is in [`Shared`].
 
-pub mod hello;
+mod addresses;
+mod heartbeat;
+mod hello;
+pub mod jwt;
 pub mod pace;
+mod refusal;
+pub mod session;
+pub mod sessions;
+pub mod token;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use entitygraph_schema::wire::{
-    Kind, Role, VERSION,
-    control::{
-        self, Control, Message,
-        message::{self, Code},
+use entitygraph_schema::{
+    codec::Input,
+    wire::{
+        Class, Kind, Role,
+        control::{
+            self, Control, Message,
+            message::{self, Code},
+        },
+        frame::Frames,
     },
-    frame::Frames,
-    limits::Limits,
 };
 use hashbrown::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 
+pub use self::refusal::Refusal;
 use self::{
-    hello::Refusal,
+    addresses::Addresses,
     pace::{Pace, Verdict},
+    session::{Act, Event as Happening, closed},
+    sessions::Sessions,
+    token::ShardKey,
 };
 use crate::{
     config::Config,
     machine::{Machine, Now},
     message::{Connection, Up},
-    replicant::LOAD_MS,
     socket::frame::{Opcode, control as control_frame},
 };
 
 /// What happens to the gateway.
-#[derive(Debug)]
 pub enum Event {
     /// A socket was accepted.
     Connected(Connection, IpAddr),
@@ -43,12 +55,32 @@ pub enum Event {
     Pong(Connection),
     /// The socket is gone.
     Ended(Connection),
+    /// Something else than the gateway has a reason to close the connection.
+    Closing(Connection, Refusal),
+    /// A quarter of a second has passed.
+    Beat,
     /// A second has passed.
     Second,
 }
 
+/// Without contents: they may be somebody's token.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(connection, address) => write!(f, "Connected({connection:?}, {address})"),
+            Self::Message(connection, bytes) => write!(f, "Message({connection:?}, {} bytes)", bytes.len()),
+            Self::Ping(connection, bytes) => write!(f, "Ping({connection:?}, {} bytes)", bytes.len()),
+            Self::Pong(connection) => write!(f, "Pong({connection:?})"),
+            Self::Ended(connection) => write!(f, "Ended({connection:?})"),
+            Self::Closing(connection, refusal) => write!(f, "Closing({connection:?}, {refusal:?})"),
+            Self::Beat => write!(f, "Beat"),
+            Self::Second => write!(f, "Second"),
+        }
+    }
+}
+
 /// What the gateway wants done, in this order.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub enum Effect {
     /// Whole frames, to be sent as one message.
     Send(Connection, Bytes),
@@ -58,42 +90,121 @@ pub enum Effect {
     Up(Up),
     /// No reading for this many microseconds.
     Wait(Connection, u64),
-    /// `Refused` with this code, then the close; `Ended` follows at once.
-    Close(Connection, Code, String),
-    /// A close as the peer asked for, 1000; `Ended` follows at once.
+    /// It is sent at most so many bytes a second from now on.
+    Budget(Connection, u32),
+    /// `Refused`, then the close. The connection may be one of another core, which is told so as [`Event::Closing`].
+    Close(Connection, Refusal),
+    /// A close as the peer asked for, 1000.
     Goodbye(Connection),
+}
+
+/// Without contents: they may be somebody's token.
+impl fmt::Debug for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(connection, bytes) => write!(f, "Send({connection:?}, {} bytes)", bytes.len()),
+            Self::Raw(connection, bytes) => write!(f, "Raw({connection:?}, {} bytes)", bytes.len()),
+            Self::Up(up) => write!(f, "Up({up:?})"),
+            Self::Wait(connection, us) => write!(f, "Wait({connection:?}, {us} us)"),
+            Self::Budget(connection, bytes) => write!(f, "Budget({connection:?}, {bytes} bytes/s)"),
+            Self::Close(connection, refusal) => write!(f, "Close({connection:?}, {refusal:?})"),
+            Self::Goodbye(connection) => write!(f, "Goodbye({connection:?})"),
+        }
+    }
 }
 
 /// The effects of events.
 pub type Out = Vec<Effect>;
 
+/// What the cores of a hub's gateway agree on: asked when connections and sessions begin and end, never for a message.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    sessions: Sessions,
+    addresses: Addresses,
+}
+
+impl Shared {
+    /// Of a hub that nobody has come to. `incarnation` is the number of its start: the shard clock then, in microseconds.
+    pub fn new(config: &Config, key: ShardKey, incarnation: u64) -> Self {
+        let resume_us = u64::from(config.resume_ms) * 1_000;
+        let sessions = Sessions::new(key, incarnation, resume_us, config.sessions_max);
+        Self(Arc::new(Mutex::new(Known { sessions, addresses: Addresses::default() })))
+    }
+
+    /// Sessions that are live, those that are detached or remembered, and connections that wait for a Hello.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let known = self.lock();
+        let (live, detached) = known.sessions.counts();
+        (live, detached, known.addresses.waiting())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock()
+    }
+}
+
+/// A session, as the gateway of its connection knows it.
+#[derive(Debug)]
+struct Live {
+    number: u64,
+    role: Role,
+    subject: Arc<str>,
+    /// When the login ends, in microseconds of the shard clock.
+    until_us: Option<u64>,
+    /// When it gets its next resume token.
+    renew_us: u64,
+    /// The last report that was taken; servers.
+    batch: u64,
+}
+
 #[derive(Debug)]
 enum State {
     /// Nothing was said yet.
-    Waiting { since_us: u64, address: IpAddr },
+    Waiting { since_us: u64 },
     /// Hello was good.
-    Session { role: Role, limits: Limits },
+    Session(Live),
 }
 
 #[derive(Debug)]
 struct Peer {
     state: State,
+    address: IpAddr,
     pace: Pace,
     heard_us: u64,
+}
+
+impl Peer {
+    fn role(&self) -> Role {
+        match &self.state {
+            State::Session(live) => live.role,
+            State::Waiting { .. } => Role::Player,
+        }
+    }
+}
+
+/// Frames, and bytes of their bodies, that came in a class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 /// The role.
 #[derive(Debug)]
 pub struct Gateway {
     config: Config,
+    key: ShardKey,
     /// Number of the hub's start.
     incarnation: u64,
-    /// Upper bits of the numbers of its sessions.
-    core: u16,
-    sessions: u64,
+    shared: Shared,
     peers: HashMap<Connection, Peer>,
-    waiting: HashMap<IpAddr, usize>,
-    waiting_count: usize,
+    servers: Vec<Connection>,
+    counts: [Count; Class::ALL.len()],
 }
 
 impl Machine for Gateway {
@@ -110,7 +221,13 @@ impl Machine for Gateway {
                 }
             }
             Event::Pong(connection) => drop(self.paced(now, connection, 1, 0, out)),
-            Event::Ended(connection) => self.ended(connection, out),
+            Event::Ended(connection) => self.ended(now, connection, Happening::Lost, out),
+            Event::Closing(connection, refusal) => {
+                if self.peers.contains_key(&connection) {
+                    self.close(now, connection, refusal, out);
+                }
+            }
+            Event::Beat => self.beat(now, out),
             Event::Second => self.second(now, out),
         }
     }
@@ -122,54 +239,67 @@ impl Machine for Gateway {
 }
 
 impl Gateway {
-    /// With no connections.
-    pub fn new(config: Config, core: u16, incarnation: u64) -> Self {
-        let (peers, waiting) = Default::default();
-        Self { config, incarnation, core, sessions: 0, peers, waiting, waiting_count: 0 }
+    /// With no connections. `incarnation` is that of `shared`.
+    pub fn new(config: Config, key: ShardKey, incarnation: u64, shared: Shared) -> Self {
+        let (peers, servers, counts) = Default::default();
+        Self { config, key, incarnation, shared, peers, servers, counts }
     }
 
     /// Largest message in bytes that the connection may send now.
     pub fn message_bytes_max(&self, connection: Connection) -> u64 {
-        let limits = match self.peers.get(&connection) {
-            Some(Peer { state: State::Session { limits, .. }, .. }) => *limits,
-            _ => self.config.limits(Role::Player),
-        };
-        limits.message_bytes as u64
+        let role = self.peers.get(&connection).map_or(Role::Player, Peer::role);
+        self.config.limits(role).message_bytes as u64
+    }
+
+    /// What came since this was asked last, by class.
+    pub fn take_counts(&mut self) -> [Count; Class::ALL.len()] {
+        std::mem::take(&mut self.counts)
+    }
+
+    fn live(&mut self, connection: Connection) -> Option<&mut Live> {
+        match &mut self.peers.get_mut(&connection)?.state {
+            State::Session(live) => Some(live),
+            State::Waiting { .. } => None,
+        }
     }
 
     fn connected(&mut self, now: Now, connection: Connection, address: IpAddr, out: &mut Out) {
-        let of_address = self.waiting.get(&address).copied().unwrap_or(0);
-        let full = self.peers.len() >= self.config.connections_max
-            || self.waiting_count >= self.config.waiting_max
-            || of_address >= self.config.waiting_per_address_max;
-        if full {
-            return out.push(Effect::Close(connection, Code::Busy, "no room for another connection".into()));
+        let now_us = now.shard_us;
+        let arrived = if self.peers.len() >= self.config.connections_max {
+            Err(Refusal::new(Code::Busy, "no room for another connection"))
+        } else {
+            self.shared.lock().addresses.arrives(now_us, address, &self.config)
+        };
+        if let Err(refusal) = arrived {
+            return out.push(Effect::Close(connection, refusal));
         }
-        *self.waiting.entry(address).or_default() += 1;
-        self.waiting_count += 1;
-        let state = State::Waiting { since_us: now.shard_us, address };
-        self.peers.insert(connection, Peer { state, pace: Pace::default(), heard_us: now.shard_us });
+        let state = State::Waiting { since_us: now_us };
+        self.peers.insert(connection, Peer { state, address, pace: Pace::default(), heard_us: now_us });
     }
 
     fn message(&mut self, now: Now, connection: Connection, message: &Bytes, out: &mut Out) {
         let Some(peer) = self.peers.get(&connection) else { return };
-        let limits = match &peer.state {
-            State::Waiting { .. } => self.config.limits(Role::Player),
-            State::Session { limits, .. } => *limits,
-        };
+        let limits = self.config.limits(peer.role());
         let mut count = 0;
         let frames = match Frames::new(message, limits) {
             Ok(frames) => frames,
-            Err(error) => return self.close(connection, code(error.is_too_large()), error.to_string(), out),
+            Err(error) => {
+                let refusal = Refusal::new(code(error.is_too_large()), error.to_string());
+                return self.close(now, connection, refusal, out);
+            }
         };
         for frame in frames {
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {
-                    return self.close(connection, code(error.is_too_large()), error.to_string(), out);
+                    let refusal = Refusal::new(code(error.is_too_large()), error.to_string());
+                    return self.close(now, connection, refusal, out);
                 }
             };
             count += 1;
+            if let Some(of) = self.counts.get_mut(frame.kind.class() as usize) {
+                *of = Count { frames: of.frames + 1, bytes: of.bytes + frame.body.len() as u64 };
+            }
             if !self.frame(now, connection, frame.kind, message.slice_ref(frame.body), out) {
                 return;
             }
@@ -179,92 +309,52 @@ impl Gateway {
 
     /// Takes one frame; says whether the next one may follow.
     fn frame(&mut self, now: Now, connection: Connection, kind: Kind, body: Bytes, out: &mut Out) -> bool {
-        let Some(peer) = self.peers.get(&connection) else { return false };
-        let State::Session { role, .. } = peer.state else {
-            return self.hello(now, connection, kind, &body, out);
+        let Some(live) = self.live(connection) else {
+            return self.peers.contains_key(&connection) && self.hello(now, connection, kind, &body, out);
         };
+        let role = live.role;
         if !kind.up().has(role) || kind == Kind::Hello {
             let reason = format!("a {role:?} may not send {kind} here");
-            self.close(connection, Code::Forbidden, reason, out);
+            self.close(now, connection, Refusal::new(Code::Forbidden, reason), out);
             return false;
         }
         match kind {
-            Kind::Ping | Kind::Pong | Kind::Goodbye => match Control::read(kind, &body) {
-                Ok(Control::Ping(ping)) => {
-                    let (sender_us, shard_clock_us) = (ping.sender_us, now.shard_us);
-                    let pong = message::Pong { sender_us, shard_clock_us, tick: now.tick() };
-                    out.push(Effect::Send(connection, frame(&pong)));
+            Kind::Ping | Kind::Pong | Kind::Goodbye | Kind::Authenticate | Kind::Limits => {}
+            _ => {
+                if kind == Kind::Report {
+                    // The replicant takes only the next one, and what it was given before the connection ends.
+                    let batch = Input::new("Report", &body).number().unwrap_or(0);
+                    live.batch += u64::from(batch == live.batch + 1);
                 }
-                Ok(Control::Goodbye(_)) => {
-                    out.push(Effect::Goodbye(connection));
-                    self.ended(connection, out);
-                    return false;
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.close(connection, Code::BadFrame, error.to_string(), out);
-                    return false;
-                }
-            },
-            _ => out.push(Effect::Up(Up::Frame { connection, kind, body })),
-        }
-        true
-    }
-
-    fn hello(&mut self, now: Now, connection: Connection, kind: Kind, body: &[u8], out: &mut Out) -> bool {
-        let hello = match Control::read(kind, body) {
-            Ok(Control::Hello(hello)) => hello,
-            Ok(_) => {
-                self.close(connection, Code::BadFrame, format!("{kind} before Hello"), out);
-                return false;
+                out.push(Effect::Up(Up::Frame { connection, kind, body }));
+                return true;
             }
+        }
+        match Control::read(kind, &body) {
+            Ok(Control::Ping(ping)) => {
+                let (sender_us, shard_clock_us) = (ping.sender_us, now.shard_us);
+                let pong = message::Pong { sender_us, shard_clock_us, tick: now.tick() };
+                out.push(Effect::Send(connection, frame(&pong)));
+                true
+            }
+            Ok(Control::Limits(limits)) => {
+                let asked = Some(limits.down_bytes_per_s).filter(|bytes| *bytes > 0);
+                out.push(Effect::Budget(connection, self.config.budget(role, asked)));
+                // The radius is the replicant's.
+                out.push(Effect::Up(Up::Frame { connection, kind, body }));
+                true
+            }
+            Ok(Control::Authenticate(next)) => self.authenticate(now, connection, &next.token, out),
+            Ok(Control::Goodbye(_)) => {
+                out.push(Effect::Goodbye(connection));
+                self.ended(now, connection, Happening::Left, out);
+                false
+            }
+            Ok(_) => true,
             Err(error) => {
-                self.close(connection, Code::BadFrame, error.to_string(), out);
-                return false;
+                self.close(now, connection, Refusal::new(Code::BadFrame, error.to_string()), out);
+                false
             }
-        };
-        let (role, subject) = match hello::judged(&hello) {
-            Ok(judged) => judged,
-            Err(Refusal { code, reason }) => {
-                self.close(connection, code, reason, out);
-                return false;
-            }
-        };
-        let limits = self.config.limits(role);
-        let Some(peer) = self.peers.get_mut(&connection) else { return false };
-        if let State::Waiting { address, .. } =
-            std::mem::replace(&mut peer.state, State::Session { role, limits })
-        {
-            self.waits_no_more(address);
-        }
-        self.sessions += 1;
-        let session = u64::from(self.core) << 48 | self.sessions;
-        out.push(Effect::Send(connection, frame(&self.welcome(now, role, session))));
-        out.push(Effect::Up(Up::Joined { connection, role, subject }));
-        true
-    }
-
-    fn welcome(&self, now: Now, role: Role, session: u64) -> message::Welcome {
-        let (limits, rate) = (self.config.limits(role), self.config.rate(role));
-        message::Welcome {
-            version: VERSION,
-            session,
-            role: message::Role::from(role).into(),
-            incarnation: self.incarnation,
-            tick_us: now.tick_us,
-            tick: now.tick(),
-            shard_clock_us: now.shard_us,
-            ping_ms: 20_000,
-            bounds: Some(message::Bounds {
-                message_bytes: limits.message_bytes as u32,
-                body_bytes: limits.body_bytes as u32,
-                frames_per_s: rate.frames_per_s,
-                bytes_per_s: rate.bytes_per_s,
-                actions_waiting: 0,
-                batches_waiting: self.config.room.batches_max(role) as u32,
-                load_ms: LOAD_MS,
-            }),
-            ..Default::default()
         }
     }
 
@@ -279,10 +369,7 @@ impl Gateway {
     ) -> bool {
         let Some(peer) = self.peers.get_mut(&connection) else { return false };
         peer.heard_us = now.shard_us;
-        let role = match peer.state {
-            State::Session { role, .. } => role,
-            State::Waiting { .. } => Role::Player,
-        };
+        let (role, address) = (peer.role(), peer.address);
         match peer.pace.take(now.shard_us, frames, bytes, &self.config.rate(role)) {
             Verdict::Go => true,
             Verdict::Wait(us) => {
@@ -290,50 +377,32 @@ impl Gateway {
                 true
             }
             Verdict::Flood => {
-                self.close(connection, Code::Flood, "more than the rate that Welcome said".into(), out);
+                let refusal = self.shared.lock().addresses.flooded(now.shard_us, address);
+                self.close(now, connection, refusal, out);
                 false
             }
         }
     }
 
-    fn second(&mut self, now: Now, out: &mut Out) {
-        let over = |since_us: u64, limit_ms: u64| now.shard_us.saturating_sub(since_us) >= limit_ms * 1_000;
-        let late: Vec<(Connection, &str)> = self
-            .peers
-            .iter()
-            .filter_map(|(connection, peer)| match peer.state {
-                State::Waiting { since_us, .. } if over(since_us, self.config.hello_ms) => {
-                    Some((*connection, "no Hello in time"))
-                }
-                _ if over(peer.heard_us, self.config.silence_ms) => Some((*connection, "silence")),
-                _ => None,
-            })
-            .collect();
-        for (connection, reason) in late {
-            self.close(connection, Code::Timeout, reason.into(), out);
+    fn close(&mut self, now: Now, connection: Connection, refusal: Refusal, out: &mut Out) {
+        let happening = closed(refusal.code);
+        out.push(Effect::Close(connection, refusal));
+        self.ended(now, connection, happening, out);
+    }
+
+    fn ended(&mut self, now: Now, connection: Connection, happening: Happening, out: &mut Out) {
+        let Some(peer) = self.peers.remove(&connection) else { return };
+        let mut shared = self.shared.lock();
+        let State::Session(live) = peer.state else {
+            return shared.addresses.waits_no_more(peer.address);
+        };
+        if live.role == Role::Server {
+            self.servers.retain(|server| *server != connection);
         }
-    }
-
-    fn close(&mut self, connection: Connection, code: Code, reason: String, out: &mut Out) {
-        out.push(Effect::Close(connection, code, reason));
-        self.ended(connection, out);
-    }
-
-    fn ended(&mut self, connection: Connection, out: &mut Out) {
-        match self.peers.remove(&connection).map(|peer| peer.state) {
-            Some(State::Waiting { address, .. }) => self.waits_no_more(address),
-            Some(State::Session { .. }) => out.push(Effect::Up(Up::Left(connection))),
-            None => {}
-        }
-    }
-
-    fn waits_no_more(&mut self, address: IpAddr) {
-        self.waiting_count -= 1;
-        if let Some(count) = self.waiting.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.waiting.remove(&address);
-            }
+        match shared.sessions.ended(now.shard_us, live.number, connection, happening, live.batch) {
+            Act::Keep => out.push(Effect::Up(Up::Detached(connection))),
+            Act::Forget | Act::End => out.push(Effect::Up(Up::Gone(connection))),
+            _ => {}
         }
     }
 }
@@ -346,19 +415,6 @@ fn frame(message: &impl Message) -> Bytes {
     let mut bytes = Vec::new();
     control::put(message, &mut bytes);
     bytes.into()
-}
-
-/// The last frame before a close.
-pub fn refused(code: Code, reason: &str) -> Bytes {
-    let retry_after_ms = match code {
-        Code::Busy => 1_000,
-        Code::Flood => 10_000,
-        _ => 0,
-    };
-    let mut reason = reason.to_owned();
-    reason.truncate(reason.floor_char_boundary(control::TEXT_BYTES_MAX));
-    let (version_min, version_max) = if code == Code::Version { (VERSION, VERSION) } else { (0, 0) };
-    frame(&message::Refused { code: code.into(), reason, retry_after_ms, version_min, version_max })
 }
 
 #[cfg(test)]

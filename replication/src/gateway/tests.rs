@@ -1,18 +1,28 @@
-use entitygraph_schema::wire::Handle;
+use entitygraph_schema::wire::{Handle, limits::Limits};
 
 use super::*;
 
-const SECOND_US: u64 = 1_000_000;
+mod sessions;
 
+const SECOND_US: u64 = 1_000_000;
+const INCARNATION: u64 = 42 * SECOND_US;
+
+/// A core of a hub; others may have the same sessions.
 struct Test {
     gateway: Gateway,
     now: Now,
+    shared: Shared,
 }
 
 impl Test {
     fn new(config: Config) -> Self {
-        let now = Now { shard_us: 77 * SECOND_US, tick_us: config.tick_us };
-        Self { gateway: Gateway::new(config, 3, 42), now }
+        let shared = Shared::new(&config, key(), INCARNATION);
+        Self::core(config, shared)
+    }
+
+    fn core(config: Config, shared: Shared) -> Self {
+        let now = Now { shard_us: 1_800_000_000 * SECOND_US, tick_us: config.tick_us };
+        Self { gateway: Gateway::new(config, key(), INCARNATION, shared.clone()), now, shared }
     }
 
     fn event(&mut self, event: Event) -> Out {
@@ -30,14 +40,23 @@ impl Test {
     }
 
     fn login(&mut self, slot: u32, role: Role) -> Out {
+        self.greet(slot, hello(role))
+    }
+
+    /// Connects and says Hello.
+    fn greet(&mut self, slot: u32, hello: message::Hello) -> Out {
         assert_eq!(self.connect(slot), []);
-        self.say(slot, &hello(role))
+        self.say(slot, &hello)
     }
 
     fn after(&mut self, seconds: u64) -> Out {
         self.now.shard_us += seconds * SECOND_US;
         self.event(Event::Second)
     }
+}
+
+fn key() -> ShardKey {
+    ShardKey::new(&[1; 32]).unwrap()
 }
 
 fn id(slot: u32) -> Connection {
@@ -52,22 +71,35 @@ fn hello(role: Role) -> message::Hello {
 
 fn closes(out: &Out) -> Vec<Code> {
     out.iter()
-        .filter_map(|effect| if let Effect::Close(_, code, _) = effect { Some(*code) } else { None })
+        .filter_map(|effect| if let Effect::Close(_, refusal) = effect { Some(refusal.code) } else { None })
         .collect()
+}
+
+/// What the effects send to a connection.
+fn sent(out: &Out, slot: u32) -> Vec<Control> {
+    let bytes = out.iter().filter_map(|effect| match effect {
+        Effect::Send(to, bytes) if *to == id(slot) => Some(bytes),
+        _ => None,
+    });
+    let frames = bytes.flat_map(|bytes| Frames::new(bytes, Limits::down(Role::Server)).unwrap());
+    frames.map(|frame| frame.unwrap()).map(|frame| Control::read(frame.kind, frame.body).unwrap()).collect()
+}
+
+fn ups(out: &Out) -> Vec<&Up> {
+    out.iter().filter_map(|effect| if let Effect::Up(up) = effect { Some(up) } else { None }).collect()
 }
 
 #[test]
 fn hello_is_answered_with_welcome_and_the_replicant_hears_of_the_session() {
     let mut test = Test::new(Config::default());
     let out = test.login(1, Role::Server);
-    let [Effect::Send(to, welcome), Effect::Up(up)] = &out[..] else { panic!("{out:?}") };
-    let frames = Frames::new(welcome, Limits::down(Role::Server)).unwrap();
-    let frame = frames.last().unwrap().unwrap();
-    let Ok(Control::Welcome(welcome)) = Control::read(frame.kind, frame.body) else { panic!("{frame:?}") };
-    assert_eq!((*to, welcome.version, welcome.incarnation, welcome.session), (id(1), 1, 42, 3 << 48 | 1));
+    let [Control::Welcome(welcome)] = &sent(&out, 1)[..] else { panic!("{out:?}") };
+    assert_eq!((welcome.version, welcome.incarnation, welcome.session), (1, INCARNATION, INCARNATION + 1));
+    assert_eq!((welcome.ping_ms, welcome.lease_ms, welcome.resume_ms), (250, 1_000, 300_000));
     assert_eq!(welcome.bounds.unwrap().message_bytes, 4 << 20);
-    let joined = Up::Joined { connection: id(1), role: Role::Server, subject: "somebody".into() };
-    assert_eq!(*up, joined);
+    let (session, subject) = (INCARNATION + 1, "somebody".into());
+    let joined = Up::Joined { connection: id(1), session, role: Role::Server, subject };
+    assert_eq!(ups(&out), [&joined]);
     assert_eq!(test.gateway.message_bytes_max(id(1)), 4 << 20);
     assert_eq!(closes(&test.say(1, &hello(Role::Server))), [Code::Forbidden], "a second Hello");
 }
@@ -79,7 +111,7 @@ fn what_comes_behind_a_frame_that_closes_is_not_heard() {
     let mut bytes = frame(&message::Register::default()).to_vec();
     bytes.extend_from_slice(&frame(&message::Enter { character: 5 }));
     let out = test.event(Event::Message(id(1), bytes.into()));
-    assert!(matches!(&out[..], [Effect::Close(_, Code::Forbidden, _), Effect::Up(Up::Left(_))]), "{out:?}");
+    assert_eq!((closes(&out), ups(&out)), (vec![Code::Forbidden], vec![&Up::Gone(id(1))]));
     assert_eq!(test.say(1, &message::Enter { character: 5 }), []);
 }
 
@@ -111,17 +143,16 @@ fn those_who_wait_are_bounded_and_make_room_when_they_speak_or_go() {
     assert_eq!(test.connect(1), []);
     assert_eq!(test.connect(2), []);
     assert_eq!(closes(&test.connect(3)), [Code::Busy], "two of one address");
-    test.say(1, &hello(Role::Player));
+    test.say(1, &hello(Role::Viewer));
     assert_eq!(test.connect(4), []);
     test.event(Event::Ended(id(2)));
     assert_eq!(test.connect(5), []);
-    test.say(4, &hello(Role::Player));
-    test.say(5, &hello(Role::Player));
+    test.say(4, &hello(Role::Viewer));
+    test.say(5, &hello(Role::Viewer));
     assert_eq!(test.connect(6), []);
-    test.say(6, &hello(Role::Player));
+    test.say(6, &hello(Role::Viewer));
     assert_eq!(closes(&test.connect(7)), [Code::Busy], "four in all");
-    assert_eq!(test.gateway.waiting_count, 0);
-    assert!(test.gateway.waiting.is_empty());
+    assert_eq!(test.shared.counts(), (4, 0, 0));
 }
 
 #[test]
@@ -136,6 +167,7 @@ fn silence_ends_a_connection_before_and_after_hello() {
     assert_eq!(closes(&test.after(44)), []);
     assert_eq!(closes(&test.after(1)), [Code::Timeout], "silence");
     assert!(test.gateway.peers.is_empty());
+    assert_eq!(test.shared.counts(), (0, 1, 0), "the session may be resumed");
 }
 
 #[test]
@@ -158,7 +190,8 @@ fn a_goodbye_ends_the_session() {
     let mut test = Test::new(Config::default());
     test.login(1, Role::Player);
     let out = test.say(1, &message::Goodbye::default());
-    assert_eq!(out, [Effect::Goodbye(id(1)), Effect::Up(Up::Left(id(1)))]);
+    assert_eq!(out, [Effect::Goodbye(id(1)), Effect::Up(Up::Gone(id(1)))]);
+    assert_eq!(test.shared.counts(), (0, 1, 0), "it is remembered, to be refused");
 }
 
 #[test]

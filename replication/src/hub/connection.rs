@@ -8,13 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use entitygraph_schema::wire::control::message::Code;
 use tokio::{net::TcpStream, sync::Notify, time};
 
 use super::core::Core;
 use crate::{
-    gateway,
+    gateway::{self, Effect, Event, Refusal, pace::Credit},
     message::Connection,
     socket::{
+        Fault,
         accept::accept,
         reader::{Item, Reader},
         writer::Writer,
@@ -34,10 +36,18 @@ pub struct Link {
     pub writer: RefCell<Writer>,
     /// The request was answered: what is sent are WebSocket frames.
     pub upgraded: Cell<bool>,
-    /// A task waits for the socket to take more.
-    pub flushing: Cell<bool>,
+    /// The replicant makes nothing for it, until the socket takes more and the budget carries more.
+    pub held: Cell<bool>,
+    /// What it may be sent, and its budget in bytes a second; none before Hello.
+    pub credit: Cell<Option<(Credit, u32)>>,
     /// When the socket took something last, while something waits for it; microseconds of the shard clock.
     pub took_us: Cell<u64>,
+    /// Bytes that the socket took since the last second.
+    pub taken_bytes: Cell<u64>,
+    /// Something waited for the socket since then.
+    pub waited: Cell<bool>,
+    /// Since when each second was too slow.
+    pub slow_since_us: Cell<Option<u64>>,
     /// Microseconds for which it is not read.
     pub wait_us: Cell<u64>,
     pub closed: Cell<bool>,
@@ -53,38 +63,57 @@ impl Link {
             stream,
             writer: RefCell::default(),
             upgraded: Cell::new(false),
-            flushing: Cell::new(false),
+            held: Cell::new(false),
+            credit: Cell::new(None),
             took_us: Cell::new(0),
+            taken_bytes: Cell::new(0),
+            waited: Cell::new(false),
+            slow_since_us: Cell::new(None),
             wait_us: Cell::new(0),
             closed: Cell::new(false),
             gone: Notify::new(),
         }
     }
-}
 
-/// Reads a connection until it ends.
-pub async fn read(core: Rc<Core>, link: Rc<Link>) {
-    tokio::select! {
-        () = link.gone.notified() => {}
-        () = until_end(&core, &link) => core.ended(&link).await,
+    /// Waits until there is something to read; `false` when nobody is to read it any more.
+    async fn readable(&self) -> bool {
+        let wait_us = self.wait_us.replace(0);
+        let ready = async {
+            if wait_us > 0 {
+                time::sleep(Duration::from_micros(wait_us)).await;
+            }
+            self.stream.readable().await.is_ok()
+        };
+        // Only here: what was read is dealt with to its end.
+        tokio::select! {
+            () = self.gone.notified() => false,
+            ready = ready => ready && !self.closed.get(),
+        }
     }
 }
 
-async fn until_end(core: &Rc<Core>, link: &Rc<Link>) {
-    let Some(mut first) = upgraded(core, link).await else { return };
+/// Reads a connection until it ends. `upgraded` is what was read behind a request that was answered already.
+pub async fn read(core: Rc<Core>, link: Rc<Link>, upgraded: Option<Bytes>) {
+    let first = match upgraded {
+        Some(first) => Some(first.into()),
+        None => self::upgraded(&core, &link).await,
+    };
+    if let Some(first) = first {
+        until_end(&core, &link, first).await;
+    }
+    if !link.closed.get() {
+        core.ended(&link).await;
+    }
+}
+
+async fn until_end(core: &Rc<Core>, link: &Rc<Link>, mut first: Vec<u8>) {
     let mut reader = Reader::new(0);
     if !first.is_empty() {
-        let Some(effects) = take(core, link, &mut reader, &mut first) else { return };
-        core.apply(effects).await;
+        core.apply(take(core, link, &mut reader, &mut first)).await;
     }
-    while !link.closed.get() {
-        let wait_us = link.wait_us.replace(0);
-        if wait_us > 0 {
-            time::sleep(Duration::from_micros(wait_us)).await;
-        }
-        if link.stream.readable().await.is_err() {
-            return;
-        }
+    // Not kept for as long as the connection lives.
+    drop(first);
+    while !link.closed.get() && link.readable().await {
         let Some(effects) = some(core, link, &mut reader) else { return };
         core.apply(effects).await;
     }
@@ -93,8 +122,7 @@ async fn until_end(core: &Rc<Core>, link: &Rc<Link>) {
 /// Answers the request; gives what came behind it, or nothing if it did not become a WebSocket.
 async fn upgraded(core: &Rc<Core>, link: &Rc<Link>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    loop {
-        link.stream.readable().await.ok()?;
+    while link.readable().await {
         match link.stream.try_read_buf(&mut bytes) {
             Ok(0) => return None,
             Ok(_) => {}
@@ -104,17 +132,18 @@ async fn upgraded(core: &Rc<Core>, link: &Rc<Link>) -> Option<Vec<u8>> {
         match accept(&bytes) {
             Ok(None) => {}
             Ok(Some(accepted)) => {
-                link.writer.borrow_mut().raw(&link.stream, accepted.answer.into()).ok()?;
+                link.writer.borrow_mut().first(&link.stream, accepted.answer.into()).ok()?;
                 link.upgraded.set(true);
                 return Some(bytes.split_off(accepted.request_bytes));
             }
             Err(refused) => {
-                link.writer.borrow_mut().raw(&link.stream, refused.answer().into()).ok()?;
-                core.linger(link);
+                core.end(link, refused.answer().into());
+                core.happens(Event::Ended(link.id)).await;
                 return None;
             }
         }
     }
+    None
 }
 
 /// Reads what the socket has into the memory that all connections of the core share; `None` at the end.
@@ -122,33 +151,37 @@ fn some(core: &Rc<Core>, link: &Rc<Link>, reader: &mut Reader) -> Option<gateway
     let mut scratch = core.scratch.borrow_mut();
     match link.stream.try_read(&mut scratch) {
         Ok(0) => None,
-        Ok(count) => take(core, link, reader, &mut scratch[..count]),
+        Ok(count) => Some(take(core, link, reader, &mut scratch[..count])),
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Some(gateway::Out::new()),
         Err(_) => None,
     }
 }
 
-/// Gives the gateway what came; `None` when the peer ended the connection.
-fn take(core: &Rc<Core>, link: &Rc<Link>, reader: &mut Reader, bytes: &mut [u8]) -> Option<gateway::Out> {
+/// Gives the gateway what came.
+fn take(core: &Rc<Core>, link: &Rc<Link>, reader: &mut Reader, bytes: &mut [u8]) -> gateway::Out {
     let mut out = gateway::Out::new();
     let mut ended = false;
-    reader.limit(core.message_bytes_max(link.id));
+    reader.limit(core.gateway.borrow().message_bytes_max(link.id));
     let fed = reader.feed(bytes, |item| match item {
         Item::Message(body) => {
-            core.handle(gateway::Event::Message(link.id, Bytes::copy_from_slice(body)), &mut out);
+            core.handle(Event::Message(link.id, Bytes::copy_from_slice(body)), &mut out);
         }
-        Item::Ping(body) => {
-            core.handle(gateway::Event::Ping(link.id, Bytes::copy_from_slice(body)), &mut out);
-        }
-        Item::Pong => core.handle(gateway::Event::Pong(link.id), &mut out),
+        Item::Ping(body) => core.handle(Event::Ping(link.id, Bytes::copy_from_slice(body)), &mut out),
+        Item::Pong => core.handle(Event::Pong(link.id), &mut out),
         Item::Close(_) => ended = true,
     });
-    match fed {
-        Err(fault) => core.fault(link.id, fault, &mut out),
-        Ok(()) if ended => out.push(gateway::Effect::Goodbye(link.id)),
-        Ok(()) => {}
+    if let Err(fault) = fed {
+        let code = match fault {
+            Fault::BadFrame(_) => Code::BadFrame,
+            Fault::TooLarge { .. } => Code::TooLarge,
+        };
+        core.handle(Event::Closing(link.id, Refusal::new(code, fault.to_string())), &mut out);
+    } else if ended {
+        // A close of the WebSocket says less than Goodbye: the session may go on in another connection.
+        out.push(Effect::Goodbye(link.id));
+        core.handle(Event::Ended(link.id), &mut out);
     }
-    Some(out)
+    out
 }
 
 /// Reads and throws away what still comes, for at most [`LINGER`], after everything that waits was written.

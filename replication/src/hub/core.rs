@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use entitygraph_schema::wire::control::message::Code;
+use entitygraph_schema::wire::{Class, control::message::Code};
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -18,15 +18,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{self, Link};
+use super::{
+    Door,
+    connection::{self, Link},
+};
 use crate::{
     clock::Clock,
     config::Config,
-    gateway::{self, Effect, Event, Gateway, refused},
+    gateway::{self, Count, Event, Gateway, Refusal, Shared},
     line::channel::{Receiver, Sender},
     machine::Machine,
     message::{Connection, Parcels, Up},
-    socket::{Fault, accept::NotAccepted, frame::close},
+    metrics::{Direction, Metrics},
 };
 
 /// Bytes read at once, of whatever connection.
@@ -35,8 +38,19 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// Messages written before sockets are read again.
 const MESSAGES_AT_ONCE: usize = 64;
 
-/// A socket that was accepted.
-pub type Arrival = (std::net::TcpStream, IpAddr);
+/// Beats in a second.
+const BEATS: u32 = 4;
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its socket, that does not block.
+    pub stream: std::net::TcpStream,
+    /// Of the peer.
+    pub address: IpAddr,
+    /// When its request was answered already: what was read behind it.
+    pub upgraded: Option<Bytes>,
+}
 
 /// What a core begins with.
 pub struct Seat {
@@ -44,11 +58,16 @@ pub struct Seat {
     pub config: Config,
     pub clock: Clock,
     pub gateway: Gateway,
+    pub shared: Shared,
+    pub metrics: Metrics,
     pub up: Sender<Up>,
     pub parcels: Receiver<Parcels>,
     pub arriving: Receiver<Arrival>,
+    /// To each core, this one too: connections of it that are to be closed.
+    pub orders: Vec<Sender<(Connection, Refusal)>>,
+    pub ordered: Receiver<(Connection, Refusal)>,
     /// The core that accepts for all.
-    pub accepts: Option<(TcpListener, Vec<Sender<Arrival>>)>,
+    pub accepts: Option<(TcpListener, Door)>,
     pub stop: CancellationToken,
 }
 
@@ -67,12 +86,17 @@ struct Slots {
 /// A core, as its tasks share it. Nothing in a cell is borrowed over an await.
 #[derive(Debug)]
 pub struct Core {
-    number: u16,
-    config: Config,
-    clock: Clock,
-    gateway: RefCell<Gateway>,
+    pub number: u16,
+    pub config: Config,
+    pub clock: Clock,
+    pub gateway: RefCell<Gateway>,
     slots: RefCell<Slots>,
-    up: Sender<Up>,
+    pub up: Sender<Up>,
+    pub orders: Vec<Sender<(Connection, Refusal)>>,
+    pub metrics: Metrics,
+    shared: Shared,
+    /// What was sent since it was added to the figures last, by class.
+    sent: RefCell<[Count; Class::ALL.len()]>,
     pub scratch: RefCell<Box<[u8]>>,
 }
 
@@ -86,21 +110,26 @@ pub fn run(seat: Seat) {
 }
 
 async fn drive(seat: Seat) {
-    let Seat { number, config, clock, gateway, up, mut parcels, mut arriving, accepts, stop } = seat;
+    let Seat { mut parcels, mut arriving, mut ordered, accepts, stop, .. } = seat;
     let core = Rc::new(Core {
-        number,
-        config,
-        clock,
-        gateway: RefCell::new(gateway),
+        number: seat.number,
+        config: seat.config,
+        clock: seat.clock,
+        gateway: RefCell::new(seat.gateway),
         slots: RefCell::default(),
-        up,
+        up: seat.up,
+        orders: seat.orders,
+        metrics: seat.metrics,
+        shared: seat.shared,
+        sent: RefCell::default(),
         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
     });
-    if let Some((listener, arrivals)) = accepts {
-        spawn_local(accept(listener, arrivals));
+    if let Some((listener, door)) = accepts {
+        spawn_local(accept(listener, door));
     }
-    let mut second = interval(Duration::from_secs(1));
-    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = interval(Duration::from_secs(1) / BEATS);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = 0;
     loop {
         tokio::select! {
             biased;
@@ -109,23 +138,32 @@ async fn drive(seat: Seat) {
                 Some(next) => core.deliver(&next).await,
                 None => break,
             },
-            Some((stream, address)) = arriving.next() => core.arrived(stream, address).await,
-            _ = second.tick() => core.second().await,
+            Some((connection, refusal)) = ordered.next() => {
+                core.happens(Event::Closing(connection, refusal)).await;
+            }
+            Some(arrival) = arriving.next() => core.arrived(arrival).await,
+            _ = beat.tick() => {
+                beats += 1;
+                core.happens(Event::Beat).await;
+                if beats % BEATS == 0 {
+                    core.second().await;
+                }
+            }
         }
     }
     core.drained();
 }
 
-async fn accept(listener: TcpListener, arrivals: Vec<Sender<Arrival>>) {
+async fn accept(listener: TcpListener, door: Door) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the stream cannot be listened for"),
     };
-    for core in arrivals.iter().cycle() {
+    loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 if let Ok(stream) = stream.into_std() {
-                    core.sent((stream, address.ip())).await;
+                    door.enter(Arrival { stream, address: address.ip(), upgraded: None }).await;
                 }
             }
             Err(error) => {
@@ -142,32 +180,25 @@ impl Core {
         self.gateway.borrow_mut().handle(self.clock.now(), event, out);
     }
 
-    pub fn message_bytes_max(&self, connection: Connection) -> u64 {
-        self.gateway.borrow().message_bytes_max(connection)
+    /// Has the gateway handle an event, and does what follows.
+    pub async fn happens(self: &Rc<Self>, event: Event) {
+        let mut out = gateway::Out::new();
+        self.handle(event, &mut out);
+        self.apply(out).await;
     }
 
-    /// What is not to be read as WebSocket closes the connection.
-    pub fn fault(&self, connection: Connection, fault: Fault, out: &mut gateway::Out) {
-        let code = match fault {
-            Fault::BadFrame(_) => Code::BadFrame,
-            Fault::TooLarge { .. } => Code::TooLarge,
-        };
-        out.push(Effect::Close(connection, code, fault.to_string()));
-        self.handle(Event::Ended(connection), out);
-    }
-
-    async fn arrived(self: &Rc<Self>, stream: std::net::TcpStream, address: IpAddr) {
+    async fn arrived(self: &Rc<Self>, arrival: Arrival) {
+        let Arrival { stream, address, upgraded } = arrival;
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let buffer = SockRef::from(&stream).set_send_buffer_size(self.config.send_buffer_bytes);
         if let Err(error) = buffer.and_then(|()| stream.set_nodelay(true)) {
             return tracing::debug!(%error, "a connection was gone before it began");
         }
         let link = self.seated(address, stream);
-        let mut out = gateway::Out::new();
-        self.handle(Event::Connected(link.id, address), &mut out);
-        self.apply(out).await;
+        link.upgraded.set(upgraded.is_some());
+        self.happens(Event::Connected(link.id, address)).await;
         if !link.closed.get() {
-            spawn_local(connection::read(self.clone(), link));
+            spawn_local(connection::read(self.clone(), link, upgraded));
         }
     }
 
@@ -185,116 +216,20 @@ impl Core {
         link
     }
 
-    fn link(&self, id: Connection) -> Option<Rc<Link>> {
+    pub fn link(&self, id: Connection) -> Option<Rc<Link>> {
         let slots = self.slots.borrow();
         slots.slots.get(id.slot as usize)?.link.as_ref().filter(|link| link.id == id).cloned()
     }
 
-    /// Writes what a moment made.
-    async fn deliver(self: &Rc<Self>, parcels: &Parcels) {
-        let mut written = 0;
-        for (parcel, frames) in parcels.iter() {
-            written += 1;
-            if written % MESSAGES_AT_ONCE == 0 {
-                yield_now().await;
-            }
-            let Some(link) = self.link(parcel.connection) else { continue };
-            let result = link.writer.borrow_mut().message(&link.stream, parcel.length as usize, frames);
-            self.wrote(&link, result).await;
-        }
-        for (connection, code, reason) in &parcels.closes {
-            let mut out = vec![Effect::Close(*connection, *code, reason.clone())];
-            self.handle(Event::Ended(*connection), &mut out);
-            self.apply(out).await;
-        }
+    fn links(&self) -> Vec<Rc<Link>> {
+        self.slots.borrow().slots.iter().filter_map(|slot| slot.link.clone()).collect()
     }
 
-    /// What follows from a write: nothing, in almost all cases.
-    async fn wrote(self: &Rc<Self>, link: &Rc<Link>, result: std::io::Result<()>) {
-        if result.is_err() {
-            return self.ended(link).await;
+    /// Takes the connection out of its slot; says whether it was there.
+    pub fn unseated(&self, link: &Rc<Link>) -> bool {
+        if link.closed.replace(true) {
+            return false;
         }
-        let left = link.writer.borrow().left_bytes();
-        if left == 0 || link.closed.get() {
-            return;
-        }
-        if left > self.config.left_bytes_max {
-            let mut out = vec![Effect::Close(link.id, Code::TooSlow, "too much waits for the socket".into())];
-            self.handle(Event::Ended(link.id), &mut out);
-            return Box::pin(self.apply(out)).await;
-        }
-        if !link.flushing.replace(true) {
-            link.took_us.set(self.clock.now().shard_us);
-            spawn_local(flush(self.clone(), link.clone()));
-        }
-    }
-
-    /// Does what the gateway wants done.
-    pub async fn apply(self: &Rc<Self>, effects: gateway::Out) {
-        for effect in effects {
-            match effect {
-                Effect::Up(up) => drop(self.up.sent(up).await),
-                Effect::Send(id, frames) => {
-                    let Some(link) = self.link(id) else { continue };
-                    let one = std::iter::once(&frames);
-                    let result = link.writer.borrow_mut().message(&link.stream, frames.len(), one);
-                    Box::pin(self.wrote(&link, result)).await;
-                }
-                Effect::Raw(id, bytes) => {
-                    let Some(link) = self.link(id) else { continue };
-                    let result = link.writer.borrow_mut().raw(&link.stream, bytes);
-                    Box::pin(self.wrote(&link, result)).await;
-                }
-                Effect::Wait(id, us) => {
-                    if let Some(link) = self.link(id) {
-                        link.wait_us.set(us);
-                    }
-                }
-                Effect::Close(id, code, reason) => {
-                    if let Some(link) = self.link(id) {
-                        self.close(&link, code, &reason);
-                    }
-                }
-                Effect::Goodbye(id) => {
-                    if let Some(link) = self.link(id) {
-                        self.end(&link, close(1000, ""));
-                        let mut out = gateway::Out::new();
-                        self.handle(Event::Ended(id), &mut out);
-                        Box::pin(self.apply(out)).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Says why, and ends the connection; the gateway knows it already.
-    fn close(self: &Rc<Self>, link: &Rc<Link>, code: Code, reason: &str) {
-        tracing::debug!(connection = ?link.id, address = %link.address, code = code.name(), reason, "closed");
-        if !link.upgraded.get() {
-            let busy = NotAccepted { status: 503, reason: "no room for another connection" };
-            return self.end(link, busy.answer().into());
-        }
-        let frame = refused(code, reason);
-        // Whether it can still be told is the socket's affair: the connection ends either way.
-        drop(link.writer.borrow_mut().message(&link.stream, frame.len(), std::iter::once(&frame)));
-        self.end(link, close(code.close().unwrap_or(4500), reason));
-    }
-
-    fn end(self: &Rc<Self>, link: &Rc<Link>, last: Bytes) {
-        drop(link.writer.borrow_mut().raw(&link.stream, last));
-        self.linger(link);
-    }
-
-    /// Takes the connection out of its slot; what is left is written and read by a task of its own.
-    pub fn linger(&self, link: &Rc<Link>) {
-        if !link.closed.replace(true) {
-            self.unseated(link);
-            link.gone.notify_one();
-            spawn_local(connection::linger(link.clone()));
-        }
-    }
-
-    fn unseated(&self, link: &Rc<Link>) {
         let mut slots = self.slots.borrow_mut();
         if let Some(slot) = slots.slots.get_mut(link.id.slot as usize)
             && slot.generation == link.id.generation
@@ -302,73 +237,69 @@ impl Core {
         {
             slots.free.push(link.id.slot);
         }
+        link.gone.notify_one();
+        true
+    }
+
+    /// Writes what a moment made.
+    async fn deliver(self: &Rc<Self>, parcels: &Parcels) {
+        let mut written = 0;
+        let mut now_us = self.clock.now().shard_us;
+        for (parcel, frames) in parcels.iter() {
+            written += 1;
+            if written % MESSAGES_AT_ONCE == 0 {
+                yield_now().await;
+                now_us = self.clock.now().shard_us;
+            }
+            let Some(link) = self.link(parcel.connection) else { continue };
+            self.count(frames.clone());
+            let before = link.writer.borrow().left_bytes();
+            let result = link.writer.borrow_mut().message(&link.stream, parcel.length as usize, frames);
+            self.wrote(&link, now_us, before, parcel.length as usize, result);
+        }
+        for (connection, code, reason) in &parcels.closes {
+            self.happens(Event::Closing(*connection, Refusal::new(*code, reason.as_str()))).await;
+        }
+    }
+
+    /// Counts frames that are sent, by the class in their first byte.
+    pub fn count<'f>(&self, frames: impl Iterator<Item = &'f Bytes>) {
+        let mut sent = self.sent.borrow_mut();
+        for frame in frames {
+            let class = frame.first().map_or(0, |kind| kind >> 5);
+            if let Some(of) = sent.get_mut(usize::from(class)) {
+                *of = Count { frames: of.frames + 1, bytes: of.bytes + frame.len() as u64 };
+            }
+        }
     }
 
     /// The socket is gone.
     pub async fn ended(self: &Rc<Self>, link: &Rc<Link>) {
-        if !link.closed.replace(true) {
-            self.unseated(link);
-            link.gone.notify_one();
-        }
-        let mut out = gateway::Out::new();
-        self.handle(Event::Ended(link.id), &mut out);
-        Box::pin(self.apply(out)).await;
+        self.unseated(link);
+        self.happens(Event::Ended(link.id)).await;
     }
 
     async fn second(self: &Rc<Self>) {
-        let mut out = gateway::Out::new();
-        self.handle(Event::Second, &mut out);
+        self.happens(Event::Second).await;
         let now_us = self.clock.now().shard_us;
-        let stuck = |link: &&Rc<Link>| {
-            link.flushing.get() && now_us.saturating_sub(link.took_us.get()) >= self.config.stuck_ms * 1_000
-        };
-        let ids: Vec<Connection> = {
-            let slots = self.slots.borrow();
-            slots
-                .slots
-                .iter()
-                .filter_map(|slot| slot.link.as_ref())
-                .filter(stuck)
-                .map(|link| link.id)
-                .collect()
-        };
-        for id in ids {
-            out.push(Effect::Close(id, Code::TooSlow, "the socket takes nothing".into()));
-            self.handle(Event::Ended(id), &mut out);
+        let slow: Vec<(Connection, &str)> = self
+            .links()
+            .iter()
+            .filter_map(|link| Some((link.id, link.too_slow(now_us, &self.config)?)))
+            .collect();
+        for (id, reason) in slow {
+            self.happens(Event::Closing(id, Refusal::new(Code::TooSlow, reason))).await;
         }
-        self.apply(out).await;
+        let (live, detached, waiting) = self.shared.counts();
+        self.metrics.sessions(live, detached, waiting);
+        self.metrics.frames(Direction::Up, &self.gateway.borrow_mut().take_counts());
+        self.metrics.frames(Direction::Down, &self.sent.take());
     }
 
     /// The hub stops.
     fn drained(self: &Rc<Self>) {
-        let links: Vec<Rc<Link>> =
-            self.slots.borrow().slots.iter().filter_map(|slot| slot.link.clone()).collect();
-        links.iter().for_each(|link| self.close(link, Code::Draining, "this hub stops"));
-    }
-}
-
-/// Writes what waits as the socket takes it; the replicant makes nothing for it meanwhile.
-async fn flush(core: Rc<Core>, link: Rc<Link>) {
-    core.up.sent(Up::Full(link.id)).await;
-    while !link.closed.get() {
-        if link.stream.writable().await.is_err() {
-            break;
-        }
-        let (before, result, after) = {
-            let mut writer = link.writer.borrow_mut();
-            let before = writer.left_bytes();
-            let result = writer.flush(&link.stream);
-            (before, result, writer.left_bytes())
-        };
-        match result {
-            Err(_) => return core.ended(&link).await,
-            Ok(true) => {
-                link.flushing.set(false);
-                core.up.sent(Up::Takes(link.id)).await;
-                return;
-            }
-            Ok(false) if after < before => link.took_us.set(core.clock.now().shard_us),
-            Ok(false) => {}
+        for link in self.links() {
+            self.close(&link, &Refusal::new(Code::Draining, "this hub stops"));
         }
     }
 }

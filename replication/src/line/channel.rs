@@ -35,6 +35,12 @@ impl<T> Line<T> for Sender<T> {
 }
 
 impl<T> Sender<T> {
+    /// Waits for room for this many messages, at least one and no more than the line has; `None` when nobody is at the other end any
+    /// more. Dropping the future keeps no room.
+    pub async fn reserved(&self, count: usize) -> Option<impl Iterator<Item = mpsc::Permit<'_, T>>> {
+        self.0.reserve_many(count.clamp(1, self.0.max_capacity())).await.ok()
+    }
+
     /// Waits for room; `false` when nobody is at the other end any more.
     pub async fn sent(&self, message: T) -> bool {
         self.0.send(message).await.is_ok()

@@ -9,20 +9,23 @@ use entitygraph_schema::{
             self, Message,
             message::{self, Code, member, unbind::Why},
         },
-        exact::ExactRow,
         number::put_handles,
     },
 };
 
 use super::{
     Replicant,
-    hot::Hot,
-    observer::{Batch, Bound, Observer},
+    hot::{Hot, ROOT},
+    observer::{Batch, Bound, Observer, Own},
     out::Out,
 };
+use crate::catalog::Sight;
 
 /// Bytes of entities after which a batch is cut.
 const BATCH_BYTES: usize = 48 << 10;
+
+/// Entities in one part of what is told again.
+const CATCH_UP_ENTITIES: usize = 1_000;
 
 /// Load order of the zone, and of all that is in it: it comes from containers once there are some.
 const GROUND: u32 = 0;
@@ -61,7 +64,7 @@ impl Replicant {
         let bytes = packed(&mut handles);
         let seq = who.seq();
         let unbind = message::Unbind { seq, count: handles.len() as u32, handles: bytes, why: why.into() };
-        out.put_own(frame(&unbind));
+        who.put(seq, frame(&unbind), out);
     }
 
     /// Binds the next batch; says whether there may be another one.
@@ -71,12 +74,12 @@ impl Replicant {
         let mut bytes = 0;
         while bytes < BATCH_BYTES && handles.len() < self.config.batch_entities_max {
             let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return false };
-            if who.batches.len() >= self.config.batches_max(who.role) {
+            if who.batches.len() >= self.config.batches_max(who.role) || !who.kept.has_room() {
                 break;
             }
             let Some(handle) = who.wanted.pop_front() else { break };
             let batch = who.last_batch + 1;
-            let single = if self.wants(observer, handle) { single(&self.hot, handle) } else { None };
+            let single = if self.wants(observer, handle) { self.single(observer, handle) } else { None };
             let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return false };
             let Some(single) = single else {
                 who.bound.remove(&handle);
@@ -95,7 +98,7 @@ impl Replicant {
         let (seq, batch) = (who.seq(), who.last_batch);
         let ready_by_us = now_us + u64::from(super::LOAD_MS) * 1_000;
         who.batches.insert(batch, Batch { moment, ready_by_us, ready: false, handles });
-        out.put_own(frame(&message::Bind { seq, batch, moment, members, rest: false }));
+        who.put(seq, frame(&message::Bind { seq, batch, moment, members, rest: false }), out);
         true
     }
 
@@ -107,48 +110,59 @@ impl Replicant {
             who.batches.iter().filter(|(_, batch)| batch.ready).map(|(number, _)| *number).collect();
         ready.sort_unstable();
         for number in ready {
+            if !who.kept.has_room() {
+                break;
+            }
             let Some(batch) = who.batches.remove(&number) else { continue };
             let mut active: Vec<Handle> = batch.handles;
             active.retain(|handle| who.bound.get(handle) == Some(&Bound::Loading(number)));
             who.bound.extend(active.iter().map(|handle| (*handle, Bound::Active)));
-            let changed = rows(active.iter().filter_map(|handle| {
-                Some((*handle, hot.changed_after_bind(hot.index(*handle)?, batch.moment)?))
-            }));
+            let owned = active.iter().filter_map(|handle| hot.index(*handle));
+            let owned = owned.filter(|index| who.sight(hot.owner(*index)) == Sight::Owner);
+            let owned: Vec<Own> = owned.map(|index| Own { index, told: [moment; 3] }).collect();
+            who.own.extend(owned);
+            let changed = rows(hot, who, active.iter().copied(), batch.moment, true);
             let seq = who.seq();
             let activate = message::Activate { seq, batch: number, moment, changed, ..Default::default() };
-            out.put_own(frame(&activate));
+            let mut bytes = Vec::new();
+            control::put(&activate, &mut bytes);
             let character = who.character.and_then(Hot::handle);
             if let Some(handle) = character.filter(|handle| !who.entered && active.contains(handle)) {
                 who.entered = true;
-                out.put_own(frame(&message::Entered { handle: handle.get() }));
+                // It is sent again together with what it waited for.
+                control::put(&message::Entered { handle: handle.get() }, &mut bytes);
             }
+            who.put(seq, bytes.into(), out);
         }
-        if who.grant_waits && who.is_whole() {
+        if !who.grants.is_empty() && who.is_whole() {
             self.grant(observer, moment, out);
         }
     }
 
-    /// Tells everything active that changed after `told`, exact: for whoever owes more than slices tell.
+    /// Tells everything active that changed after `told`, exact: for whoever owes more than slices tell. Waits while the peer has
+    /// not seen enough load frames.
     pub(super) fn catch_up(&mut self, observer: u32, told: u64, moment: u64, out: &mut Out) {
         let Self { observers, hot, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
+        if !who.kept.has_room() {
+            return who.owes(told);
+        }
         let active =
             who.bound.iter().filter(|(_, bound)| **bound == Bound::Active).map(|(handle, _)| *handle);
         let mut handles: Vec<Handle> = active
-            .filter(|handle| hot.index(*handle).is_some_and(|index| hot.changed[index].newest() > told))
+            .filter(|handle| {
+                hot.index(*handle).is_some_and(|index| hot.newest(index, who.sight(hot.owner(index))) > told)
+            })
             .collect();
         handles.sort_unstable();
-        // A row is at most 53 bytes and its handle five: a part stays below a message.
-        for part in handles.chunks(1_000) {
+        // A row of a walker is at most 53 bytes and its handle five.
+        for part in handles.chunks(CATCH_UP_ENTITIES) {
             let mut part = part.to_vec();
-            let changed = rows(
-                part.iter()
-                    .filter_map(|handle| Some((*handle, hot.changed_after(hot.index(*handle)?, told)?))),
-            );
+            let changed = rows(hot, who, part.iter().copied(), told, false);
             let (bytes, count) = (packed(&mut part), part.len() as u32);
             let seq = who.seq();
             let activate = message::Activate { seq, batch: 0, moment, changed, handles: bytes, count };
-            out.put_own(frame(&activate));
+            who.put(seq, frame(&activate), out);
         }
     }
 
@@ -156,9 +170,12 @@ impl Replicant {
     pub(super) fn ready(&mut self, observer: u32, ready: &message::Ready) {
         let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
         let Some(batch) = who.batches.get_mut(&ready.batch) else {
-            let reason = "this batch was not bound, or is active already";
-            who.notice(&notice(Code::NotSeen, reason, message::Ready::KIND, ready.batch));
-            return self.due(observer);
+            // Whoever resumes says Ready again, and one may come when the batch is given up.
+            if ready.batch == 0 || ready.batch > who.last_batch {
+                let reason = "this batch was not bound";
+                self.tell(observer, &notice(Code::NotSeen, reason, message::Ready::KIND, ready.batch));
+            }
+            return;
         };
         batch.ready = true;
         if !ready.failed.is_empty() {
@@ -203,28 +220,50 @@ impl Observer {
     }
 }
 
-fn single(hot: &Hot, handle: Handle) -> Option<message::Single> {
-    let entity = hot.now(handle)?;
-    let zone = Hot::zone()?;
-    let root = if entity.root { handle } else { zone };
-    let (parent, priority) = if handle == zone { (0, GROUND) } else { (zone.get(), OTHERS) };
-    Some(message::Single {
-        handle: handle.get(),
-        entity: codec::encoded(&entity),
-        parent,
-        root: root.get(),
-        priority,
-    })
+impl Replicant {
+    fn single(&self, observer: u32, handle: Handle) -> Option<message::Single> {
+        let (hot, index) = (&self.hot, self.hot.index(handle)?);
+        let who = self.observers.get(observer as usize)?.as_ref()?;
+        let entity = hot.seen(index, who.sight(hot.owner(index)), &self.catalog)?;
+        let root = if entity.root { index } else { ROOT };
+        let (parent, priority) = if index == ROOT { (0, GROUND) } else { (Hot::handle(ROOT)?.get(), OTHERS) };
+        Some(message::Single {
+            handle: handle.get(),
+            entity: codec::encoded(&entity),
+            parent,
+            root: Hot::handle(root)?.get(),
+            priority,
+        })
+    }
 }
 
-/// Exact rows, in the order of handles.
-fn rows(changed: impl Iterator<Item = (Handle, ExactRow<'static>)>) -> Vec<message::ExactRows> {
-    let mut changed: Vec<_> = changed.collect();
-    changed.sort_unstable_by_key(|(handle, _)| *handle);
-    changed.dedup_by_key(|(handle, _)| *handle);
-    let (Some(zone), false) = (Hot::zone(), changed.is_empty()) else { return Vec::new() };
-    let (mut handles, mut bytes) = (Vec::new(), Vec::new());
-    put_handles(changed.iter().map(|(handle, _)| *handle), &mut handles);
-    changed.iter().for_each(|(_, row)| row.put(&mut bytes));
-    vec![message::ExactRows { zone: zone.get(), count: changed.len() as u32, handles, rows: bytes }]
+/// What an observer sees of the changes of entities after a moment, in exact rows. `with_velocity`: of whoever ever had one.
+fn rows(
+    hot: &Hot,
+    who: &Observer,
+    handles: impl Iterator<Item = Handle>,
+    moment: u64,
+    with_velocity: bool,
+) -> Vec<message::ExactRows> {
+    let mut handles: Vec<Handle> = handles.collect();
+    handles.sort_unstable();
+    handles.dedup();
+    let (mut told, mut rows, mut variables) = (Vec::new(), Vec::new(), Vec::new());
+    handles.retain(|handle| {
+        hot.index(*handle).is_some_and(|index| {
+            let sight = who.sight(hot.owner(index));
+            hot.put_after(index, sight, moment, with_velocity, &mut variables, &mut rows)
+        })
+    });
+    let (Some(zone), false) = (Hot::handle(ROOT), handles.is_empty()) else { return Vec::new() };
+    put_handles(handles.iter().copied(), &mut told);
+    vec![message::ExactRows { zone: zone.get(), count: handles.len() as u32, handles: told, rows }]
+}
+
+impl Observer {
+    /// Puts a load frame into the message that is open, and keeps it until the peer says that it saw it.
+    fn put(&mut self, seq: u64, frame: Bytes, out: &mut Out) {
+        self.kept.keep(seq, frame.clone());
+        out.put_own(frame);
+    }
 }

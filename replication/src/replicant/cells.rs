@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 
 use entitygraph_schema::wire::{
     cell::{Cell, Grid},
-    state::Span,
+    state::{Lane, Span},
 };
 use glam::DVec3;
 use hashbrown::HashMap;
 
 use super::hot::{Hot, Index};
+use crate::catalog::Sight;
 
 /// Moments over which changes are known: the longest span.
 pub const MOMENTS_MAX: u64 = 1 << Span::EXPONENT_MAX;
@@ -29,14 +30,49 @@ struct Made {
     frames: [Option<u32>; Span::EXPONENT_MAX as usize + 1],
 }
 
+/// All lanes.
+pub const LANES: [Lane; 3] = [Lane::Motion, Lane::Prompt, Lane::Slow];
+
+/// For whom cells are told: slices are made once for all of an audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// Players and viewers.
+    Public,
+    /// Game servers, of what others simulate.
+    Servers,
+}
+
+impl Audience {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Public, Self::Servers];
+
+    /// What it is told of.
+    pub const fn sight(self) -> Sight {
+        match self {
+            Self::Public => Sight::Public,
+            Self::Servers => Sight::Server,
+        }
+    }
+}
+
 /// One cell.
 #[derive(Debug)]
 pub struct Slot {
     pub grid: Grid,
     /// Indices of entities, in no order.
     pub members: Vec<u32>,
-    /// Observers, in no order.
-    pub followers: Vec<u32>,
+    /// Observers of each audience, in no order.
+    pub followers: [Vec<u32>; 2],
+    /// What changed for each audience on each lane; most cells have the first only.
+    first: Log,
+    others: [Option<Box<Log>>; 5],
+    /// Of the newest change for each audience.
+    dirty: [u64; 2],
+}
+
+/// What changed in a cell for an audience on a lane.
+#[derive(Debug)]
+pub struct Log {
     /// Oldest first.
     changes: VecDeque<Change>,
     /// Moment of the newest change that is not known any more.
@@ -60,6 +96,44 @@ pub enum Lacks {
 }
 
 impl Slot {
+    fn new(grid: Grid) -> Self {
+        let (members, followers, others, dirty) = Default::default();
+        Self { grid, members, followers, first: Log::default(), others, dirty }
+    }
+
+    /// What changed for an audience on a lane, if anything ever did.
+    pub fn log(&self, audience: Audience, lane: Lane) -> Option<&Log> {
+        match place(audience, lane) {
+            0 => Some(&self.first),
+            other => self.others.get(other - 1)?.as_deref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn log_mut(&mut self, audience: Audience, lane: Lane) -> &mut Log {
+        match place(audience, lane) {
+            0 => &mut self.first,
+            other => self.others[other - 1].get_or_insert_default(),
+        }
+    }
+
+    /// What an observer of an audience lacks at the end of `moment` who was told everything on a lane up to `told`.
+    pub fn lacks(&self, audience: Audience, lane: Lane, told: u64, moment: u64) -> Lacks {
+        self.log(audience, lane).map_or(Lacks::Nothing, |log| log.lacks(told, moment))
+    }
+}
+
+const fn place(audience: Audience, lane: Lane) -> usize {
+    audience as usize * LANES.len() + lane as usize
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { changes: VecDeque::new(), forgotten: 0, newest: 0, before: 0, made: NOT_MADE }
+    }
+}
+
+impl Log {
     /// What an observer lacks at the end of `moment` who was told everything up to `told`.
     pub fn lacks(&self, told: u64, moment: u64) -> Lacks {
         if told >= self.newest {
@@ -126,8 +200,8 @@ pub struct Cells {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_place: HashMap<[i64; 3], u32>,
-    /// Slots in which something changed at the moment that is open.
-    dirty: Vec<u32>,
+    /// Slots in which something changed for each audience at the moment that is open.
+    dirty: [Vec<u32>; 2],
 }
 
 impl Cells {
@@ -140,7 +214,7 @@ impl Cells {
             slots: Vec::new(),
             free: Vec::new(),
             by_place: HashMap::new(),
-            dirty: Vec::new(),
+            dirty: Default::default(),
         })
     }
 
@@ -166,16 +240,7 @@ impl Cells {
         let (slot, new) = match self.by_place.get(&place) {
             Some(&slot) => (slot, false),
             None => {
-                let empty = Slot {
-                    grid,
-                    members: Vec::new(),
-                    followers: Vec::new(),
-                    changes: VecDeque::new(),
-                    forgotten: 0,
-                    newest: 0,
-                    before: 0,
-                    made: NOT_MADE,
-                };
+                let empty = Slot::new(grid);
                 let slot = match self.free.pop() {
                     Some(slot) => {
                         self.slots[slot as usize] = empty;
@@ -191,7 +256,7 @@ impl Cells {
             }
         };
         let members = &mut self.slots[slot as usize].members;
-        hot.cell[index] = slot;
+        hot.motion.cell[index] = slot;
         hot.place[index] = members.len() as u32;
         members.push(index as u32);
         Some((slot, new))
@@ -199,7 +264,7 @@ impl Cells {
 
     /// Takes an entity out of its cell; says the slot, and whether the cell has no members any more.
     pub fn leave(&mut self, hot: &mut Hot, index: Index) -> (u32, bool) {
-        let slot = hot.cell[index];
+        let slot = hot.motion.cell[index];
         let members = &mut self.slots[slot as usize].members;
         let place = hot.place[index] as usize;
         members.swap_remove(place);
@@ -212,32 +277,36 @@ impl Cells {
     /// Gives a slot back that has neither members nor followers.
     pub fn forget(&mut self, slot: u32) {
         let cell = &mut self.slots[slot as usize];
-        debug_assert!(cell.members.is_empty() && cell.followers.is_empty(), "{cell:?} is in use");
+        let followed = cell.followers.iter().any(|followers| !followers.is_empty());
+        debug_assert!(cell.members.is_empty() && !followed, "{cell:?} is in use");
         self.by_place.remove(&cell.grid.cell().at());
-        cell.changes = VecDeque::new();
-        cell.newest = 0;
+        *cell = Slot::new(cell.grid);
         self.free.push(slot);
     }
 
-    /// Notes that an entity of the cell changed at the moment that is open.
-    pub fn changed(&mut self, slot: u32, index: Index, moment: u64) {
+    /// Notes that an entity of the cell changed for an audience on a lane at the moment that is open.
+    pub fn changed(&mut self, slot: u32, audience: Audience, lane: Lane, index: Index, moment: u64) {
         let cell = &mut self.slots[slot as usize];
-        if cell.newest != moment {
-            self.dirty.push(slot);
+        let dirty = &mut cell.dirty[audience as usize];
+        if *dirty != moment {
+            *dirty = moment;
+            self.dirty[audience as usize].push(slot);
         }
-        cell.change(Change { moment, index: index as u32 });
+        cell.log_mut(audience, lane).change(Change { moment, index: index as u32 });
     }
 
-    /// The cells in which something changed, which are forgotten by that; the list goes back with [`Self::give_back`].
-    pub fn take_dirty(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.dirty)
+    /// The cells in which something changed for an audience, which are forgotten by that; the list goes back with
+    /// [`Self::give_back`].
+    pub fn take_dirty(&mut self, audience: Audience) -> Vec<u32> {
+        std::mem::take(&mut self.dirty[audience as usize])
     }
 
     /// Gives the memory of a list back.
-    pub fn give_back(&mut self, mut list: Vec<u32>) {
+    pub fn give_back(&mut self, audience: Audience, mut list: Vec<u32>) {
         list.clear();
-        if self.dirty.is_empty() {
-            self.dirty = list;
+        let dirty = &mut self.dirty[audience as usize];
+        if dirty.is_empty() {
+            *dirty = list;
         }
     }
 
@@ -271,15 +340,9 @@ pub fn distance_m(one: &Cell, other: &Cell) -> f64 {
 mod tests {
     use super::*;
 
-    fn slot() -> Slot {
-        let grid = Grid::new(Cell::new(5, [0; 3]).unwrap(), -6).unwrap();
-        let (members, followers, changes) = Default::default();
-        Slot { grid, members, followers, changes, forgotten: 0, newest: 0, before: 0, made: NOT_MADE }
-    }
-
     #[test]
     fn a_span_reaches_back_to_the_oldest_change_that_was_not_told_and_no_farther_than_needed() {
-        let mut slot = slot();
+        let mut slot = Log::default();
         for moment in [100, 116, 132] {
             slot.change(Change { moment, index: 0 });
         }
@@ -298,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_was_told_or_is_too_much() {
-        let mut slot = slot();
+        let mut slot = Log::default();
         slot.change(Change { moment: 100, index: 0 });
         slot.change(Change { moment: 100 + MOMENTS_MAX, index: 0 });
         assert_eq!(slot.lacks(99, 100 + MOMENTS_MAX), Lacks::TooMuch);

@@ -9,7 +9,7 @@ use entitygraph_schema::wire::Handle;
 use super::{
     Replicant,
     cells::distance_m,
-    hot::{Hot, Index},
+    hot::{Hot, Index, ROOT},
     observer::Follow,
 };
 
@@ -23,7 +23,8 @@ impl Replicant {
         let Self { observers, cells, hot, config, scratch, .. } = self;
         let Some(Some(who)) = observers.get_mut(observer as usize) else { return };
         let Some(character) = who.character else { return };
-        let own = cells.slot(hot.cell[character]).grid.cell();
+        let own = cells.slot(hot.motion.cell[character]).grid.cell();
+        let audience = who.audience();
         let mut left = Vec::new();
         who.follows.retain(|follow| {
             let stays = distance_m(&cells.slot(follow.slot).grid.cell(), &own) <= config.radius_m * LEAVING;
@@ -34,8 +35,8 @@ impl Replicant {
         });
         for follow in left {
             let cell = cells.slot_mut(follow.slot);
-            cell.followers.retain(|follower| *follower != observer);
-            who.lets_go(cell.lacks(follow.told, moment), follow.told);
+            cell.followers[audience as usize].retain(|follower| *follower != observer);
+            who.lets_go(cell, &follow, moment);
             for &member in &cell.members {
                 if let Some(handle) = Hot::handle(member as usize) {
                     who.unwant(handle);
@@ -49,9 +50,9 @@ impl Replicant {
                 continue;
             }
             // What is bound now has everything up to now.
-            who.follows.push(Follow { slot, told: moment.saturating_sub(1) });
+            who.follows.push(Follow { slot, told: [moment.saturating_sub(1); 3] });
             let cell = cells.slot_mut(slot);
-            cell.followers.push(observer);
+            cell.followers[audience as usize].push(observer);
             cell.members.iter().filter_map(|member| Hot::handle(*member as usize)).for_each(|h| who.want(h));
         }
         self.due(observer);
@@ -59,7 +60,7 @@ impl Replicant {
 
     /// Puts an entity that left its cell into the one that it is in now, and tells whoever must have it or must not.
     pub(super) fn cross(&mut self, index: Index, moment: u64) {
-        let Some(cell) = self.cells.holding(self.hot.position_m[index]) else { return };
+        let Some(cell) = self.cells.holding(self.hot.motion.position_m[index]) else { return };
         let Some(handle) = Hot::handle(index) else { return };
         let (old, empty) = self.cells.leave(&mut self.hot, index);
         let Some((new, first)) = self.cells.enter(&mut self.hot, index, cell) else { return };
@@ -67,14 +68,14 @@ impl Replicant {
             self.appeared(new, moment);
         }
         let before = std::mem::take(&mut self.cells.slot_mut(old).followers);
-        for &observer in &before {
+        for &observer in before.iter().flatten() {
             if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
                 if !who.follows(new) {
                     who.unwant(handle);
                 }
                 if empty && let Some(place) = who.follows.iter().position(|follow| follow.slot == old) {
-                    let Follow { told, .. } = who.follows.swap_remove(place);
-                    who.lets_go(self.cells.slot(old).lacks(told, moment), told);
+                    let follow = who.follows.swap_remove(place);
+                    who.lets_go(self.cells.slot(old), &follow, moment);
                 }
             }
             self.due(observer);
@@ -85,7 +86,7 @@ impl Replicant {
             self.cells.slot_mut(old).followers = before;
         }
         let after = std::mem::take(&mut self.cells.slot_mut(new).followers);
-        for &observer in &after {
+        for &observer in after.iter().flatten() {
             if let Some(Some(who)) = self.observers.get_mut(observer as usize) {
                 who.want(handle);
             }
@@ -108,20 +109,22 @@ impl Replicant {
                 let Some(observer) = hot.observer[member as usize] else { continue };
                 let Some(Some(who)) = observers.get_mut(observer as usize) else { continue };
                 if !who.follows(slot) {
-                    who.follows.push(Follow { slot, told: moment.saturating_sub(1) });
-                    followers.push(observer);
+                    who.follows.push(Follow { slot, told: [moment.saturating_sub(1); 3] });
+                    followers.push((who.audience(), observer));
                 }
             }
         }
-        cells.slot_mut(slot).followers.extend(followers);
+        for (audience, observer) in followers {
+            cells.slot_mut(slot).followers[audience as usize].push(observer);
+        }
     }
 
-    /// Whether an observer is to have an entity: what it follows has it in it.
+    /// Whether an observer is to have an entity: it follows the cell, or owns it, or something in it that it is to have.
     pub(super) fn wants(&self, observer: u32, handle: Handle) -> bool {
-        let Some(Some(who)) = self.observers.get(observer as usize) else { return false };
-        match self.hot.index(handle) {
-            None => true,
-            Some(index) => who.everything || who.follows(self.hot.cell[index]),
-        }
+        let (Some(Some(who)), Some(index)) = (self.observers.get(observer as usize), self.hot.index(handle))
+        else {
+            return false;
+        };
+        index == ROOT || who.follows(self.hot.motion.cell[index]) || self.owns(observer, index)
     }
 }

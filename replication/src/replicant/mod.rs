@@ -4,32 +4,30 @@
 //! and nothing runs while nothing is to be told. In the order in which a change meets them:
 //!
 //! - [`world`], `hot`: what is there, and its columns;
-//! - `table`, `ingest`: who may write, and reports in;
+//! - `table`, `authority`, `ingest`: who may write, and reports in;
 //! - `cells`, `interest`: where it is, and who follows that;
-//! - `observer`, `batch`: who has what bound;
+//! - `observer`, `session`, `batch`, `kept`: who is there, and has what bound;
 //! - `fanout`, `serve`, [`out`]: slices, and the messages that they go out with.
 
+mod authority;
 mod batch;
 mod cells;
 mod fanout;
 mod hot;
 mod ingest;
 mod interest;
+mod kept;
 mod observer;
 pub mod out;
+mod post;
 mod serve;
+mod session;
 mod table;
 pub mod world;
 
-use entitygraph_schema::{
-    EntityId,
-    wire::{
-        Kind, Role,
-        control::{
-            Control,
-            message::{self, Code},
-        },
-    },
+use entitygraph_schema::wire::{
+    Kind,
+    control::{Control, message::Code},
 };
 use hashbrown::HashMap;
 
@@ -40,13 +38,15 @@ use self::{
     hot::Hot,
     observer::Observer,
     out::Out,
+    post::Post,
     table::Table,
     world::{World, WorldError},
 };
 use crate::{
+    catalog::StreamCatalog,
     config::Room,
     machine::{Machine, Now},
-    message::{Connection, Up},
+    message::{Authority, Connection, Up},
 };
 
 /// Milliseconds in which a batch must be Ready (protocol.md, "Spawn batches").
@@ -57,6 +57,8 @@ pub const LOAD_MS: u32 = 10_000;
 pub enum Event {
     /// Something came on the line from a gateway.
     Up(Up),
+    /// Somebody decided who may write what.
+    Authority(Authority),
     /// The time that it asked to be woken at.
     Woken,
 }
@@ -81,14 +83,16 @@ pub enum RoomError {
 #[derive(Debug)]
 pub struct Replicant {
     config: Room,
+    catalog: StreamCatalog,
     hot: Hot,
-    /// Which entity has which place in the columns.
-    characters: HashMap<EntityId, usize>,
     cells: Cells,
     table: Table,
+    post: Post,
     observers: Vec<Option<Observer>>,
     free: Vec<u32>,
     by_connection: HashMap<Connection, u32>,
+    /// The session of each player.
+    players: HashMap<String, u32>,
     /// Observers to be served at the end of the moment.
     due: Vec<u32>,
     /// The moment in which the first thing came that is not told yet.
@@ -110,6 +114,10 @@ impl Machine for Replicant {
     fn handle(&mut self, now: Now, event: Event, out: &mut Out) {
         match event {
             Event::Up(up) => self.up(now, up, out),
+            Event::Authority(authority) => {
+                self.clock = Some(now);
+                self.authority(now, authority);
+            }
             Event::Woken => {
                 if self.sweep_us.is_some_and(|at| at <= now.shard_us) {
                     self.sweep(now);
@@ -135,23 +143,24 @@ impl Replicant {
     pub fn new(config: Room, world: World) -> Result<Self, RoomError> {
         let Room { level, step, .. } = config;
         let mut cells = Cells::new(level, step).ok_or(RoomError::Grid { level, step })?;
+        let catalog = world.catalog.clone();
         let (zone, placed) = world.by_cell(level)?;
         let places: Vec<_> = placed.iter().map(|(cell, entity)| (*cell, entity.id)).collect();
         let mut hot = Hot::new(zone, placed);
-        let mut characters = HashMap::with_capacity(places.len());
-        for (index, (cell, id)) in places.into_iter().enumerate() {
+        for ((cell, id), index) in places.into_iter().zip(1..) {
             cells.enter(&mut hot, index, cell).ok_or(WorldError::Outside(id))?;
-            characters.insert(id, index);
         }
         Ok(Self {
             config,
+            catalog,
             hot,
-            characters,
             cells,
-            table: Table::new(),
+            table: Table::default(),
+            post: Post::new(),
             observers: Vec::new(),
             free: Vec::new(),
             by_connection: HashMap::new(),
+            players: HashMap::new(),
             due: Vec::new(),
             open: None,
             clock: None,
@@ -165,149 +174,45 @@ impl Replicant {
     fn up(&mut self, now: Now, up: Up, out: &mut Out) {
         self.clock = Some(now);
         match up {
-            Up::Joined { connection, role, subject } => self.joined(now, connection, role, subject),
-            Up::Left(connection) => self.left(connection),
-            Up::Full(connection) => {
-                if let Some(who) = self.by_connection(connection) {
-                    who.full = true;
-                }
-            }
-            Up::Takes(connection) => {
-                let observer = self.by_connection.get(&connection).copied();
-                if let Some(who) = self.by_connection(connection) {
-                    who.full = false;
-                }
-                if let Some(observer) = observer {
-                    self.open(now);
-                    self.due(observer);
-                }
-            }
             Up::Frame { connection, kind, body } => {
                 let Some(&observer) = self.by_connection.get(&connection) else { return };
+                // What still comes of a socket that is lost, or closed for a mistake, is not heard.
+                if self
+                    .observers
+                    .get(observer as usize)
+                    .is_none_or(|who| who.as_ref().is_none_or(|who| who.detached))
+                {
+                    return;
+                }
                 self.open(now);
                 if kind == Kind::Report {
                     return self.report(now, observer, &body, out);
                 }
                 match Control::read(kind, &body) {
-                    Ok(control) => self.control(observer, control, out),
+                    Ok(control) => self.control(now, observer, control, out),
                     Err(error) => self.close(observer, Code::BadFrame, error.to_string(), out),
                 }
             }
+            other => self.session(now, other, out),
         }
     }
 
-    fn control(&mut self, observer: u32, control: Control, out: &mut Out) {
+    fn control(&mut self, now: Now, observer: u32, control: Control, out: &mut Out) {
         match control {
             Control::Enter(enter) => self.enter(observer, enter.character, out),
-            Control::Register(_) => self.register(observer),
+            Control::Register(_) => self.register(now, observer),
             Control::Ready(ready) => self.ready(observer, &ready),
-            // Only a resume needs them.
-            Control::Seen(_) => {}
-            other => {
+            Control::Seen(seen) => self.seen(observer, seen.seq, out),
+            Control::CatalogWanted(wanted) => {
                 let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-                who.notice(&notice(Code::Busy, "not served by this hub yet", other.kind(), 0));
+                let parts = self.catalog.parts(who.role, &wanted);
+                who.control.extend(parts.iter().map(frame));
                 self.due(observer);
             }
-        }
-    }
-
-    fn joined(&mut self, now: Now, connection: Connection, role: Role, subject: String) {
-        let who = Some(Observer::new(connection, role, subject));
-        let observer = match self.free.pop() {
-            Some(observer) => {
-                self.observers[observer as usize] = who;
-                observer
+            other => {
+                self.tell(observer, &notice(Code::Busy, "not served by this hub yet", other.kind(), 0));
             }
-            None => {
-                self.observers.push(who);
-                self.observers.len() as u32 - 1
-            }
-        };
-        self.by_connection.insert(connection, observer);
-        self.sweep_us.get_or_insert(now.shard_us + self.config.horizon_ms * 1_000);
-    }
-
-    fn left(&mut self, connection: Connection) {
-        let Some(observer) = self.by_connection.remove(&connection) else { return };
-        let Some(who) = self.observers.get_mut(observer as usize).and_then(Option::take) else { return };
-        for follow in &who.follows {
-            self.cells.slot_mut(follow.slot).followers.retain(|follower| *follower != observer);
         }
-        if let Some(character) = who.character
-            && self.hot.observer[character] == Some(observer)
-        {
-            self.hot.observer[character] = None;
-        }
-        self.table.left(observer);
-        self.due.retain(|due| *due != observer);
-        self.free.push(observer);
-        if self.by_connection.is_empty() {
-            self.sweep_us = None;
-        }
-    }
-
-    /// A player takes a character that its subject owns.
-    fn enter(&mut self, observer: u32, character: u64, out: &mut Out) {
-        let found = EntityId::new(character).and_then(|id| self.characters.get(&id).copied());
-        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        let owned = found.filter(|index| {
-            let owner = self.hot.loaded(*index).and_then(|entity| entity.owner.as_ref());
-            owner.is_some_and(|owner| owner.as_str() == who.subject)
-        });
-        let Some(index) = owned.filter(|_| who.character.is_none()) else {
-            let reason = format!("{} may not take entity {character}, or has a character", who.subject);
-            return self.close(observer, Code::Forbidden, reason, out);
-        };
-        who.character = Some(index);
-        // A new login of the same player ends the old one.
-        let before = self.hot.observer[index].replace(observer);
-        if let Some(before) = before {
-            self.close(before, Code::SessionReplaced, "the character was taken by a new login".into(), out);
-        }
-        if let (Some(zone), Some(Some(who))) = (Hot::zone(), self.observers.get_mut(observer as usize)) {
-            who.want(zone);
-        }
-        self.look_around(observer, self.open.unwrap_or(self.ended + 1));
-    }
-
-    /// A server takes the one post: everything is bound to it, then it is granted.
-    fn register(&mut self, observer: u32) {
-        let taken = self.observers.iter().flatten().any(|other| other.everything);
-        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        if who.everything {
-            return;
-        }
-        if taken {
-            who.notice(&notice(Code::PostTaken, "another server has the post", Kind::Register, 0));
-        } else {
-            (who.everything, who.grant_waits) = (true, true);
-            Hot::zone().into_iter().for_each(|zone| who.want(zone));
-            (0..self.hot.count()).filter_map(Hot::handle).for_each(|handle| who.want(handle));
-        }
-        self.due(observer);
-    }
-
-    fn grant(&mut self, observer: u32, moment: u64, out: &mut Out) {
-        let Some(Some(who)) = self.observers.get_mut(observer as usize) else { return };
-        who.grant_waits = false;
-        let (Ok(epoch), Some(zone)) = (self.table.grant(observer), Hot::zone()) else { return };
-        let tick = moment / entitygraph_schema::wire::moment::PER_TICK;
-        let grant = message::Grant {
-            handle: zone.get(),
-            epoch: epoch.number(),
-            subtree: true,
-            from_tick: tick + 1,
-            tick: self.hot.tick.iter().copied().max().unwrap_or(0),
-            ..Default::default()
-        };
-        out.put_own(frame(&grant));
-    }
-
-    fn close(&mut self, observer: u32, code: Code, reason: String, out: &mut Out) {
-        let Some(Some(who)) = self.observers.get(observer as usize) else { return };
-        let connection = who.connection;
-        out.close(connection, code, reason);
-        self.left(connection);
     }
 
     fn by_connection(&mut self, connection: Connection) -> Option<&mut Observer> {

@@ -2,18 +2,33 @@
 //! is owed only moments are kept.
 
 use bytes::Bytes;
-use entitygraph_schema::wire::{Handle, Role};
+use entitygraph_schema::{
+    Epoch, OwnerId,
+    wire::{Handle, Role},
+};
 use hashbrown::{HashMap, hash_map::Entry};
 
-use super::cells::Lacks;
-use crate::message::Connection;
+use super::{
+    cells::{Audience, LANES, Lacks, Slot},
+    hot::{Hot, Index},
+    kept::Kept,
+};
+use crate::{catalog::Sight, message::Connection};
 
 /// A cell that is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Follow {
     pub slot: u32,
-    /// Everything up to this moment was told.
-    pub told: u64,
+    /// Everything up to this moment was told, on each lane.
+    pub told: [u64; 3],
+}
+
+/// An entity of the observer's own, of which it is told what only its owner sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Own {
+    pub index: Index,
+    /// Everything up to this moment was told, on each lane.
+    pub told: [u64; 3],
 }
 
 /// How far an entity is bound.
@@ -25,6 +40,16 @@ pub enum Bound {
     Loading(u64),
     /// It was shown by `Activate`.
     Active,
+}
+
+/// An anchor that was given to a server, which is told of it once it has what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    pub anchor: Index,
+    pub epoch: Epoch,
+    pub post: String,
+    pub carry: Bytes,
+    pub carry_lost: bool,
 }
 
 /// A batch that is not active yet.
@@ -46,15 +71,17 @@ pub struct Observer {
     pub connection: Connection,
     pub role: Role,
     pub subject: String,
-    /// It holds the post, or is to hold it: everything is bound to it.
-    pub everything: bool,
-    /// It is granted the post as soon as it has everything.
-    pub grant_waits: bool,
+    /// The socket is gone; nothing is made for it until it resumes.
+    pub detached: bool,
+    /// What it was given and is told of as soon as everything there is shown.
+    pub grants: Vec<Granted>,
     /// Place in the columns of the character that it looks from.
     pub character: Option<usize>,
     /// `Entered` was sent for it.
     pub entered: bool,
     pub follows: Vec<Follow>,
+    /// What it owns of what it has active; players.
+    pub own: Vec<Own>,
     /// What the peer has, was sent, or waits for.
     pub bound: HashMap<Handle, Bound>,
     /// What is `Wanted`, in this order. What is not followed any more when its turn comes is passed over.
@@ -65,6 +92,8 @@ pub struct Observer {
     pub last_batch: u64,
     /// Of the last load frame.
     pub last_seq: u64,
+    /// Load frames that it has not said it saw.
+    pub kept: Kept,
     /// Control frames that go with the next message; few, each asked for by a frame of the peer.
     pub control: Vec<Bytes>,
     /// A cell that is not followed any more owed more than slices tell, since this moment: entities of it may be in cells that
@@ -91,17 +120,19 @@ impl Observer {
             connection,
             role,
             subject,
-            everything: false,
-            grant_waits: false,
+            detached: false,
+            grants: Vec::new(),
             character: None,
             entered: false,
             follows: Vec::new(),
+            own: Vec::new(),
             bound: HashMap::new(),
             wanted: Default::default(),
             unwanted: Vec::new(),
             batches: HashMap::new(),
             last_batch: 0,
             last_seq: 0,
+            kept: Kept::default(),
             control: Vec::new(),
             owed: None,
             full: false,
@@ -119,6 +150,27 @@ impl Observer {
         self.last_seq
     }
 
+    /// For whom the cells that it follows are told.
+    pub fn audience(&self) -> Audience {
+        match self.role {
+            Role::Server => Audience::Servers,
+            Role::Player | Role::Viewer => Audience::Public,
+        }
+    }
+
+    /// What it sees of an entity with this owner.
+    pub fn sight(&self, owner: Option<&OwnerId>) -> Sight {
+        match self.role {
+            Role::Player if owner.is_some_and(|owner| owner.as_str() == self.subject) => Sight::Owner,
+            role => Sight::of(role),
+        }
+    }
+
+    /// Nothing is to be made for it now.
+    pub fn is_away(&self) -> bool {
+        self.full || self.detached
+    }
+
     /// Wants an entity bound, unless it is, or waits already.
     pub fn want(&mut self, handle: Handle) {
         if let Entry::Vacant(place) = self.bound.entry(handle) {
@@ -134,6 +186,7 @@ impl Observer {
             && *place.get() != Bound::Wanted
         {
             place.remove();
+            self.own.retain(|own| Hot::handle(own.index) != Some(handle));
             self.unwanted.push(handle);
         }
     }
@@ -150,10 +203,11 @@ impl Observer {
 
     /// Whether a load frame can be made for it now.
     pub fn has_load(&self, batches_max: usize) -> bool {
-        !self.unwanted.is_empty()
+        let any = !self.unwanted.is_empty()
             || self.batches.values().any(|batch| batch.ready)
             || (!self.wanted.is_empty() && self.batches.len() < batches_max)
-            || (self.grant_waits && self.is_whole())
+            || (!self.grants.is_empty() && self.is_whole());
+        any && self.kept.has_room()
     }
 
     /// Whether everything that it wants is shown.
@@ -161,11 +215,19 @@ impl Observer {
         self.wanted.is_empty() && self.batches.is_empty()
     }
 
-    /// Follows a cell no more, of which it lacks this and was told up to that.
-    pub fn lets_go(&mut self, lacks: Lacks, told: u64) {
-        if lacks == Lacks::TooMuch {
-            self.owed = Some(self.owed.unwrap_or(told).min(told));
+    /// Follows a cell no more.
+    pub fn lets_go(&mut self, cell: &Slot, follow: &Follow, moment: u64) {
+        let audience = self.audience();
+        for (lane, told) in LANES.into_iter().zip(follow.told) {
+            if cell.lacks(audience, lane, told, moment) == Lacks::TooMuch {
+                self.owes(told);
+            }
         }
+    }
+
+    /// It is to be told again what changed after a moment, of everything active.
+    pub fn owes(&mut self, told: u64) {
+        self.owed = Some(self.owed.unwrap_or(told).min(told));
     }
 
     /// Whether it follows the cell.

@@ -4,11 +4,14 @@
 use entitygraph_schema::{Entity, EntityId, wire::cell::Cell};
 use hashbrown::HashSet;
 
+use crate::catalog::StreamCatalog;
+
 /// Entities of one zone.
 #[derive(Debug, Clone)]
 pub struct World {
     pub(super) zone: Entity,
     pub(super) entities: Vec<Entity>,
+    pub(super) catalog: StreamCatalog,
 }
 
 /// A world that one room cannot hold.
@@ -61,7 +64,12 @@ impl World {
                 return Err(WorldError::Twice(entity.id));
             }
         }
-        Ok(Self { zone, entities })
+        Ok(Self { zone, entities, catalog: StreamCatalog::default() })
+    }
+
+    /// The same with variables. Without a catalog no report may have any, and own values are told to servers only.
+    pub fn with_catalog(self, catalog: StreamCatalog) -> Self {
+        Self { catalog, ..self }
     }
 
     /// In the order of handles: what is in one cell stands together, so that handles of neighbours take a byte each.

@@ -32,10 +32,19 @@ impl NotAccepted {
 
     /// The answer, after which the connection is closed.
     pub fn answer(&self) -> Vec<u8> {
+        self.answer_after(0)
+    }
+
+    /// The same, and in how many milliseconds it is worth to try again; 0 does not say.
+    pub fn answer_after(&self, retry_after_ms: u32) -> Vec<u8> {
         let Self { status, reason } = self;
+        let retry = match retry_after_ms {
+            0 => String::new(),
+            ms => format!("Retry-After: {}\r\n", ms.div_ceil(1_000)),
+        };
         let upgrade = if *status == 426 { "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" } else { "" };
         format!(
-            "HTTP/1.1 {status} Refused\r\n{upgrade}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{reason}",
+            "HTTP/1.1 {status} Refused\r\n{upgrade}{retry}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{reason}",
             reason.len()
         )
         .into_bytes()

@@ -28,11 +28,17 @@ impl Vectored for TcpStream {
     }
 }
 
-/// The server's side of one connection: what the socket did not take yet.
+/// The server's side of one connection: what the socket did not take yet. Nothing is set aside while nothing waits.
 #[derive(Debug, Default)]
 pub struct Writer {
-    /// Whole messages and rests of them, in order.
-    left: VecDeque<Bytes>,
+    /// The rest of the message that was begun: nothing may come between.
+    begun: VecDeque<Bytes>,
+    /// Whole messages that go before all others that were not begun: answers and tokens, not to wait behind a crowd.
+    first: VecDeque<Bytes>,
+    /// Slices of whole messages, in order.
+    rest: VecDeque<Bytes>,
+    /// How many slices each of them has.
+    counts: VecDeque<usize>,
     left_bytes: usize,
 }
 
@@ -40,6 +46,11 @@ impl Writer {
     /// Bytes that wait for the socket.
     pub fn left_bytes(&self) -> usize {
         self.left_bytes
+    }
+
+    /// Messages that wait before all others.
+    pub fn first_count(&self) -> usize {
+        self.first.len()
     }
 
     /// Writes a message of these slices, as far as the socket takes it. The rest is kept as clones of the slices' pointers and
@@ -55,7 +66,7 @@ impl Writer {
     ) -> io::Result<()> {
         let header = ServerHeader::new(Opcode::Binary, length);
         let mut written = 0;
-        if self.left.is_empty() {
+        if self.left_bytes == 0 {
             let mut list = [IoSlice::new(&[]); SLICES_MAX];
             list[0] = IoSlice::new(header.as_bytes());
             let mut count = 1;
@@ -68,29 +79,57 @@ impl Writer {
                 return Ok(());
             }
         }
+        let left = if written > 0 { &mut self.begun } else { &mut self.rest };
+        let before = left.len();
         if written < header.as_bytes().len() {
-            self.keep(Bytes::copy_from_slice(&header.as_bytes()[written..]));
+            left.push_back(Bytes::copy_from_slice(&header.as_bytes()[written..]));
         }
         let mut skip = written.saturating_sub(header.as_bytes().len());
         for slice in slices {
             if skip >= slice.len() {
                 skip -= slice.len();
             } else {
-                self.keep(slice.slice(skip..));
+                left.push_back(slice.slice(skip..));
                 skip = 0;
             }
         }
+        self.left_bytes += header.as_bytes().len() + length - written;
+        if written == 0 {
+            self.counts.push_back(left.len() - before);
+            return Ok(());
+        }
         // A message of more slices than one call takes is not stuck for that: the socket may take more.
-        if written == 0 { Ok(()) } else { self.flush(socket).map(drop) }
+        self.flush(socket).map(drop)
     }
 
-    /// Writes bytes that have their header already, such as a control frame.
+    /// Writes whole messages that have their header already, before all others that were not begun.
     ///
     /// # Errors
     /// The socket's.
-    pub fn raw(&mut self, socket: &impl Vectored, bytes: Bytes) -> io::Result<()> {
-        self.keep(bytes);
-        self.flush(socket).map(drop)
+    pub fn first(&mut self, socket: &impl Vectored, bytes: Bytes) -> io::Result<()> {
+        if self.left_bytes > 0 {
+            self.left_bytes += bytes.len();
+            self.first.push_back(bytes);
+            return self.flush(socket).map(drop);
+        }
+        let written = taken(socket.write_now(&[IoSlice::new(&bytes)]))?;
+        if written < bytes.len() {
+            self.left_bytes = bytes.len() - written;
+            self.begun.push_back(bytes.slice(written..));
+        }
+        Ok(())
+    }
+
+    /// Writes the last bytes of the connection: what was not begun is left out for them.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn last(&mut self, socket: &impl Vectored, bytes: Bytes) -> io::Result<()> {
+        self.first.clear();
+        self.rest.clear();
+        self.counts.clear();
+        self.left_bytes = self.begun.iter().map(Bytes::len).sum();
+        self.first(socket, bytes)
     }
 
     /// Writes what is left; `true` when nothing is any more.
@@ -98,10 +137,11 @@ impl Writer {
     /// # Errors
     /// The socket's.
     pub fn flush(&mut self, socket: &impl Vectored) -> io::Result<bool> {
-        while !self.left.is_empty() {
+        while self.left_bytes > 0 {
             let mut list = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
-            for (place, slice) in list.iter_mut().zip(&self.left) {
+            let left = self.begun.iter().chain(&self.first).chain(&self.rest);
+            for (place, slice) in list.iter_mut().zip(left) {
                 *place = IoSlice::new(slice);
                 count += 1;
             }
@@ -111,25 +151,33 @@ impl Writer {
             }
             self.strike(written);
         }
+        for queue in [&mut self.begun, &mut self.first, &mut self.rest] {
+            *queue = VecDeque::new();
+        }
+        self.counts = VecDeque::new();
         Ok(true)
     }
 
-    fn keep(&mut self, bytes: Bytes) {
-        self.left_bytes += bytes.len();
-        self.left.push_back(bytes);
-    }
-
+    /// Takes out what was written; what is begun by it goes to [`Self::begun`].
     fn strike(&mut self, mut written: usize) {
         self.left_bytes -= written;
-        while let Some(first) = self.left.front_mut() {
-            if written < first.len() {
-                first.advance(written);
-                return;
+        while written > 0 {
+            if self.begun.is_empty() {
+                match self.first.pop_front() {
+                    Some(message) => self.begun.push_back(message),
+                    None => {
+                        let count = self.counts.pop_front().unwrap_or(self.rest.len());
+                        self.begun.extend(self.rest.drain(..count.min(self.rest.len())));
+                    }
+                }
             }
-            written -= first.len();
-            self.left.pop_front();
+            let Some(slice) = self.begun.front_mut() else { return };
+            if written < slice.len() {
+                return slice.advance(written);
+            }
+            written -= slice.len();
+            self.begun.pop_front();
         }
-        self.left.shrink_to(8);
     }
 }
 
@@ -170,7 +218,53 @@ mod tests {
         }
     }
 
+    /// Messages out of what was written, by their headers.
+    fn messages(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while let Some(&short) = bytes.get(1) {
+            let (at, length) = match short {
+                126 => (4, usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))),
+                short => (2, usize::from(short)),
+            };
+            messages.push(bytes[at..at + length].to_vec());
+            bytes = &bytes[at + length..];
+        }
+        messages
+    }
+
     proptest! {
+        #[test]
+        fn answers_go_before_what_was_not_begun_and_nothing_comes_between(
+            steps in prop::collection::vec((any::<bool>(), prop::collection::vec(1_u8..60, 1..70)), 1..20),
+            room in prop::collection::vec(0_usize..90, 0..80),
+        ) {
+            let socket = Narrow { room: RefCell::new(room), got: RefCell::default(), calls: Cell::default() };
+            let mut writer = Writer::default();
+            let (mut answers, mut others) = (Vec::new(), Vec::new());
+            for (number, (is_answer, sizes)) in steps.into_iter().enumerate() {
+                let slices: Vec<Bytes> = sizes.iter().map(|size| vec![number as u8; (*size).into()].into()).collect();
+                let body = slices.concat();
+                if is_answer {
+                    let mut bytes = ServerHeader::new(Opcode::Binary, body.len()).as_bytes().to_vec();
+                    bytes.extend_from_slice(&body);
+                    writer.first(&socket, bytes.into()).unwrap();
+                    answers.push(body);
+                    // Ahead of it are only what was begun and other answers.
+                    let waits: usize = writer.begun.iter().chain(&writer.first).map(Bytes::len).sum();
+                    prop_assert!(writer.first.is_empty() || waits >= answers.last().unwrap().len());
+                } else {
+                    writer.message(&socket, body.len(), slices.iter()).unwrap();
+                    others.push(body);
+                }
+            }
+            while !writer.flush(&socket).unwrap() {}
+            let got = messages(&socket.got.borrow());
+            let of = |wanted: &Vec<Vec<u8>>| got.iter().filter(|body| wanted.contains(body)).cloned().collect::<Vec<_>>();
+            prop_assert_eq!(got.len(), answers.len() + others.len());
+            prop_assert_eq!(of(&answers), answers);
+            prop_assert_eq!(of(&others), others);
+        }
+
         #[test]
         fn however_little_the_socket_takes_the_bytes_come_whole_and_in_order(
             messages in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 1..90), 1..4),
@@ -200,5 +294,23 @@ mod tests {
         Writer::default().message(&socket, 6, slices.iter()).unwrap();
         assert_eq!(socket.calls.get(), 1);
         assert_eq!(&*socket.got.borrow(), b"\x82\x06onetwo");
+    }
+
+    #[test]
+    fn an_answer_overtakes_all_but_the_message_under_way_and_a_close_all_that_waits() {
+        let socket = Narrow { room: RefCell::new(vec![0, 0, 0, 0, 3]), got: RefCell::default(), calls: Cell::default() };
+        let mut writer = Writer::default();
+        let slices = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        writer.message(&socket, 6, slices.iter()).unwrap();
+        writer.message(&socket, 6, slices.iter()).unwrap();
+        writer.first(&socket, Bytes::from_static(b"\x82\x02hi")).unwrap();
+        let mut closed = Writer { begun: writer.begun.clone(), left_bytes: writer.left_bytes, ..Writer::default() };
+        closed.rest = writer.rest.clone();
+        closed.counts = writer.counts.clone();
+        while !writer.flush(&socket).unwrap() {}
+        assert_eq!(&*socket.got.borrow(), b"\x82\x06onetwo\x82\x02hi\x82\x06onetwo");
+        socket.got.borrow_mut().clear();
+        closed.last(&socket, Bytes::from_static(b"\x88\x00")).unwrap();
+        assert_eq!(&*socket.got.borrow(), b"netwo\x88\x00");
     }
 }

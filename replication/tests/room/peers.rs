@@ -38,10 +38,15 @@ pub struct Peer {
 impl Peer {
     /// A connection on which nothing was said.
     pub async fn connect(address: SocketAddr, role: Role) -> Self {
-        let mut request = format!("ws://{address}/stream").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let socket = TcpStream::connect(address).await.unwrap();
         socket.set_nodelay(true).unwrap();
+        Self::over(socket, address, role).await
+    }
+
+    /// The same over a socket that is connected already.
+    pub async fn over(socket: TcpStream, address: SocketAddr, role: Role) -> Self {
+        let mut request = format!("ws://{address}/stream").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let (socket, _) = client_async(request, socket).await.unwrap();
         let (view, control, closed, batch) = Default::default();
         Self { socket, role, view, control, closed, batch }
@@ -50,10 +55,16 @@ impl Peer {
     /// A session of this subject.
     pub async fn login(address: SocketAddr, role: Role, name: &str) -> Self {
         let mut peer = Self::connect(address, role).await;
-        peer.send(&hello(role, name)).await;
-        let welcome = peer.until(Kind::Welcome).await;
-        assert!(matches!(welcome, Control::Welcome(welcome) if welcome.version == VERSION));
+        peer.greet(name).await;
         peer
+    }
+
+    /// Says Hello as this subject.
+    pub async fn greet(&mut self, name: &str) -> message::Welcome {
+        self.send(&hello(self.role, name)).await;
+        let Control::Welcome(welcome) = self.until(Kind::Welcome).await else { panic!("a Welcome") };
+        assert_eq!(welcome.version, VERSION);
+        welcome
     }
 
     pub async fn send(&mut self, message: &impl Body) {
@@ -62,6 +73,16 @@ impl Peer {
 
     pub async fn send_bytes(&mut self, bytes: Vec<u8>) {
         self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+
+    /// Goes on with the session of a resume token.
+    pub async fn resume(&mut self, token: &[u8], of: &Self, incarnation: u64) -> message::Welcome {
+        let login = Some(message::hello::Login::Resume(token.to_vec()));
+        let (seen, horizon_moment) = (of.view.seen(), of.view.horizon());
+        let hello = hello(self.role, "");
+        self.send(&message::Hello { login, incarnation, seen, horizon_moment, ..hello }).await;
+        let Control::Welcome(welcome) = self.until(Kind::Welcome).await else { panic!("a Welcome") };
+        welcome
     }
 
     /// Takes one message, if one comes in time; answers what is bound with Ready.
@@ -81,6 +102,7 @@ impl Peer {
             assert!(frame.kind.down().has(self.role), "{} to a {:?}", frame.kind, self.role);
             if let Some(ready) = self.view.take(frame.kind, frame.body).unwrap() {
                 self.send(&ready).await;
+                self.send(&message::Seen { seq: self.view.seen() }).await;
             }
             if let Ok(control) = Control::read(frame.kind, frame.body) {
                 self.control.push(control);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use entitygraph_schema::{
-    EntityId, Epoch,
+    ComponentId, EntityId, Epoch, VariableId,
     wire::{
         Handle,
         control::{
@@ -41,6 +41,15 @@ pub enum Event {
     Activated(Vec<Handle>),
     /// The pose or velocity of something that is shown is new.
     Moved(Handle),
+    /// A variable of something has another value, or states none of its own any more; the value stands in the local copy.
+    Set {
+        /// Of this entity.
+        handle: Handle,
+        /// Of this component type.
+        component: ComponentId,
+        /// The variable.
+        variable: VariableId,
+    },
     /// No more news of these: keep them, hide them or let them stand.
     Paused(Vec<Handle>),
     /// Forget these: they are not in the local copy any more.

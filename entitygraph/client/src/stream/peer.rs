@@ -3,6 +3,7 @@
 
 mod drive;
 mod frames;
+mod loading;
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ use entitygraph_schema::wire::{
     moment,
 };
 
+use self::loading::Loading;
 use super::{
     actions::{ActionError, Actions, CONTENT_BYTES_MAX, Draft},
     event::{Event, Loads},
@@ -45,6 +47,7 @@ pub struct Peer {
     actions: Actions,
     outbox: Outbox,
     loads: Loads,
+    loading: Loading,
     now_us: u64,
     /// Messages that were not read yet, and where in the first of them the next frame begins.
     inbox: VecDeque<Bytes>,
@@ -87,6 +90,7 @@ impl Peer {
             actions: Actions::default(),
             outbox,
             loads,
+            loading: Loading::default(),
             now_us: 0,
             inbox: VecDeque::new(),
             at: 0,
@@ -169,14 +173,6 @@ impl Peer {
     /// How many bytes may still be sent before something is written.
     pub(super) fn room(&self) -> usize {
         self.outbox.room()
-    }
-
-    /// Says that a batch is loaded, but for these members: after [`Event::Bound`], where the caller loads.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    pub fn ready(&mut self, batch: u64, failed: Vec<message::Failed>) -> Result<(), SendError> {
-        self.send(&message::Ready { batch, failed })
     }
 
     /// Does something to an entity: sent now, or when the session goes on. Its result comes as [`Event::Result`] with the
@@ -267,14 +263,6 @@ impl Peer {
         }
     }
 
-    /// Asks for the catalog, where the hub has one and the peer another or none.
-    fn want_catalog(&mut self, hash: &[u8]) {
-        let have = self.session.point.catalog_hash.map(|have| have.to_vec()).unwrap_or_default();
-        if !hash.is_empty() && have != hash {
-            self.say(&message::CatalogWanted { have, ..Default::default() });
-        }
-    }
-
     fn begun(&mut self, begun: Begun) {
         if begun.reset {
             self.view.reset();
@@ -283,11 +271,12 @@ impl Peer {
         if let Some(bounds) = begun.welcome.bounds {
             self.outbox.limit(within(Limits::up(self.role()), &bounds));
         }
-        self.want_catalog(&begun.welcome.catalog_hash);
+        self.want_catalog(begun.reset, &begun.welcome.catalog_hash);
         if begun.resumed {
             let again: Vec<Vec<u8>> = self.actions.again().map(<[u8]>::to_vec).collect();
             self.events.push_back(Event::Begun(begun));
             again.iter().for_each(|frame| self.put(frame));
+            self.say_ready();
         } else {
             let unknown = self.actions.reset(begun.welcome.action);
             self.events.extend(unknown.map(Event::Result));

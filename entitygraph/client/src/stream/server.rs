@@ -230,10 +230,11 @@ impl Server {
             self.lose_all(Taken::Session);
             self.once.clear();
             self.again.clear();
-            if let Some(register) = &self.register {
-                self.peer.say(register);
-            }
             self.follows.again(&mut self.peer);
+        }
+        // Whoever has the post is told nothing; whoever lost it with the socket gets it again, or hears that another one has it.
+        if let Some(register) = &self.register {
+            self.peer.say(register);
         }
         self.events.push_back(Event::Begun(begun));
     }
@@ -265,6 +266,15 @@ impl Server {
             Control::Action(action) => self.action(action),
             other => self.events.push_back(Event::Message(Box::new(other))),
         }
+    }
+
+    /// Another server took the post while the socket was away, and nobody could be told. (`STALE_EPOCH` says less: a report may
+    /// have been on its way when the grant changed.)
+    fn notice(&mut self, notice: message::Notice) {
+        if notice.code() == Code::PostTaken {
+            self.lose_all(Taken::Revoked);
+        }
+        self.events.push_back(Event::Notice(notice));
     }
 
     /// A frame that names no entity: no hub sends one.
@@ -309,6 +319,7 @@ impl Machine for Server {
             match self.peer.next_event()? {
                 Event::Begun(begun) => self.begun(begun),
                 Event::Message(control) => self.message(*control),
+                Event::Notice(notice) => self.notice(notice),
                 Event::Ended(error) => {
                     self.lose_all(Taken::Session);
                     self.events.push_back(Event::Ended(error));

@@ -1,7 +1,9 @@
 //! The local copy: what is bound, and rules 1 to 4 of protocol.md, "Nothing is a difference". No I/O.
 
+mod told;
+
 use entitygraph_schema::{
-    Entity, EntityId,
+    ComponentType, Entity,
     codec::{self, CodecError},
     wire::{
         Handle, Kind,
@@ -14,17 +16,20 @@ use entitygraph_schema::{
         horizon, moment,
         number::Handles,
         pose::{rotation_of_heading, unpack_rotation, velocity_m_s},
-        row::Row,
+        row::{Mask, Row},
         state::Slice,
+        variable::{Digits, Entries, Entry, Known, Variables},
     },
 };
 use glam::{DQuat, DVec3};
 use hashbrown::HashMap;
 
+pub use self::told::Told;
+
 /// An entity that is bound.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// As of `Bind`; its pose is that of the other fields from then on.
+    /// As of `Bind`, its own values as they are now; its pose is that of the other fields from then on.
     pub entity: Entity,
     /// Metres in the zone; none rides with the parent.
     pub position_m: Option<DVec3>,
@@ -42,6 +47,10 @@ pub struct Seen {
     batch: u64,
     /// Moment of its newest motion.
     moved: u64,
+    /// Moment of its last `Activate`: that of each variable of which nothing was told since.
+    activated: u64,
+    /// Moments of variables of which something was, by their numbers; few.
+    told: Vec<(u32, u64)>,
 }
 
 /// What a view is of the world.
@@ -49,25 +58,15 @@ pub struct Seen {
 pub struct View {
     entities: HashMap<Handle, Seen>,
     batches: HashMap<u64, Vec<Handle>>,
+    variables: Variables,
+    /// Highest number of load frames that came; they come without a gap.
+    seq: u64,
     /// The newest moment that was heard of; slices say the lower bits of theirs.
     newest: u64,
     horizon: u64,
     rows_applied: u64,
     /// What the frame that was taken last changed.
     told: Vec<Told>,
-}
-
-/// What a frame changed, in the order in which it said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// It is shown now.
-    Activated(Handle),
-    /// Its motion is new.
-    Moved(Handle),
-    /// Nothing more is told of it, but it stays.
-    Paused(Handle),
-    /// It is not bound any more.
-    Unbound(Handle, EntityId),
 }
 
 /// A frame that does not fit what came before, or cannot be read.
@@ -82,13 +81,23 @@ pub enum ViewError {
     /// A handle of zero, or a member without content.
     #[error("a {0} without an entity")]
     NoEntity(Kind),
+    /// A number of a variable that another one has, or of a component type that is not there.
+    #[error("the catalog cannot give {number} to variable {variable} of component {component}")]
+    Number {
+        /// The number.
+        number: u32,
+        /// Of the component type.
+        component: u32,
+        /// In the component type.
+        variable: u32,
+    },
     /// An instance of a container, which this view does not make yet.
     #[error("instances of containers are not made yet")]
     Instance,
 }
 
 impl View {
-    /// Takes a frame of the state or load class; other kinds are nothing to it. What is to be answered is returned: `Ready`, as
+    /// Takes a frame of the state or load class, or a part of the catalog; other kinds are nothing to it. What is to be answered is returned: `Ready`, as
     /// soon as a batch is here.
     ///
     /// # Errors
@@ -101,15 +110,28 @@ impl View {
                 self.horizon = horizon::read(body)?;
                 self.newest = self.newest.max(self.horizon);
             }
+            Kind::CatalogPart => {
+                if let Control::CatalogPart(part) = Control::read(kind, body)? {
+                    self.catalog(&part)?;
+                }
+            }
             Kind::Bind | Kind::Activate | Kind::Pause | Kind::Unbind => match Control::read(kind, body)? {
-                Control::Bind(bind) => return self.bind(bind).map(Some),
-                Control::Activate(activate) => self.activate(&activate)?,
+                Control::Bind(bind) => {
+                    self.seq = self.seq.max(bind.seq);
+                    return self.bind(bind).map(Some);
+                }
+                Control::Activate(activate) => {
+                    self.seq = self.seq.max(activate.seq);
+                    self.activate(&activate)?;
+                }
                 Control::Pause(pause) => {
+                    self.seq = self.seq.max(pause.seq);
                     for handle in Handles::read(&pause.handles, pause.count)? {
                         self.pause(handle);
                     }
                 }
                 Control::Unbind(unbind) => {
+                    self.seq = self.seq.max(unbind.seq);
                     for handle in Handles::read(&unbind.handles, unbind.count)? {
                         self.unbind(handle);
                     }
@@ -141,9 +163,39 @@ impl View {
         self.newest
     }
 
+    /// Up to which load frame everything is here: what `Seen` says, and `Hello` when a session resumes.
+    pub fn seen(&self) -> u64 {
+        self.seq
+    }
+
+    /// Batches that are here and were not shown yet: whoever resumes says again that they are Ready.
+    pub fn loading(&self) -> impl Iterator<Item = u64> {
+        self.batches.keys().copied()
+    }
+
+    /// What the numbers of variables stand for.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
     /// How many rows of slices were newer than what was here.
     pub fn rows_applied(&self) -> u64 {
         self.rows_applied
+    }
+
+    fn catalog(&mut self, part: &message::CatalogPart) -> Result<(), ViewError> {
+        let types = part.components.iter().map(|bytes| codec::decode::<ComponentType>(bytes));
+        let types = types.collect::<Result<Vec<_>, _>>()?;
+        for &message::VariableNumber { number, component, variable } in &part.variables {
+            let known = types.iter().find(|ty| ty.id.get() == component).and_then(|ty| {
+                let found = ty.variables.iter().find(|known| u32::from(known.id.get()) == variable)?;
+                Some(Known::of(ty.id, found))
+            });
+            if !known.is_some_and(|known| self.variables.insert(number, known)) {
+                return Err(ViewError::Number { number, component, variable });
+            }
+        }
+        Ok(())
     }
 
     fn bind(&mut self, bind: message::Bind) -> Result<message::Ready, ViewError> {
@@ -167,6 +219,8 @@ impl View {
                 moved: bind.moment,
                 parent: Handle::new(single.parent),
                 root: Handle::new(single.root),
+                activated: bind.moment,
+                told: Vec::new(),
                 entity,
             };
             self.entities.insert(handle, seen);
@@ -189,7 +243,8 @@ impl View {
                 && (number == 0 || seen.batch == number)
             {
                 let told = if seen.active { Told::Moved(handle) } else { Told::Activated(handle) };
-                (seen.active, seen.moved) = (true, activate.moment);
+                (seen.active, seen.moved, seen.activated) = (true, activate.moment, activate.moment);
+                seen.told.clear();
                 self.told.push(told);
             }
         }
@@ -197,6 +252,11 @@ impl View {
             for (handle, row) in rows.read()? {
                 if let Some(seen) = self.entities.get_mut(&handle) {
                     seen.exact(&row);
+                    for entry in entries(row.variables, &self.variables, Digits::Exact) {
+                        let entry = entry?;
+                        self.told.push(Told::Set(handle, entry.number));
+                        seen.value(entry);
+                    }
                 }
             }
         }
@@ -209,71 +269,29 @@ impl View {
         let at = moment::nearest(slice.head.moment, self.newest);
         self.newest = self.newest.max(at);
         for (handle, row) in slice.rows() {
-            let Some(seen) = self.entities.get_mut(&handle) else { continue };
-            if seen.active && at > seen.moved {
+            let Some(seen) = self.entities.get_mut(&handle).filter(|seen| seen.active) else { continue };
+            let mut newer = false;
+            if row.mask() != Mask::VARIABLES && at > seen.moved {
                 seen.rounded(&row, &slice.head.grid);
-                seen.moved = at;
-                self.rows_applied += 1;
+                (seen.moved, newer) = (at, true);
                 self.told.push(Told::Moved(handle));
             }
+            for entry in entries(row.variables, &self.variables, Digits::Rounded) {
+                let entry = entry?;
+                if seen.is_newer(entry.number, at) {
+                    self.told.push(Told::Set(handle, entry.number));
+                    seen.value(entry);
+                    newer = true;
+                }
+            }
+            self.rows_applied += u64::from(newer);
         }
         Ok(())
     }
 }
 
-/// What the rest of the SDK needs of it.
-impl View {
-    /// What the frame that was taken last changed, or the reset.
-    pub fn told(&mut self) -> std::vec::Drain<'_, Told> {
-        self.told.drain(..)
-    }
-
-    /// Members of a batch that is not active yet.
-    pub fn batch(&self, number: u64) -> &[Handle] {
-        self.batches.get(&number).map_or(&[], Vec::as_slice)
-    }
-
-    /// The zone that the pose of an entity is in: the innermost host above it that is bound.
-    pub fn zone(&self, handle: Handle) -> Option<Handle> {
-        let mut at = self.entities.get(&handle)?.parent?;
-        // No tree is deeper, so a circle ends.
-        for _ in 0..1_000 {
-            let seen = self.entities.get(&at)?;
-            if seen.entity.zone.is_some() {
-                return Some(at);
-            }
-            at = seen.parent?;
-        }
-        None
-    }
-
-    /// Another session or incarnation: all handles are void.
-    pub fn reset(&mut self) {
-        let rows_applied = self.rows_applied;
-        let told =
-            self.entities.iter().map(|(handle, seen)| Told::Unbound(*handle, seen.entity.id)).collect();
-        *self = Self { rows_applied, told, ..Self::default() };
-    }
-
-    /// The present moment by the shard clock: slices say the lower bits of theirs.
-    pub fn clock(&mut self, moment: u64) {
-        self.newest = self.newest.max(moment);
-    }
-
-    fn pause(&mut self, handle: Handle) {
-        if let Some(seen) = self.entities.get_mut(&handle)
-            && seen.active
-        {
-            seen.active = false;
-            self.told.push(Told::Paused(handle));
-        }
-    }
-
-    fn unbind(&mut self, handle: Handle) {
-        if let Some(seen) = self.entities.remove(&handle) {
-            self.told.push(Told::Unbound(handle, seen.entity.id));
-        }
-    }
+fn entries<'a, 't>(bytes: Option<&'a [u8]>, variables: &'t Variables, digits: Digits) -> Entries<'a, 't> {
+    Entries::new(bytes.unwrap_or(&[]), variables, digits)
 }
 
 impl Seen {
@@ -281,6 +299,30 @@ impl Seen {
         self.position_m = row.position_m.or(self.position_m);
         self.rotation = row.rotation.map_or(self.rotation, |rotation| rotation.as_dquat());
         self.velocity_m_s = row.velocity_m_s.map_or(self.velocity_m_s, |velocity| velocity.as_dvec3());
+    }
+
+    /// Whether a moment is above that of a variable; it is its moment from then on.
+    fn is_newer(&mut self, number: u32, at: u64) -> bool {
+        match self.told.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, told)) if at > *told => {
+                *told = at;
+                true
+            }
+            Some(_) => false,
+            None if at > self.activated => {
+                self.told.push((number, at));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn value(&mut self, entry: Entry<'_>) {
+        let values = self.entity.components.0.entry(entry.known.component).or_default();
+        match entry.value {
+            Some(value) => drop(values.insert(entry.known.variable, value)),
+            None => drop(values.remove(&entry.known.variable)),
+        }
     }
 
     fn rounded(&mut self, row: &Row<'_>, grid: &Grid) {

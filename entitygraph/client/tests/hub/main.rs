@@ -123,11 +123,29 @@ async fn a_cut_socket_comes_back_by_itself_and_the_view_is_right_again() {
                 |event| if let Event::Begun(begun) = event { Some(begun.clone()) } else { None },
             )
             .await;
-        if !begun.resumed {
-            // Not asked for by this test: the SDK takes its character again.
-            entered(&mut player).await;
-        }
+        assert!(begun.resumed && player.character().is_some(), "round {round}");
         server.run(5, |place, _| place + DVec3::Z).await;
+        let seen = until_same(&mut player, &server).await;
+        assert!(seen > 10, "round {round}: {seen} entities");
+    }
+    assert_eq!(proxy.connections(), 4);
+    hub.stop();
+}
+
+#[tokio::test]
+async fn a_server_whose_socket_was_cut_simulates_on_and_its_players_see_it() {
+    let hub = hub(&places(20));
+    let proxy = Proxy::start(hub.address()).await;
+    let options = Options { backoff_first_ms: 20, ..Options::new(proxy.url(), Role::Server) };
+    let mut server = Simulation::start_with(options).await;
+    let mut player = player(&url(&hub), 100);
+    entered(&mut player).await;
+    for round in 0..3 {
+        server.run(10, |place, _| place + DVec3::X).await;
+        proxy.cut();
+        until(&mut server.peer, |event| matches!(event, Event::Lost { .. }).then_some(())).await;
+        // It gets ticks again as soon as it may report, under whichever grant.
+        server.run(10, |place, _| place + DVec3::Y).await;
         let seen = until_same(&mut player, &server).await;
         assert!(seen > 10, "round {round}: {seen} entities");
     }

@@ -44,8 +44,15 @@ impl<M: Machine> Hub<M> {
         let mut hub = Self::greeted(machine);
         hub.say(&hub.welcome(welcome));
         assert!(matches!(hub.events().last(), Some(Event::Begun(_))));
+        hub.catalog();
         hub.sent();
         hub
+    }
+
+    /// The catalog comes, which has nothing in it.
+    pub fn catalog(&mut self) {
+        self.say(&message::CatalogPart { last: true, ..Default::default() });
+        assert!(matches!(&self.events()[..], [Event::Message(_)]));
     }
 
     pub fn open_as(machine: M) -> Self {

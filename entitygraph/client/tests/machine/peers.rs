@@ -11,7 +11,7 @@ use entitygraph_client::stream::{
 use entitygraph_schema::{
     testing,
     wire::{
-        Role,
+        Kind, Role,
         control::{
             Control,
             message::{self, action_result::Outcome, follow::Area},
@@ -41,6 +41,7 @@ fn a_character_is_asked_for_when_the_session_begins_and_where_it_begins_anew() {
         hub.sent().iter().filter(|sent| enter(sent)).count()
     };
     assert_eq!(enters(&mut hub), 1);
+    hub.catalog();
     hub.bind(1, 300, &[4]);
     hub.say(&message::Entered { handle: 4 });
     assert_eq!(hub.events(), [Event::Entered(handle_of(4))]);
@@ -123,8 +124,23 @@ fn whoever_loads_says_when_and_what_failed() {
     assert!(matches!(&hub.events()[..], [Event::Bound { batch: 1, handles }] if handles.len() == 2));
     assert_eq!(hub.sent(), []);
     let failed = vec![message::Failed { handle: 4, reason: "no mesh".into() }];
-    hub.machine.ready(1, failed.clone()).unwrap();
-    assert_eq!(hub.sent(), [Control::Ready(message::Ready { batch: 1, failed })]);
+    hub.machine.ready(1, failed.clone());
+    let ready = Control::Ready(message::Ready { batch: 1, failed });
+    assert_eq!(hub.sent(), std::slice::from_ref(&ready));
+    hub.machine.ready(2, vec![]);
+    assert_eq!(hub.sent(), [], "of no batch");
+    // It may have been lost with the socket: it is said again, until the batch is shown.
+    let resumed = message::Welcome { resumed: true, ..Default::default() };
+    hub.reconnect();
+    hub.say(&hub.welcome(resumed.clone()));
+    hub.events();
+    assert!(hub.sent().contains(&ready));
+    hub.say(&message::Activate { seq: 2, batch: 1, moment: 9, ..Default::default() });
+    hub.events();
+    hub.reconnect();
+    hub.say(&hub.welcome(resumed));
+    hub.events();
+    assert!(!hub.sent().contains(&ready));
 }
 
 #[test]
@@ -236,18 +252,40 @@ fn a_catalog_that_the_peer_has_not_is_asked_for_once() {
             |sent: Control| if let Control::CatalogWanted(wanted) = sent { Some(wanted.have) } else { None };
         hub.sent().into_iter().filter_map(have).collect()
     };
+    let begin = |hub: &mut Hub<Viewer>, catalog_hash: &[u8]| {
+        hub.say(&hub.welcome(message::Welcome { catalog_hash: catalog_hash.to_vec(), ..Default::default() }));
+        hub.events();
+    };
     let mut hub = Hub::greeted(Viewer::new(URL));
-    hub.say(&hub.welcome(message::Welcome { catalog_hash: hash.clone(), ..Default::default() }));
-    hub.events();
+    begin(&mut hub, &hash);
     assert_eq!(wanted(&mut hub), [Vec::<u8>::new()]);
     hub.say(&message::CatalogPart { catalog_hash: hash.clone(), last: true, ..Default::default() });
-    assert!(matches!(&hub.events()[..], [Event::Message(_)]));
+    hub.events();
     assert_eq!(hub.reconnect().catalog_hash, hash);
-    hub.say(&hub.welcome(message::Welcome { catalog_hash: hash.clone(), ..Default::default() }));
-    hub.events();
+    begin(&mut hub, &hash);
     assert!(wanted(&mut hub).is_empty());
-    hub.reconnect();
-    hub.say(&hub.welcome(message::Welcome { catalog_hash: vec![6; 32], ..Default::default() }));
-    hub.events();
-    assert_eq!(wanted(&mut hub), [hash]);
+    for other in [vec![6; 32], vec![]] {
+        hub.reconnect();
+        begin(&mut hub, &other);
+        assert_eq!(wanted(&mut hub), std::slice::from_ref(&hash), "another hub may have another one");
+    }
+}
+
+#[test]
+fn nothing_is_said_to_be_ready_before_the_catalog_is_here_or_the_hub_has_none() {
+    let notice = message::Notice { kind: Kind::CatalogWanted.number().into(), ..Default::default() };
+    let part = message::CatalogPart { last: true, ..Default::default() };
+    for answer in [Control::Notice(notice), Control::CatalogPart(part)] {
+        let mut hub = Hub::greeted(Viewer::new(URL));
+        hub.say(&hub.welcome(message::Welcome::default()));
+        hub.say(&bind(1, 1, 300, &[4]));
+        hub.events();
+        let ready = |hub: &mut Hub<Viewer>| hub.sent().iter().any(|sent| matches!(sent, Control::Ready(_)));
+        assert!(!ready(&mut hub));
+        let mut bytes = Vec::new();
+        answer.put(&mut bytes);
+        hub.send(bytes);
+        hub.events();
+        assert!(ready(&mut hub));
+    }
 }

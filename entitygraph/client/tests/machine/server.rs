@@ -9,7 +9,10 @@ use entitygraph_client::stream::{
 };
 use entitygraph_schema::wire::{
     Kind, Role,
-    control::{Control, message},
+    control::{
+        Control,
+        message::{self, Code},
+    },
     report::{self, Outcome},
 };
 use glam::{DVec3, Vec3};
@@ -30,6 +33,7 @@ fn hub(welcome: message::Welcome) -> Hub<Server> {
             .iter()
             .any(|sent| matches!(sent, Control::Register(register) if register.post == "harbour"))
     );
+    hub.catalog();
     hub.bind(1, ZONE, &[4, 5]);
     hub.say(&message::Grant { handle: ZONE, epoch: 7, subtree: true, ..Default::default() });
     assert!(matches!(&hub.events()[..], [Event::Gained { handle, .. }] if *handle == handle_of(ZONE)));
@@ -141,7 +145,11 @@ fn a_server_that_comes_back_within_its_lease_never_stopped() {
     }));
     assert!(matches!(&hub.events()[..], [Event::Begun(begun)] if begun.resumed));
     let sent = hub.sent();
-    assert!(!sent.iter().any(|sent| matches!(sent, Control::Register(_))), "{sent:?}");
+    assert!(
+        sent.iter().any(|sent| matches!(sent, Control::Register(_))),
+        "nothing where it has the post: {sent:?}"
+    );
+    assert!(hub.machine.has_authority(handle_of(4)));
     let report = moved(&mut hub, &[4]).unwrap();
     assert_eq!(hub.machine.report(&report).unwrap().batch, 4, "after the last that was accepted");
 }
@@ -235,4 +243,16 @@ fn a_receipt_is_written_as_it_was_given() {
     let wire = receipt.wire();
     assert_eq!((wire.session, wire.action, wire.target.get(), wire.answer), (1, 2, 3, &[7][..]));
     assert_eq!(Server::new("ws://hub.test/stream").peer().role(), Role::Server);
+}
+
+#[test]
+fn a_post_that_another_server_took_meanwhile_is_lost_and_a_stale_report_is_not() {
+    let mut hub = hub(message::Welcome::default());
+    let notice = |code: Code, epoch| message::Notice { code: code.into(), epoch, ..Default::default() };
+    hub.say(&notice(Code::StaleEpoch, 7));
+    assert!(matches!(&hub.events()[..], [Event::Notice(_)]));
+    assert!(hub.machine.has_authority(handle_of(4)));
+    hub.say(&notice(Code::PostTaken, 0));
+    assert!(matches!(&hub.events()[..], [Event::Taken { why: Taken::Revoked, .. }, Event::Notice(_)]));
+    assert!(hub.machine.begin_tick().is_none());
 }

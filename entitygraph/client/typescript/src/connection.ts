@@ -262,7 +262,9 @@ export class Connection {
     if (resumed) this.actions.again().forEach((frame) => this.socket?.send(frame));
     else this.actions.reset(welcome.action);
     const catalog = this.options.view?.catalog;
-    if (catalog !== undefined && !sameBytes(catalog.hash, welcome.catalogHash)) {
+    // A hub that says no hash may have another one after its start.
+    const same = welcome.catalogHash.length > 0 ? sameBytes(catalog?.hash ?? new Uint8Array(), welcome.catalogHash) : !reset;
+    if (catalog !== undefined && !(catalog.complete && same)) {
       this.send("CatalogWanted", { have: new Uint8Array(catalog.hash) });
     }
     guarded(() => this.options.onBegun?.(begun));

@@ -14,7 +14,7 @@ export interface PlayerOptions extends Omit<ConnectionOptions, "role" | "view"> 
   callbacks?: PlayerCallbacks;
   /** Id of the character, which the subject owns: taken when a session begins and again where it has to be. */
   character: bigint;
-  /** The caller sends `Ready` when it has loaded what `bind` brings; else it is sent at once. */
+  /** The caller sends `Ready` when it has loaded what `bind` brings, again after a resume; else it is sent at once. */
   loads?: boolean;
 }
 
@@ -49,6 +49,8 @@ export class Player {
           this.character = undefined;
           this.connection.send("Enter", { character });
         }
+        // What was said may have been lost with the socket.
+        if (begun.resumed && !loads) for (const batch of this.view.loading()) this.connection.send("Ready", { batch });
         onBegun?.(begun);
       },
       onMessage: (control) => {

@@ -1,6 +1,7 @@
 // A game server: takes a post, simulates what it is granted, reports each tick. It writes only what its grants cover, only while
 // its lease runs, and nothing that is frozen. Each action comes to the game once; its receipt goes with its effects.
 import { Connection, type ConnectionOptions } from "./connection.js";
+import { Code } from "./generated/stream_pb.js";
 import { Once } from "./once.js";
 import { Tick } from "./tick.js";
 import { type Callbacks, View } from "./view.js";
@@ -24,7 +25,7 @@ export interface ServerOptions extends Omit<ConnectionOptions, "role" | "view" |
   callbacks?: ServerCallbacks;
   /** The post that it takes, when a session begins and again where it has to; any that is free if none is named. */
   register?: wire.Inits["Register"];
-  /** The caller sends `Ready` when it has loaded what `bind` brings; else it is sent at once. */
+  /** The caller sends `Ready` when it has loaded what `bind` brings, again after a resume; else it is sent at once. */
   loads?: boolean;
 }
 
@@ -71,8 +72,11 @@ export class Server {
           this.once.clear();
           this.again = [];
           this.view.loseAuthority();
-          this.connection.send("Register", register);
         }
+        // Whoever has the post is told nothing; whoever lost it with the socket gets it again, or hears that another one has it.
+        this.connection.send("Register", register);
+        // What was said may have been lost with the socket.
+        if (begun.resumed && !loads) for (const batch of this.view.loading()) this.connection.send("Ready", { batch });
         onBegun?.(begun);
       },
       onEnded: (error) => {
@@ -162,6 +166,10 @@ export class Server {
         const handle = this.view.authority.thaw(message.move);
         return handle === undefined ? undefined : callbacks.thawed?.(handle);
       }
+      case "Notice":
+        // Another server took the post while the socket was away, and nobody could be told.
+        if (message.code === Code.POST_TAKEN) this.view.loseAuthority();
+        return;
       case "Durable":
         return callbacks.durable?.(message.batch);
     }

@@ -98,6 +98,11 @@ export class View {
     return this.entities.values();
   }
 
+  /** Batches that are here and were not shown yet: whoever resumes says again that they are Ready. */
+  loading(): Iterable<bigint> {
+    return this.batches.keys();
+  }
+
   /** The lease ended, or the hub is another one. */
   loseAuthority(): void {
     const lost = [...this.authority];

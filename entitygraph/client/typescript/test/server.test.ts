@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { SocketConstructor } from "../src/connection.js";
+import { Code } from "../src/generated/stream_pb.js";
 import { Once } from "../src/once.js";
 import { Player } from "../src/player.js";
 import { Server, type ServerOptions } from "../src/server.js";
@@ -120,8 +121,16 @@ test("a server that comes back within its lease never stopped", async () => {
   clock.pass(100);
   hub().open();
   welcome({ resumed: true, batch: 3n });
-  assert.deepEqual([log, hub().take("Register")], [["LOST"], undefined]);
+  assert.deepEqual([log, hub().take("Register")?.post], [["LOST"], "harbour"], "which is nothing where it has the post");
   assert.equal(server.report(moved(server, 4))?.batch, 4n);
+});
+
+test("a post that another server took meanwhile is lost, and a stale report is not", async () => {
+  const { hub, log, server } = await begun();
+  hub().say("Notice", { code: Code.STALE_EPOCH, epoch: 7n });
+  assert.equal(server.hasAuthority(4), true);
+  hub().say("Notice", { code: Code.POST_TAKEN });
+  assert.deepEqual([log, server.hasAuthority(4)], [["lost 300"], false]);
 });
 
 test("what is frozen is written no more until the hand-over is off", async () => {

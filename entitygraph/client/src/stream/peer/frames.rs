@@ -10,12 +10,12 @@ use entitygraph_schema::wire::{
     event, frame,
     input::{Applied, read_inputs},
     limits::Limits,
+    variable::Known,
 };
 
 use super::Peer;
 use crate::stream::{
     event::{Event, Loads},
-    frame as framed,
     refusal::{StreamError, Why},
     session::{self, State},
     view::{Told, ViewError},
@@ -121,8 +121,10 @@ impl Peer {
             let handles = self.view.batch(ready.batch).to_vec();
             self.events.push_back(Event::Bound { batch: ready.batch, handles });
             if self.loads == Loads::AtOnce {
-                self.put(&framed(&ready));
+                self.ready(ready.batch, ready.failed);
             }
+        } else {
+            self.forget_ready();
         }
         let why = match (kind, Control::read(kind, body)) {
             (Kind::Unbind, Ok(Control::Unbind(unbind))) => unbind.why(),
@@ -155,10 +157,17 @@ impl Peer {
     /// Tells what the local copy took: one event for all that is to be shown or forgotten in one step.
     pub(super) fn tell(&mut self, why: Option<message::unbind::Why>) {
         let (mut activated, mut paused, mut unbound) = (Vec::new(), Vec::new(), Vec::new());
-        for told in self.view.told() {
+        let all: Vec<Told> = self.view.told().collect();
+        for told in all {
             match told {
                 Told::Activated(handle) => activated.push(handle),
                 Told::Moved(handle) => self.events.push_back(Event::Moved(handle)),
+                Told::Set(handle, number) => {
+                    let known = self.view.variables().get(number).copied();
+                    if let Some(Known { component, variable, .. }) = known {
+                        self.events.push_back(Event::Set { handle, component, variable });
+                    }
+                }
                 Told::Paused(handle) => paused.push(handle),
                 Told::Unbound(handle, id) => unbound.push((handle, id)),
             }
@@ -209,13 +218,14 @@ impl Peer {
                 None => return Err("an Entered without a character".into()),
             },
             Control::CatalogPart(part) => {
-                // It has all of it when the last part has come.
-                if part.last {
-                    self.session.point.catalog_hash = part.catalog_hash[..].try_into().ok();
-                }
+                self.catalog_part(&part);
                 Event::Message(Box::new(part.into()))
             }
             Control::Durable(durable) => Event::Durable(durable.batch),
+            Control::Notice(notice) if notice.kind == u32::from(Kind::CatalogWanted.number()) => {
+                self.catalog_is_here();
+                Event::Notice(notice)
+            }
             Control::Notice(notice) => Event::Notice(notice),
             other => Event::Message(Box::new(other)),
         };
