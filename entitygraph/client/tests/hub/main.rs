@@ -18,7 +18,7 @@ use entitygraph_client::stream::{
     viewer::Viewer,
 };
 use entitygraph_schema::{
-    testing,
+    Value, testing,
     wire::{
         Handle, Role,
         control::message::{self, Code},
@@ -27,7 +27,7 @@ use entitygraph_schema::{
 use glam::DVec3;
 use proxy::Proxy;
 use tokio::time::timeout;
-use world::{Simulation, hub, places, until, url};
+use world::{Simulation, hub, places, registry, until, url};
 
 fn player(url: &str, number: u64) -> Connection<Player> {
     let mut player = Connection::new(Player::new(url), Login::Subject(format!("player-{number}")));
@@ -129,6 +129,48 @@ async fn a_cut_socket_comes_back_by_itself_and_the_view_is_right_again() {
         assert!(seen > 10, "round {round}: {seen} entities");
     }
     assert_eq!(proxy.connections(), 4);
+    hub.stop();
+}
+
+#[tokio::test]
+async fn variables_are_told_to_whoever_may_see_them() {
+    let hub = hub(&places(4));
+    let mut server = Simulation::start(&url(&hub)).await;
+    let mut player = player(&url(&hub), 100);
+    let own = entered(&mut player).await;
+    let hull = registry().by_name("hull").unwrap().clone();
+    let [damage, goal] = &hull.variables[..] else { panic!("{hull:?}") };
+    let number = |variable| server.peer.view().variables().number(hull.id, variable).unwrap();
+    let (damage_number, goal_number) = (number(damage.id), number(goal.id));
+    server.run(3, |place, _| place + DVec3::X).await;
+    let mut report = loop {
+        while server.peer.next_now().await.is_some() {}
+        match server.peer.begin_tick() {
+            Some(report) => break report,
+            None => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    };
+    report.variable(own, damage_number, Some(Value::Float(3.1)));
+    report.variable(own, goal_number, Some(testing::text("the bar")));
+    assert_eq!(server.peer.report(&report).unwrap().left_out, []);
+    while server.peer.next_now().await.is_some() {}
+    let set = until(&mut player, |event| match event {
+        Event::Set { handle, component, variable } => Some((*handle, *component, *variable)),
+        _ => None,
+    });
+    assert_eq!(set.await, (own, hull.id, damage.id));
+    let told = &player.view().entity(own).unwrap().entity.components.0[&hull.id];
+    assert_eq!(
+        told.iter().collect::<Vec<_>>(),
+        [(&damage.id, &Value::Float(3.0))],
+        "to its precision, and no goal"
+    );
+    // Whoever comes later has it from the snapshot.
+    let mut late = self::player(&url(&hub), 101);
+    entered(&mut late).await;
+    let told = &late.view().entity(own).unwrap().entity.components.0[&hull.id];
+    assert_eq!(told.iter().map(|(variable, _)| *variable).collect::<Vec<_>>(), [damage.id]);
+    assert_eq!(late.view().variables().number(hull.id, goal.id), None, "not even its name");
     hub.stop();
 }
 

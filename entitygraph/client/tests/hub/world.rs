@@ -10,12 +10,14 @@ use entitygraph_client::stream::{
     session::{Login, Options},
 };
 use entitygraph_replication::{
+    catalog::StreamCatalog,
     config::{Config, Room},
     hub::Hub,
     replicant::world::World,
 };
 use entitygraph_schema::{
-    Entity, EntityId, Epoch, NewEntity, Placement, testing,
+    ComponentDraft, Entity, EntityId, Epoch, NewEntity, Placement, Registry, Value, VariableDraft,
+    Visibility, testing,
     wire::{
         Handle, Role,
         control::message::{self, Code},
@@ -42,10 +44,24 @@ pub fn hub(places_m: &[DVec3]) -> Hub {
         let owner = Some(testing::name(&format!("player-{number}")));
         Entity::created(NewEntity { placement, owner, root: true, ..item }, Epoch::ZERO)
     });
-    let world = World::new(zone, walkers.collect()).unwrap();
+    let catalog = StreamCatalog::new(registry(), &Default::default()).unwrap();
+    let world = World::new(zone, walkers.collect()).unwrap().with_catalog(catalog);
     let room = Room { level: 4, step: -6, radius_m: 120.0, ..Room::default() };
     let config = Config { tick_us: TICK_US, room, ..Config::default() };
     Hub::start(&config, TcpListener::bind("127.0.0.1:0").unwrap(), world).unwrap()
+}
+
+/// What a walker may state: its damage, which all see, and its goal, which servers see.
+pub fn registry() -> Registry {
+    let variable = |name: &str, default| VariableDraft::new(testing::name(name), default);
+    let hull = vec![
+        VariableDraft { precision: Some(0.5), ..variable("damage", Value::Float(0.0)) },
+        VariableDraft { visibility: Visibility::ServerOnly, ..variable("goal", testing::text("")) },
+    ];
+    let mut registry = Registry::default();
+    let published = registry.publish(&ComponentDraft::new(testing::name("hull"), hull)).unwrap();
+    registry.insert(published);
+    registry
 }
 
 pub fn url(hub: &Hub) -> String {
