@@ -133,6 +133,57 @@ async fn a_cut_socket_comes_back_by_itself_and_the_view_is_right_again() {
 }
 
 #[tokio::test]
+async fn sockets_that_are_cut_at_any_time_lose_nothing() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let hub = hub(&places(30));
+    let (of_server, of_player) = (Proxy::start(hub.address()).await, Proxy::start(hub.address()).await);
+    let options = |proxy: &Proxy, role| Options {
+        backoff_first_ms: 10,
+        backoff_most_ms: 40,
+        ..Options::new(proxy.url(), role)
+    };
+    let mut server = Simulation::start_with(options(&of_server, Role::Server)).await;
+    let player = Player::with(options(&of_player, Role::Player), Default::default());
+    let mut player = Connection::new(player, Login::Subject("player-100".into()));
+    player.enter(testing::entity_id(100)).unwrap();
+    let watched = tokio::spawn(async move {
+        let (mut lost, mut resumed) = (0, 0);
+        let end = tokio::time::Instant::now() + Duration::from_secs(6);
+        while let Ok(event) = tokio::time::timeout_at(end, player.next()).await {
+            match event.expect("the session goes on") {
+                Event::Lost { .. } => lost += 1,
+                Event::Begun(begun) => resumed += u32::from(begun.resumed),
+                Event::Ended(error) => panic!("seed {seed}: {error:?}"),
+                _ => {}
+            }
+        }
+        (player, lost, resumed)
+    });
+    for _ in 0..25 {
+        let by = DVec3::new(random.f64() - 0.5, random.f64() - 0.5, 0.0);
+        server.run(random.u32(1..6), |place, _| place + by).await;
+        match random.u8(..3) {
+            0 => of_server.cut(),
+            1 => of_player.cut(),
+            _ => {}
+        }
+    }
+    server.run(3, |place, _| place + DVec3::Z).await;
+    let (mut player, lost, resumed) = watched.await.unwrap();
+    assert!(
+        lost >= 3 && resumed >= 3,
+        "seed {seed}: lost {lost} times, resumed {resumed} times: the test shows nothing"
+    );
+    assert!(of_server.connections() >= 4, "seed {seed}");
+    // What was on its way when the grant was lost with the socket is told again, as games do after `Begun` and `Gained`.
+    server.run(2, |place, _| place).await;
+    let seen = until_same(&mut player, &server).await;
+    assert!(seen > 10 && player.character().is_some(), "seed {seed}: {seen} entities");
+    hub.stop();
+}
+
+#[tokio::test]
 async fn variables_are_told_to_whoever_may_see_them() {
     let hub = hub(&places(4));
     let mut server = Simulation::start(&url(&hub)).await;

@@ -26,6 +26,8 @@ export class Game {
   readonly server: Server;
   private readonly walkers = new Map<number, Walker>();
   private actions: wire.Messages["Action"][] = [];
+  /** Everything is to be reported: what was on its way with a lost socket or grant is gone. */
+  private anew = true;
 
   constructor(options: Pick<ServerOptions, "url"> & Partial<ServerOptions>) {
     this.server = new Server({
@@ -33,7 +35,12 @@ export class Game {
       webSocket: WebSocket,
       register: { actions: ACTIONS },
       ...options,
+      onBegun: (begun) => {
+        this.anew = true;
+        options.onBegun?.(begun);
+      },
       callbacks: {
+        authorityGained: () => (this.anew = true),
         activate: (entities) => entities.forEach((entity) => this.enter(entity)),
         unbind: (entities) => entities.forEach(({ handle }) => this.walkers.delete(handle)),
         action: (action) => this.actions.push(action),
@@ -72,11 +79,11 @@ export class Game {
     for (const [handle, { place, velocity }] of mine) {
       const was = before.get(handle)!;
       // What did not change costs nothing.
-      if (place.some((axis, index) => axis !== was.place[index]) || velocity.some((axis, index) => axis !== was.velocity[index])) {
+      if (this.anew || place.some((axis, index) => axis !== was.place[index]) || velocity.some((axis, index) => axis !== was.velocity[index])) {
         tick.motion(handle, { position: place, velocity });
       }
     }
-    this.server.report(tick);
+    if (this.server.report(tick) !== undefined) this.anew = false;
   }
 
   /** Whether the action has its effect. */

@@ -38,16 +38,19 @@ async function begun() {
     game.step();
     return hub.reports()[0]!.groups[0];
   };
+  /** Another server had it for a while. */
+  const regain = (): void => hub.say("Grant", { handle: ZONE, epoch: 8n, subtree: true });
   const wants = (character: number, number: bigint, ...content: number[]): void =>
     hub.receive(wire.inputsFrame([{ character, number, content: Uint8Array.from(content) }]));
-  return { hub, step, wants, kind: (name: string) => 40 + actions.indexOf(name) };
+  return { hub, step, wants, regain, kind: (name: string) => 40 + actions.indexOf(name) };
 }
 
 const placeOf = (group: wire.Group | undefined, handle: number): wire.Vec3 | undefined =>
   group?.rows.find((row) => row.handle === handle)?.position;
 
 test("characters walk where their players want, at their speed, and what stands still costs nothing", async () => {
-  const { step, wants } = await begun();
+  const { step, wants, regain } = await begun();
+  assert.deepEqual(step()!.rows.map(({ handle }) => handle), [ANNA, BERT], "everything, once");
   assert.equal(step(), undefined);
   wants(ANNA, 7n, 127, 127);
   const first = step()!;
@@ -60,6 +63,8 @@ test("characters walk where their players want, at their speed, and what stands 
   // A wish that is none is not taken.
   wants(ANNA, 9n, 1, 2, 3);
   assert.deepEqual(step()!.inputs, [{ character: ANNA, number: 8n }]);
+  regain();
+  assert.deepEqual(step()!.rows.length, 2, "everything again");
 });
 
 test("they give way to one another", async () => {
