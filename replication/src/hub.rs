@@ -111,6 +111,7 @@ impl Roles {
         let shared = Shared::new(config, key.clone(), incarnation);
         let stop = CancellationToken::new();
         let (up, ups) = line::<Up>(config.line_messages_max);
+        let (flow, flows) = line::<Up>(config.line_messages_max);
         let (mut downs, mut cores, mut orders, mut seats) = (vec![], vec![], vec![], vec![]);
         for number in 0..config.cores.max(1) {
             let (down, parcels) = line::<Parcels>(PARCELS_MAX);
@@ -133,6 +134,7 @@ impl Roles {
                 shared: shared.clone(),
                 metrics: metrics.clone(),
                 up: up.clone(),
+                flow: flow.clone(),
                 parcels,
                 arriving,
                 orders: orders.clone(),
@@ -143,7 +145,7 @@ impl Roles {
             roles.spawn(format!("gateway-{number}"), move || core::run(seat))?;
         }
         let stop = roles.stop.clone();
-        roles.spawn("replicant".into(), move || role::run(replicant, clock, ups, downs, stop))?;
+        roles.spawn("replicant".into(), move || role::run(replicant, clock, flows, ups, downs, stop))?;
         Ok(roles)
     }
 

@@ -132,7 +132,9 @@ impl Metrics {
     /// Makes the series with labels appear with the value 0, so that dashboards see them before their first event.
     fn touch(&self) {
         self.sessions(0, 0, 0);
-        for code in (0..32).filter_map(|number| Code::try_from(number).ok()).filter(|code| code.close().is_some()) {
+        for code in
+            (0..32).filter_map(|number| Code::try_from(number).ok()).filter(|code| code.close().is_some())
+        {
             self.refused.with_label_values(&[code.name()]);
         }
         for direction in Direction::ALL {

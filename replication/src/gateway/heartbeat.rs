@@ -40,7 +40,10 @@ impl Gateway {
                 State::Session(Live { until_us: Some(until_us), .. })
                     if until_us.saturating_add(GRACE_US) <= now.shard_us =>
                 {
-                    Some((Code::Unauthenticated, "the login has ended, and Authenticate brought no other one"))
+                    Some((
+                        Code::Unauthenticated,
+                        "the login has ended, and Authenticate brought no other one",
+                    ))
                 }
                 _ if peer.role() != Role::Server && over(peer.heard_us, self.config.silence_ms) => {
                     Some((Code::Timeout, "silence: resume"))

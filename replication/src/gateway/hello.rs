@@ -10,8 +10,7 @@ use entitygraph_schema::wire::{
 };
 
 use super::{
-    Effect, Gateway, Live, Out, Refusal, State,
-    frame,
+    Effect, Gateway, Live, Out, Refusal, State, frame,
     jwt::{self, Bearer},
     sessions::Begun,
     token::Token,
@@ -26,7 +25,12 @@ const TOKEN_MS: u64 = 60_000;
 enum Asked {
     New(Bearer),
     /// What the peer has of it, by which incarnation.
-    Resumed { token: Token, incarnation: u64, seen: u64, horizon_moment: u64 },
+    Resumed {
+        token: Token,
+        incarnation: u64,
+        seen: u64,
+        horizon_moment: u64,
+    },
 }
 
 impl Gateway {
@@ -132,10 +136,9 @@ impl Gateway {
                     seen: hello.seen,
                     horizon_moment: hello.horizon_moment,
                 }),
-                None => refused(
-                    Code::SessionGone,
-                    "no key of this shard signed the resume token: log in again",
-                ),
+                None => {
+                    refused(Code::SessionGone, "no key of this shard signed the resume token: log in again")
+                }
             },
             None => refused(Code::Unauthenticated, "a Hello brings a token, or names a subject"),
         }

@@ -37,7 +37,9 @@ impl fmt::Debug for Key {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// An algorithm that is not taken.
-    #[error("`{0}` is not taken as algorithm of tokens: HS256, HS384, HS512, RS256, RS384, RS512, ES256 or ES384 are")]
+    #[error(
+        "`{0}` is not taken as algorithm of tokens: HS256, HS384, HS512, RS256, RS384, RS512, ES256 or ES384 are"
+    )]
     Algorithm(String),
     /// A secret that can be guessed.
     #[error("the secret for {algorithm} has {bytes} bytes, it must have at least {SECRET_BYTES_MIN}")]

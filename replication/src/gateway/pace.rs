@@ -32,7 +32,8 @@ impl Pace {
     pub fn take(&mut self, now_us: u64, frames: usize, bytes: usize, rate: &Rate) -> Verdict {
         let past = now_us.saturating_sub(self.began_us);
         if past >= SECOND_US {
-            if !self.over || past >= 2 * SECOND_US {
+            // Up to a second of it was the wait that it was told, another one may be ours to come back to it.
+            if !self.over || past >= 3 * SECOND_US {
                 self.over_since_us = None;
             }
             (self.began_us, self.frames, self.bytes, self.over) = (now_us, 0, 0, false);

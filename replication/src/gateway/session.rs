@@ -146,9 +146,6 @@ mod tests {
             .filter_map(|number| Code::try_from(number).ok())
             .filter(|code| closed(*code) == Event::Left)
             .collect();
-        assert_eq!(
-            left,
-            [Code::Unauthenticated, Code::Forbidden, Code::SessionReplaced, Code::SessionGone]
-        );
+        assert_eq!(left, [Code::Unauthenticated, Code::Forbidden, Code::SessionReplaced, Code::SessionGone]);
     }
 }

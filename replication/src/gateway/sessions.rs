@@ -132,10 +132,7 @@ impl Sessions {
             return Ok(self.begin(now_us, number, generation, bearer, connection));
         };
         if generation <= session.used {
-            return refused(
-                Code::ResumeUsed,
-                "this resume token was used, or a newer one was: log in again",
-            );
+            return refused(Code::ResumeUsed, "this resume token was used, or a newer one was: log in again");
         }
         let (state, act) = after(session.state, Event::Resume);
         if matches!(act, Act::Refuse) {
@@ -210,7 +207,14 @@ impl Sessions {
     }
 
     /// The connection of a session ended; says what is to be done, nothing if the session has another one by now.
-    pub fn ended(&mut self, now_us: u64, number: u64, connection: Connection, event: Event, batch: u64) -> Act {
+    pub fn ended(
+        &mut self,
+        now_us: u64,
+        number: u64,
+        connection: Connection,
+        event: Event,
+        batch: u64,
+    ) -> Act {
         match self.table.get_mut(&number) {
             Some(session) if session.connection == connection => {
                 session.batch = batch;
@@ -232,7 +236,8 @@ impl Sessions {
 
     /// A session's peer brought a new login.
     pub fn authenticated(&mut self, number: u64, connection: Connection, until_us: Option<u64>) {
-        if let Some(session) = self.table.get_mut(&number).filter(|session| session.connection == connection) {
+        if let Some(session) = self.table.get_mut(&number).filter(|session| session.connection == connection)
+        {
             session.until_us = until_us;
         }
     }

@@ -112,7 +112,9 @@ impl Token {
             session,
             generation,
             subject: subject.to_owned(),
-            role: [Role::Server, Role::Player, Role::Viewer].into_iter().find(|of| role_number(*of) == role)?,
+            role: [Role::Server, Role::Player, Role::Viewer]
+                .into_iter()
+                .find(|of| role_number(*of) == role)?,
             expires_us,
             until_us: Some(until_us).filter(|us| *us != u64::MAX),
         })

@@ -61,6 +61,8 @@ pub struct Seat {
     pub shared: Shared,
     pub metrics: Metrics,
     pub up: Sender<Up>,
+    /// The same for what sockets take, which overtakes all else.
+    pub flow: Sender<Up>,
     pub parcels: Receiver<Parcels>,
     pub arriving: Receiver<Arrival>,
     /// To each core, this one too: connections of it that are to be closed.
@@ -92,6 +94,7 @@ pub struct Core {
     pub gateway: RefCell<Gateway>,
     slots: RefCell<Slots>,
     pub up: Sender<Up>,
+    pub flow: Sender<Up>,
     pub orders: Vec<Sender<(Connection, Refusal)>>,
     pub metrics: Metrics,
     shared: Shared,
@@ -118,6 +121,7 @@ async fn drive(seat: Seat) {
         gateway: RefCell::new(seat.gateway),
         slots: RefCell::default(),
         up: seat.up,
+        flow: seat.flow,
         orders: seat.orders,
         metrics: seat.metrics,
         shared: seat.shared,

@@ -62,7 +62,7 @@ impl Core {
 
 /// Writes what waits as the socket takes it, and waits until the budget carries more.
 async fn hold(core: Rc<Core>, link: Rc<Link>) {
-    core.up.sent(Up::Full(link.id)).await;
+    core.flow.sent(Up::Full(link.id)).await;
     while !link.closed.get() {
         let before = link.writer.borrow().left_bytes();
         if before > 0 {
@@ -83,7 +83,7 @@ async fn hold(core: Rc<Core>, link: Rc<Link>) {
         let owed_us = link.spent(core.clock.now().shard_us, 0);
         if owed_us == 0 {
             link.held.set(false);
-            core.up.sent(Up::Takes(link.id)).await;
+            core.flow.sent(Up::Takes(link.id)).await;
             return;
         }
         sleep(Duration::from_micros(owed_us)).await;

@@ -21,16 +21,19 @@ const EVENTS_AT_ONCE: usize = 256;
 const BEHIND_US: u64 = 500;
 
 /// Runs until it is stopped or every gateway is gone.
+///
+/// What comes of `flow` is taken first: which sockets take more must not wait behind what servers report.
 pub fn run(
     replicant: Replicant,
     clock: Clock,
+    flow: Receiver<Up>,
     ups: Receiver<Up>,
     downs: Vec<Sender<Parcels>>,
     stop: CancellationToken,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(drive(replicant, clock, ups, downs, stop)),
+        Ok(runtime) => runtime.block_on(drive(replicant, clock, flow, ups, downs, stop)),
         Err(error) => tracing::error!(%error, "the replicant cannot run"),
     }
 }
@@ -38,6 +41,7 @@ pub fn run(
 async fn drive(
     mut replicant: Replicant,
     clock: Clock,
+    mut flow: Receiver<Up>,
     mut ups: Receiver<Up>,
     downs: Vec<Sender<Parcels>>,
     stop: CancellationToken,
@@ -65,14 +69,20 @@ async fn drive(
         let up = tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            Some(up) = flow.next() => Some(up),
             up = ups.next() => up,
             () = sleep_until(wake) => continue,
         };
         let Some(up) = up else { return };
         replicant.handle(clock.now(), Event::Up(up), &mut out);
         for _ in 0..EVENTS_AT_ONCE {
-            let Some(up) = ups.next_now() else { break };
-            replicant.handle(clock.now(), Event::Up(up), &mut out);
+            let now = clock.now();
+            // However much comes, what is due is told in time.
+            if room && replicant.wake_us().is_some_and(|wake_us| wake_us <= now.shard_us) {
+                break;
+            }
+            let Some(up) = flow.next_now().or_else(|| ups.next_now()) else { break };
+            replicant.handle(now, Event::Up(up), &mut out);
         }
     }
 }

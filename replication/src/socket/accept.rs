@@ -62,9 +62,6 @@ pub struct Accepted {
 
 /// Judges what came of a connection so far; `None` as long as the request is not whole.
 ///
-/// A client that asks for another subprotocol than [`SUBPROTOCOL`], or for none, is answered without one and has to stop. No
-/// extension is ever agreed on.
-///
 /// # Errors
 /// What is no request for the stream: 400, 403 for a page of another site, 404, 405, 426 or 431.
 pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
@@ -84,11 +81,28 @@ pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
     if request.path.map(|path| path.split_once('?').map_or(path, |(path, _)| path)) != Some(PATH) {
         return Err(NotAccepted::new(404, "the stream is at /stream"));
     }
-    let headers = Headers(request.headers);
-    if request.version != Some(1)
-        || !headers.lists("upgrade", "websocket")
-        || !headers.lists("connection", "upgrade")
-    {
+    if request.version != Some(1) {
+        return Err(NotAccepted::new(426, "the stream is a WebSocket"));
+    }
+    let headers: Vec<_> = request.headers.iter().map(|header| (header.name, header.value)).collect();
+    let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+    for (name, value) in judged(&headers)? {
+        answer.extend([name, ": ", value.as_str(), "\r\n"]);
+    }
+    answer.push_str("\r\n");
+    Ok(Some(Accepted { request_bytes, answer: answer.into_bytes() }))
+}
+
+/// Judges the headers of a GET in HTTP/1.1 for [`PATH`], whoever read them; gives the headers of the answer, 101.
+///
+/// A client that asks for another subprotocol than [`SUBPROTOCOL`], or for none, is answered without one and has to stop. No
+/// extension is ever agreed on.
+///
+/// # Errors
+/// What is no request for a WebSocket: 400, 403 for a page of another site, or 426.
+pub fn judged(headers: &[(&str, &[u8])]) -> Result<Vec<(&'static str, String)>, NotAccepted> {
+    let headers = Headers(headers);
+    if !headers.lists("upgrade", "websocket") || !headers.lists("connection", "upgrade") {
         return Err(NotAccepted::new(426, "the stream is a WebSocket"));
     }
     if headers.one("sec-websocket-version") != Some("13") {
@@ -97,17 +111,18 @@ pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
     let Some(key) = headers.one("sec-websocket-key").filter(|key| is_key(key)) else {
         return Err(NotAccepted::new(400, "the key is 16 bytes in base64, once"));
     };
-    if headers.one("origin").is_some_and(|origin| !same_site(origin, headers.one("host"))) {
+    if headers.all("origin").any(|origin| !same_site(origin, headers.one("host"))) {
         return Err(NotAccepted::new(403, "the stream is not for pages of other sites"));
     }
-    let asked = headers.lists_exactly("sec-websocket-protocol", SUBPROTOCOL);
-    let subprotocol =
-        if asked { format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n") } else { String::new() };
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{subprotocol}\r\n",
-        accept_key(key)
-    );
-    Ok(Some(Accepted { request_bytes, answer: answer.into_bytes() }))
+    let mut answer = vec![
+        ("Upgrade", "websocket".to_owned()),
+        ("Connection", "Upgrade".to_owned()),
+        ("Sec-WebSocket-Accept", accept_key(key)),
+    ];
+    if headers.lists_exactly("sec-websocket-protocol", SUBPROTOCOL) {
+        answer.push(("Sec-WebSocket-Protocol", SUBPROTOCOL.to_owned()));
+    }
+    Ok(answer)
 }
 
 fn accept_key(key: &str) -> String {
@@ -123,19 +138,19 @@ fn same_site(origin: &str, host: Option<&str>) -> bool {
     site.is_some() && site.map(str::to_ascii_lowercase) == host.map(str::to_ascii_lowercase)
 }
 
-struct Headers<'h, 'b>(&'h [httparse::Header<'b>]);
+struct Headers<'h>(&'h [(&'h str, &'h [u8])]);
 
-impl<'b> Headers<'_, 'b> {
-    fn all(&self, name: &str) -> impl Iterator<Item = &'b str> {
+impl<'h> Headers<'h> {
+    fn all(&self, wanted: &str) -> impl Iterator<Item = &'h str> {
         self.0
             .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .filter_map(|header| std::str::from_utf8(header.value).ok())
-            .map(str::trim)
+            .filter(move |(name, _)| name.eq_ignore_ascii_case(wanted))
+            // What is no text is none that is looked for.
+            .map(|(_, value)| std::str::from_utf8(value).unwrap_or_default().trim())
     }
 
     /// The value of a header that may stand only once.
-    fn one(&self, name: &str) -> Option<&'b str> {
+    fn one(&self, name: &str) -> Option<&'h str> {
         let mut all = self.all(name);
         let first = all.next()?;
         if all.next().is_some() { None } else { Some(first) }
@@ -189,6 +204,8 @@ mod tests {
         assert_eq!(refused(&REQUEST.replace("Version: 13", "Version: 8")), 426);
         assert_eq!(refused(&REQUEST.replace("dGhl", "")), 400);
         assert_eq!(refused(&REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:")), 403);
+        let twice = "Origin: http://example.org\r\nOrigin: http://evil.example\r\nHost:";
+        assert_eq!(refused(&REQUEST.replace("Host:", twice)), 403);
         assert!(accept(REQUEST.replace("Host:", "Origin: http://example.org\r\nHost:").as_bytes()).is_ok());
     }
 

@@ -298,13 +298,18 @@ mod tests {
 
     #[test]
     fn an_answer_overtakes_all_but_the_message_under_way_and_a_close_all_that_waits() {
-        let socket = Narrow { room: RefCell::new(vec![0, 0, 0, 0, 3]), got: RefCell::default(), calls: Cell::default() };
+        let socket = Narrow {
+            room: RefCell::new(vec![0, 0, 0, 0, 3]),
+            got: RefCell::default(),
+            calls: Cell::default(),
+        };
         let mut writer = Writer::default();
         let slices = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
         writer.message(&socket, 6, slices.iter()).unwrap();
         writer.message(&socket, 6, slices.iter()).unwrap();
         writer.first(&socket, Bytes::from_static(b"\x82\x02hi")).unwrap();
-        let mut closed = Writer { begun: writer.begun.clone(), left_bytes: writer.left_bytes, ..Writer::default() };
+        let mut closed =
+            Writer { begun: writer.begun.clone(), left_bytes: writer.left_bytes, ..Writer::default() };
         closed.rest = writer.rest.clone();
         closed.counts = writer.counts.clone();
         while !writer.flush(&socket).unwrap() {}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests stand outside of tests
 
+mod bad;
+mod handed;
 mod peers;
 
 use std::{
@@ -278,9 +280,11 @@ async fn who_says_nothing_is_closed_in_time() {
     assert_eq!(peer.until_closed().await, (Code::Timeout, 4408));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice() {
-    let config = Config { tick_us: 5_000, stuck_ms: 500, ..config() };
+    // All that is due is within the budget.
+    let player_budget_bytes_per_s = 8 << 20;
+    let config = Config { tick_us: 5_000, stuck_ms: 500, player_budget_bytes_per_s, ..config() };
     let places: Vec<DVec3> =
         (0..1_500).map(|number| DVec3::new(f64::from(number) / 100.0, 1.0, 1.0)).collect();
     let hub = hub(&config, &places);
@@ -288,19 +292,19 @@ async fn a_socket_that_is_not_read_is_closed_and_its_neighbour_does_not_notice()
     let mut quick = player(hub.address(), 100).await;
     let mut slow = player(hub.address(), 101).await;
     let watched = tokio::spawn(async move {
-        while quick.take(Duration::from_secs(2)).await {}
+        while quick.take(Duration::from_secs(5)).await {}
         quick
     });
-    // 9 KB a tick fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
-    let mut tick = tokio::time::interval(Duration::from_millis(10));
-    for round in 0..900_u32 {
+    // 10 KB a step fill the buffers of the kernel, then the hub waits half a second for the socket, and closes it.
+    let mut tick = tokio::time::interval(Duration::from_millis(30));
+    for round in 0..300_u32 {
         tick.tick().await;
         let by = if round % 2 == 0 { 0.1 } else { -0.1 };
         server.step(|_, _| DVec3::new(0.0, by, by)).await;
     }
     let quick = watched.await.unwrap();
     assert_eq!(quick.closed, None);
-    assert!(quick.view.rows_applied() > 300 * 1_500, "{} rows", quick.view.rows_applied());
+    assert!(quick.view.rows_applied() > 100 * 1_500, "{} rows", quick.view.rows_applied());
     assert!(quick.view.horizon() >= quick.view.newest());
     while slow.take(Duration::from_secs(1)).await {}
     let told = slow.control.iter().find_map(|control| match control {

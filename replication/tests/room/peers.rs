@@ -75,14 +75,30 @@ impl Peer {
         self.socket.send(Message::Binary(bytes.into())).await.unwrap();
     }
 
-    /// Goes on with the session of a resume token.
-    pub async fn resume(&mut self, token: &[u8], of: &Self, incarnation: u64) -> message::Welcome {
+    /// Goes on with the session of a resume token, with all that its peer has seen.
+    pub async fn resume(&mut self, token: &[u8], of: Self, incarnation: u64) -> message::Welcome {
+        self.view = of.view;
         let login = Some(message::hello::Login::Resume(token.to_vec()));
-        let (seen, horizon_moment) = (of.view.seen(), of.view.horizon());
+        let (seen, horizon_moment) = (self.view.seen(), self.view.horizon());
         let hello = hello(self.role, "");
         self.send(&message::Hello { login, incarnation, seen, horizon_moment, ..hello }).await;
         let Control::Welcome(welcome) = self.until(Kind::Welcome).await else { panic!("a Welcome") };
         welcome
+    }
+
+    /// Ends the socket without a word; what is on the way is lost.
+    pub fn cut(&mut self) {
+        self.socket.get_ref().set_zero_linger().unwrap();
+    }
+
+    /// Gives the socket out, to be read as bytes.
+    pub fn into_socket(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    /// Sends a message, if the hub still takes any.
+    pub async fn try_send(&mut self, bytes: Vec<u8>) -> bool {
+        self.socket.send(Message::Binary(bytes.into())).await.is_ok()
     }
 
     /// Takes one message, if one comes in time; answers what is bound with Ready.

@@ -64,11 +64,7 @@ fn keys() -> Vec<Key> {
 
 #[test]
 fn tokens_of_each_family_say_who_comes() {
-    let bearer = Bearer {
-        subject: "ada".into(),
-        role: Role::Player,
-        until_us: Some(said().exp * 1_000_000),
-    };
+    let bearer = Bearer { subject: "ada".into(), role: Role::Player, until_us: Some(said().exp * 1_000_000) };
     for (name, algorithm) in [
         ("HS256", Algorithm::HS256),
         ("HS384", Algorithm::HS384),
@@ -125,7 +121,11 @@ fn each_claim_counts() {
         claims.as_object_mut().unwrap().remove(lacks);
         assert_eq!(judged(&hs(&claims), &keys(), 7, NOW_US), Err(JwtError::Refused), "without {lacks}");
         claims[lacks] = serde_json::json!([]);
-        assert_eq!(judged(&hs(&claims), &keys(), 7, NOW_US), Err(JwtError::Refused), "{lacks} of another type");
+        assert_eq!(
+            judged(&hs(&claims), &keys(), 7, NOW_US),
+            Err(JwtError::Refused),
+            "{lacks} of another type"
+        );
     }
 }
 

@@ -39,8 +39,7 @@ impl Test {
 
     fn resume_of(&mut self, slot: u32, token: &[u8], incarnation: u64) -> Result<Begun, Code> {
         let token = Token::read(token, &key()).expect("a token of this shard");
-        let resumed =
-            self.sessions.resume(self.now_us, token, incarnation, at(slot), &mut self.gone);
+        let resumed = self.sessions.resume(self.now_us, token, incarnation, at(slot), &mut self.gone);
         resumed.map_err(|refusal| refusal.code)
     }
 
@@ -65,7 +64,10 @@ fn a_lost_session_goes_on_where_it_was_and_each_token_works_once() {
     assert_eq!((second.role, second.batch), (Role::Server, 9));
     assert_eq!(test.resume(3, &first.token), Err(Code::ResumeUsed));
     // Nobody noticed: the live connection is not touched.
-    assert_eq!(test.sessions.renewed(test.now_us, first.number, at(2)).map(|token| token.is_empty()), Some(false));
+    assert_eq!(
+        test.sessions.renewed(test.now_us, first.number, at(2)).map(|token| token.is_empty()),
+        Some(false)
+    );
     assert_eq!(test.ends(second.number, 2, Event::Lost), Act::Keep);
     assert!(test.resume(4, &second.token).is_ok());
 }
@@ -86,7 +88,11 @@ fn a_live_session_that_is_resumed_elsewhere_replaces_the_connection() {
     let first = test.login(1, "ada", Role::Player).unwrap();
     let second = test.resume(2, &first.token).unwrap();
     assert_eq!((second.resumed, second.replaced, second.gone), (Some(at(1)), Some(at(1)), None));
-    assert_eq!(test.ends(first.number, 1, Event::Left), Act::Nothing, "the old connection ends, not the session");
+    assert_eq!(
+        test.ends(first.number, 1, Event::Left),
+        Act::Nothing,
+        "the old connection ends, not the session"
+    );
     assert_eq!(test.sessions.counts(), (1, 0));
     assert_eq!(test.sessions.renewed(test.now_us, first.number, at(1)), None);
 }

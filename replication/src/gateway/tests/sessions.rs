@@ -213,7 +213,10 @@ fn a_peer_may_ask_for_less_and_not_for_more() {
     test.login(1, Role::Player);
     let mut asks = |down_bytes_per_s: u32| {
         let out = test.say(1, &message::Limits { down_bytes_per_s, radius_factor: 1.0 });
-        assert!(matches!(ups(&out)[..], [Up::Frame { kind: Kind::Limits, .. }]), "the radius is the replicant's");
+        assert!(
+            matches!(ups(&out)[..], [Up::Frame { kind: Kind::Limits, .. }]),
+            "the radius is the replicant's"
+        );
         out.iter().find_map(|effect| if let Effect::Budget(_, bytes) = effect { Some(*bytes) } else { None })
     };
     assert_eq!(asks(100_000), Some(100_000));
