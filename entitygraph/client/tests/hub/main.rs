@@ -220,7 +220,7 @@ async fn variables_are_told_to_whoever_may_see_them() {
     let mut late = self::player(&url(&hub), 101);
     entered(&mut late).await;
     let told = &late.view().entity(own).unwrap().entity.components.0[&hull.id];
-    assert_eq!(told.iter().map(|(variable, _)| *variable).collect::<Vec<_>>(), [damage.id]);
+    assert_eq!(told.keys().collect::<Vec<_>>(), [&damage.id]);
     assert_eq!(late.view().variables().number(hull.id, goal.id), None, "not even its name");
     hub.stop();
 }
