@@ -29,7 +29,7 @@ impl Core {
     pub async fn apply(self: &Rc<Self>, effects: gateway::Out) {
         let mut effects = effects.into_iter().peekable();
         while effects.peek().is_some() {
-            let some: Vec<Effect> = effects.by_ref().take(EFFECTS_AT_ONCE).collect();
+            let some: Vec<Effect> = effects.by_ref().take(EFFECTS_AT_ONCE.min(self.up.size())).collect();
             let ups = some.iter().filter(|effect| matches!(effect, Effect::Up(_))).count();
             let mut room = match ups {
                 0 => None,

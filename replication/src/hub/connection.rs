@@ -51,7 +51,7 @@ pub struct Link {
     /// Microseconds for which it is not read.
     pub wait_us: Cell<u64>,
     pub closed: Cell<bool>,
-    /// Ends the reader of a connection that is closed.
+    /// Wakes whoever waits for a connection that is closed.
     pub gone: Notify,
 }
 
@@ -78,16 +78,24 @@ impl Link {
     /// Waits until there is something to read; `false` when nobody is to read it any more.
     async fn readable(&self) -> bool {
         let wait_us = self.wait_us.replace(0);
-        let ready = async {
+        // Only here may it end: what was read is dealt with.
+        self.unless_gone(async {
             if wait_us > 0 {
                 time::sleep(Duration::from_micros(wait_us)).await;
             }
             self.stream.readable().await.is_ok()
-        };
-        // Only here: what was read is dealt with to its end.
+        })
+        .await
+    }
+
+    /// Waits for something, but not when the connection is closed; `false` then.
+    pub async fn unless_gone(&self, something: impl Future<Output = bool>) -> bool {
+        if self.closed.get() {
+            return false;
+        }
         tokio::select! {
             () = self.gone.notified() => false,
-            ready = ready => ready && !self.closed.get(),
+            done = something => done && !self.closed.get(),
         }
     }
 }

@@ -241,7 +241,7 @@ impl Core {
         {
             slots.free.push(link.id.slot);
         }
-        link.gone.notify_one();
+        link.gone.notify_waiters();
         true
     }
 

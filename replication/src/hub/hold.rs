@@ -66,8 +66,9 @@ async fn hold(core: Rc<Core>, link: Rc<Link>) {
     while !link.closed.get() {
         let before = link.writer.borrow().left_bytes();
         if before > 0 {
-            if link.stream.writable().await.is_err() {
-                return core.ended(&link).await;
+            // An error of the socket is seen by the write.
+            if !link.unless_gone(async { link.stream.writable().await.is_ok() }).await && link.closed.get() {
+                return;
             }
             let before = link.writer.borrow().left_bytes();
             let flushed = link.writer.borrow_mut().flush(&link.stream);
@@ -86,7 +87,11 @@ async fn hold(core: Rc<Core>, link: Rc<Link>) {
             core.flow.sent(Up::Takes(link.id)).await;
             return;
         }
-        sleep(Duration::from_micros(owed_us)).await;
+        link.unless_gone(async {
+            sleep(Duration::from_micros(owed_us)).await;
+            true
+        })
+        .await;
     }
 }
 

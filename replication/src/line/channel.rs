@@ -35,10 +35,15 @@ impl<T> Line<T> for Sender<T> {
 }
 
 impl<T> Sender<T> {
+    /// How many messages the line has room for when it is empty.
+    pub fn size(&self) -> usize {
+        self.0.max_capacity()
+    }
+
     /// Waits for room for this many messages, at least one and no more than the line has; `None` when nobody is at the other end any
     /// more. Dropping the future keeps no room.
     pub async fn reserved(&self, count: usize) -> Option<impl Iterator<Item = mpsc::Permit<'_, T>>> {
-        self.0.reserve_many(count.clamp(1, self.0.max_capacity())).await.ok()
+        self.0.reserve_many(count.clamp(1, self.size())).await.ok()
     }
 
     /// Waits for room; `false` when nobody is at the other end any more.
