@@ -111,12 +111,8 @@ impl Report {
         }
         let target = Handle::new(action.target).ok_or(Bad::NoTarget)?;
         let (session, action) = (action.session, action.number);
-        self.receipt(Receipt { session, action, target, outcome, answer: answer.to_vec() });
+        self.receipts.push(Receipt { session, action, target, outcome, answer: answer.to_vec() });
         Ok(())
-    }
-
-    pub(super) fn receipt(&mut self, receipt: Receipt) {
-        self.receipts.push(receipt);
     }
 
     pub(super) fn receipts(&self) -> &[Receipt] {
@@ -141,18 +137,20 @@ impl Report {
         Ok(())
     }
 
-    /// The frames of it, each of at most `bytes_max` bytes where a row allows that; and the handles of what has no group: what
+    /// The frames of it with receipts that are said again, each of at most `bytes_max` bytes where a row allows that; and the handles of what has no group: what
     /// `group` does not give an epoch and a zone for is left out.
     pub(super) fn write(
         &self,
         mut batch: u64,
         bytes_max: usize,
+        again: &[Receipt],
         mut group: impl FnMut(Handle) -> Option<Group>,
     ) -> Written {
         let mut written = Written::default();
         let mut items: Vec<(Group, Handle, Item<'_>)> = Vec::new();
         let rows = self.rows.iter().map(|(handle, row)| (*handle, Item::Row(row)));
-        let receipts = self.receipts.iter().map(|receipt| (receipt.target, Item::Receipt(receipt)));
+        let receipts =
+            self.receipts.iter().chain(again).map(|receipt| (receipt.target, Item::Receipt(receipt)));
         let used = self.used.iter().map(|(handle, input)| (*handle, Item::Used(*input)));
         let events = self.events.iter().map(|(source, kind, content)| (*source, Item::Event(*kind, content)));
         for (handle, item) in rows.chain(receipts).chain(used).chain(events) {
@@ -171,6 +169,7 @@ impl Report {
             written.frames.push(put(&head, now));
             rest = later;
             if rest.is_empty() {
+                written.left_out.sort_unstable();
                 written.left_out.dedup();
                 return written;
             }

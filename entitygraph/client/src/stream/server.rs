@@ -145,14 +145,11 @@ impl Server {
     /// Nothing is sent, and the same report may be sent again: no session is open, or the socket has no room.
     pub fn report(&mut self, report: &Report) -> Result<Sent, SendError> {
         self.peer.may_send(Kind::Report)?;
-        let mut report = report.clone();
-        let said_again = self.again.clone();
-        said_again.into_iter().for_each(|receipt| report.receipt(receipt));
         let bytes_max = self.report_bytes_max();
         let (tick, lease_over) = (report.tick(), self.is_lease_over());
-        let Self { peer, authority, .. } = self;
+        let Self { peer, authority, again, .. } = self;
         let view = peer.view();
-        let written = report.write(self.batch, bytes_max, |handle| {
+        let written = report.write(self.batch, bytes_max, again, |handle| {
             let epoch = authority.epoch(handle, tick, view).filter(|_| !lease_over)?;
             Some(Group { epoch, zone: view.zone(handle)? })
         });
@@ -164,8 +161,12 @@ impl Server {
             self.batch += 1;
         }
         self.tick = tick;
-        self.again.clear();
-        for receipt in report.receipts().iter().filter(|receipt| !written.left_out.contains(&receipt.target))
+        let again = std::mem::take(&mut self.again);
+        for receipt in report
+            .receipts()
+            .iter()
+            .chain(&again)
+            .filter(|receipt| !written.left_out.contains(&receipt.target))
         {
             self.once.done(receipt.clone());
         }

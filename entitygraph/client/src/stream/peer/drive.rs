@@ -43,7 +43,7 @@ impl Peer {
         self.session(session::Event::Opened);
     }
 
-    /// A binary message came. It is read by [`Machine::next_event`].
+    /// A binary message came. It is read by [`super::Machine::next_event`].
     pub fn message(&mut self, message: Bytes) {
         self.session(session::Event::Heard);
         self.inbox.push_back(message);

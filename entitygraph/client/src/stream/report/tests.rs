@@ -44,7 +44,7 @@ fn it_is_written_by_epoch_and_zone_in_ascending_order() {
     report.happened(handle(7), 1, b"shot").unwrap();
     let action = message::Action { number: 3, session: 8, target: 2, ..Default::default() };
     report.judged(&action, Outcome::Done, b"yes").unwrap();
-    let written = report.write(40, 1 << 20, group);
+    let written = report.write(40, 1 << 20, &[], group);
     let head = Head { batch: 41, tick: 90, last_of_tick: true };
     assert_eq!(
         read(&written.frames),
@@ -59,7 +59,7 @@ fn what_is_too_much_for_a_frame_goes_into_several_of_one_tick() {
     for number in 1..500 {
         report.motion(handle(number), Some(DVec3::ONE), Some(Quat::IDENTITY), Some(Vec3::ONE)).unwrap();
     }
-    let written = report.write(0, 4_000, group);
+    let written = report.write(0, 4_000, &[], group);
     assert!(
         written.frames.iter().all(|frame| frame.len() <= 4_000),
         "{:?}",
@@ -83,6 +83,6 @@ fn what_nothing_can_be_is_refused_where_it_is_said() {
     let action = message::Action { target: 3, ..Default::default() };
     assert!(matches!(report.judged(&action, Outcome::Done, &[0; 1_025]), Err(Bad::Long { .. })));
     assert!(report.is_empty());
-    let written = report.write(0, 1_000, group);
+    let written = report.write(0, 1_000, &[], group);
     assert_eq!(read(&written.frames), [(Head { batch: 1, tick: 1, last_of_tick: true }, vec![])]);
 }
