@@ -76,7 +76,7 @@ impl Viewer {
     /// # Errors
     /// There is no room for the message now.
     pub fn follow(&mut self, number: u64, area: Area) -> Result<(), SendError> {
-        let follow = message::Follow { number, area: Some(area), public_only: true };
+        let follow = message::Follow { number, area: Some(area), ..Default::default() };
         self.follows.follow(&mut self.peer, follow)
     }
 
