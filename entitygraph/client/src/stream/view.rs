@@ -1,5 +1,7 @@
 //! The local copy: what is bound, and rules 1 to 4 of protocol.md, "Nothing is a difference". No I/O.
 
+mod told;
+
 use entitygraph_schema::{
     ComponentType, Entity,
     codec::{self, CodecError},
@@ -22,6 +24,8 @@ use entitygraph_schema::{
 use glam::{DQuat, DVec3};
 use hashbrown::HashMap;
 
+pub use self::told::Told;
+
 /// An entity that is bound.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -35,6 +39,10 @@ pub struct Seen {
     pub velocity_m_s: DVec3,
     /// Whether it was shown: nothing is applied before.
     pub active: bool,
+    /// Of the entity that it is a child of; none is bound.
+    pub parent: Option<Handle>,
+    /// Of the root of its aggregate.
+    pub root: Option<Handle>,
     /// The batch that it came with: an earlier one that had it does not show it.
     batch: u64,
     /// Moment of its newest motion.
@@ -57,6 +65,8 @@ pub struct View {
     newest: u64,
     horizon: u64,
     rows_applied: u64,
+    /// What the frame that was taken last changed.
+    told: Vec<Told>,
 }
 
 /// A frame that does not fit what came before, or cannot be read.
@@ -93,6 +103,7 @@ impl View {
     /// # Errors
     /// A frame that cannot be read; the view is as it was, but for what stood before the mistake.
     pub fn take(&mut self, kind: Kind, body: &[u8]) -> Result<Option<message::Ready>, ViewError> {
+        self.told.clear();
         match kind {
             Kind::State => self.state(body)?,
             Kind::Horizon => {
@@ -116,13 +127,13 @@ impl View {
                 Control::Pause(pause) => {
                     self.seq = self.seq.max(pause.seq);
                     for handle in Handles::read(&pause.handles, pause.count)? {
-                        self.entities.entry(handle).and_modify(|seen| seen.active = false);
+                        self.pause(handle);
                     }
                 }
                 Control::Unbind(unbind) => {
                     self.seq = self.seq.max(unbind.seq);
                     for handle in Handles::read(&unbind.handles, unbind.count)? {
-                        self.entities.remove(&handle);
+                        self.unbind(handle);
                     }
                 }
                 _ => {}
@@ -206,6 +217,8 @@ impl View {
                 active: false,
                 batch: bind.batch,
                 moved: bind.moment,
+                parent: Handle::new(single.parent),
+                root: Handle::new(single.root),
                 activated: bind.moment,
                 told: Vec::new(),
                 entity,
@@ -229,8 +242,10 @@ impl View {
             if let Some(seen) = self.entities.get_mut(&handle)
                 && (number == 0 || seen.batch == number)
             {
+                let told = if seen.active { Told::Moved(handle) } else { Told::Activated(handle) };
                 (seen.active, seen.moved, seen.activated) = (true, activate.moment, activate.moment);
                 seen.told.clear();
+                self.told.push(told);
             }
         }
         for rows in &activate.changed {
@@ -238,7 +253,9 @@ impl View {
                 if let Some(seen) = self.entities.get_mut(&handle) {
                     seen.exact(&row);
                     for entry in Entries::new(row.variables.unwrap_or(&[]), &self.variables, Digits::Exact) {
-                        seen.value(entry?);
+                        let entry = entry?;
+                        self.told.push(Told::Set(handle, entry.number));
+                        seen.value(entry);
                     }
                 }
             }
@@ -257,6 +274,7 @@ impl View {
             if row.mask() != Mask::VARIABLES && at > seen.moved {
                 seen.rounded(&row, &slice.head.grid);
                 (seen.moved, newer) = (at, true);
+                self.told.push(Told::Moved(handle));
             }
             let Some(variables) = row.variables else {
                 self.rows_applied += u64::from(newer);
@@ -265,6 +283,7 @@ impl View {
             for entry in Entries::new(variables, &self.variables, Digits::Rounded) {
                 let entry = entry?;
                 if seen.is_newer(entry.number, at) {
+                    self.told.push(Told::Set(handle, entry.number));
                     seen.value(entry);
                     newer = true;
                 }

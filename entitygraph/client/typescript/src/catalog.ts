@@ -18,9 +18,7 @@ export class Catalog {
   private waiting: Messages["CatalogPart"]["variables"] = [];
 
   /** Whether all parts of a catalog have come. */
-  get complete(): boolean {
-    return this.hash.length > 0;
-  }
+  complete = false;
 
   /** Takes a part; they may come in any order. */
   add(part: Messages["CatalogPart"]): void {
@@ -32,7 +30,7 @@ export class Catalog {
     part.events.forEach((kind) => this.events.set(kind.number, kind.name));
     part.actions.forEach((kind) => this.actions.set(kind.number, kind.name));
     this.waiting = [...this.waiting, ...part.variables].filter((number) => !this.insert(number));
-    if (part.last) this.hash = part.catalogHash;
+    if (part.last) [this.hash, this.complete] = [part.catalogHash, true];
   }
 
   private insert({ number, component, variable }: Messages["CatalogPart"]["variables"][number]): boolean {

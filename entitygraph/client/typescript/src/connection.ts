@@ -114,6 +114,22 @@ export class Connection {
     return this.session.moment(this.timers.now());
   }
 
+  /** When its lease ends, in the time of `now`; none while the hub says nothing of leases (servers). */
+  get leaseEnd(): number | undefined {
+    const { welcome, answeredAt } = this.session;
+    return welcome === undefined || welcome.leaseMs === 0 || answeredAt === undefined ? undefined : answeredAt + welcome.leaseMs;
+  }
+
+  /** Milliseconds of its clock. */
+  now(): number {
+    return this.timers.now();
+  }
+
+  /** Gives the socket up; the session goes on in another one. */
+  lose(reason: string): void {
+    this.run(this.session.lose(this.timers.now(), reason));
+  }
+
   start(): void {
     this.run(this.session.start());
   }
@@ -246,7 +262,9 @@ export class Connection {
     if (resumed) this.actions.again().forEach((frame) => this.socket?.send(frame));
     else this.actions.reset(welcome.action);
     const catalog = this.options.view?.catalog;
-    if (catalog !== undefined && !sameBytes(catalog.hash, welcome.catalogHash)) {
+    // A hub that says no hash may have another one after its start.
+    const same = welcome.catalogHash.length > 0 ? sameBytes(catalog?.hash ?? new Uint8Array(), welcome.catalogHash) : !reset;
+    if (catalog !== undefined && !(catalog.complete && same)) {
       this.send("CatalogWanted", { have: new Uint8Array(catalog.hash) });
     }
     guarded(() => this.options.onBegun?.(begun));

@@ -48,6 +48,11 @@ const ANSWER_MS = 10_000;
 /** A connection that held for so long begins anew with short waits. */
 const STABLE_MS = 10_000;
 const SEEN_MS = 4_000;
+/** Silence of a hub that says nothing of leases. */
+const SILENCE_MS = 45_000;
+/** A server sends a Ping so often, others as often as Welcome says. */
+const SERVER_PING_MS = 250;
+const PING_MS = 20_000;
 /** A tick that comes so late was held up with all else: silence is counted from then. */
 const LATE_MS = 1_000;
 
@@ -70,6 +75,8 @@ export class Session {
   private greetedAt = 0;
   private lostAt: number | undefined;
   private heardAt = 0;
+  /** When the newest question had been sent that was answered, Hello or Ping: a lease counts from there. */
+  answeredAt: number | undefined;
   private seenSent = 0n;
   private usedToken = false;
   /** When what is to be done next, by name. */
@@ -145,12 +152,14 @@ export class Session {
     const resumed = this.usedToken && welcome.resumed;
     this.state = "open";
     this.welcome = welcome;
-    this.token = welcome.resumeToken;
+    // A hub that gives no token cannot go on with a session: the next connection begins with the login.
+    this.token = welcome.resumeToken.length > 0 ? welcome.resumeToken : undefined;
     this.url = this.options.url;
     this.lostAt = undefined;
     this.loggedInAnew = false;
     if (!resumed) this.seenSent = 0n;
     this.clock.sample(this.greetedAt * 1_000, now * 1_000, welcome.shardClockUs);
+    this.answeredAt = this.greetedAt;
     this.due.clear();
     this.due.set("seen", now + SEEN_MS);
     this.heard(now);
@@ -172,6 +181,10 @@ export class Session {
   }
 
   ponged(now: number, { senderUs, shardClockUs }: Messages["Pong"]): Effect[] {
+    const sent = Number(senderUs) / 1_000;
+    // One that was not asked for on this connection renews nothing. It is sent in whole microseconds.
+    if (this.state !== "open" || sent < this.greetedAt - 0.001 || sent > now + 0.001) return [];
+    this.answeredAt = Math.max(this.answeredAt ?? 0, Math.min(sent, now));
     this.clock.sample(Number(senderUs), now * 1_000, shardClockUs);
     return [];
   }
@@ -189,6 +202,11 @@ export class Session {
   closed(now: number, code: number, reason: string): Effect[] {
     if (this.state !== "connecting" && this.state !== "greeting" && this.state !== "open") return [];
     return this.after(now, this.refused ?? closeError(code, reason, this.state === "open"));
+  }
+
+  /** Gives the connection up; the session goes on in another one. */
+  lose(now: number, reason: string): Effect[] {
+    return this.state === "open" ? this.give(now, new StreamError("TIMEOUT", reason)) : [];
   }
 
   /** What came was not to be read, or broke a rule: that is not repeated. */
@@ -229,12 +247,15 @@ export class Session {
   }
 
   private ping(now: number): Effect {
-    this.due.set("ping", now + Math.max(1, this.welcome?.pingMs || 20_000));
+    const server = this.options.role === "server";
+    const saidMs = this.welcome?.pingMs || (server ? SERVER_PING_MS : PING_MS);
+    this.due.set("ping", now + (server ? Math.min(saidMs, SERVER_PING_MS) : saidMs));
     return { do: "send", frame: messageFrame("Ping", { senderUs: BigInt(Math.round(now * 1_000)) }) };
   }
 
+  /** A server whose lease has ended without an answer has lost its connection with it. */
   private silenceMs(): number {
-    return this.options.role === "server" ? 1_000 : 45_000;
+    return (this.options.role === "server" && this.welcome?.leaseMs) || SILENCE_MS;
   }
 
   private connect(now: number): Effect[] {

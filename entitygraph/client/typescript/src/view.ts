@@ -98,11 +98,21 @@ export class View {
     return this.entities.values();
   }
 
-  /** Another incarnation: all handles are void. */
-  reset(): void {
+  /** Batches that are here and were not shown yet: whoever resumes says again that they are Ready. */
+  loading(): Iterable<bigint> {
+    return this.batches.keys();
+  }
+
+  /** The lease ended, or the hub is another one. */
+  loseAuthority(): void {
     const lost = [...this.authority];
     this.authority.clear();
     lost.forEach(([handle, epoch]) => this.callbacks.authorityLost?.(handle, epoch));
+  }
+
+  /** Another incarnation: all handles are void. */
+  reset(): void {
+    this.loseAuthority();
     const all = this.parentsFirst([...this.entities.keys()]).reverse();
     this.entities.clear();
     this.children.clear();
@@ -159,8 +169,9 @@ export class View {
         this.callbacks.authorityGained?.(control.message);
         return true;
       case "Revoke":
-        this.authority.revoke(control.message);
-        this.callbacks.authorityLost?.(control.message.handle, control.message.epoch);
+        if (this.authority.revoke(control.message)) {
+          this.callbacks.authorityLost?.(control.message.handle, control.message.epoch);
+        }
         return true;
       case "CatalogPart":
         this.catalog.add(control.message);

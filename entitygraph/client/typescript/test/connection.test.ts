@@ -41,7 +41,7 @@ function begin(more: Partial<ConnectionOptions> = {}) {
   });
   const role = more.role ?? "viewer";
   const token = (number: number): Uint8Array<ArrayBuffer> => Uint8Array.of(number);
-  const welcome = (init: Partial<Pick<wire.Messages["Welcome"], "resumed" | "incarnation" | "action" | "batch">> = {}): void =>
+  const welcome = (init: Partial<Pick<wire.Messages["Welcome"], "resumed" | "incarnation" | "action" | "batch" | "resumeToken">> = {}): void =>
     sockets.at(-1)!.say("Welcome", {
       version: 1,
       session: 5n,
@@ -51,7 +51,8 @@ function begin(more: Partial<ConnectionOptions> = {}) {
       resumeMs: 300_000,
       tickUs: 33_333,
       shardClockUs: 1_000_000n,
-      pingMs: role === "server" ? 250 : 20_000,
+      pingMs: 20_000,
+      leaseMs: role === "server" ? 1_000 : 0,
       ...init,
     });
   const last = (): FakeSocket => sockets.at(-1)!;
@@ -208,6 +209,30 @@ test("heartbeats go out in time, and silence is a lost connection", async () => 
   assert.deepEqual(log, ["begun"]);
   clock.pass(1_000);
   assert.deepEqual([log.at(-1), sockets[0]!.closedWith], ["lost TIMEOUT 100", 4408]);
+});
+
+test("only what was asked for on this connection renews a lease, from when it was sent", async () => {
+  const { clock, last, connection } = await opened({ role: "server" });
+  assert.equal(connection.leaseEnd, 2_000);
+  clock.pass(250);
+  const { senderUs } = last().take("Ping")!;
+  clock.pass(100);
+  last().say("Pong", { senderUs });
+  assert.equal(connection.leaseEnd, Number(senderUs) / 1_000 + 1_000);
+  for (const invented of [0n, 999_000n, 5_000_000n]) last().say("Pong", { senderUs: invented });
+  assert.equal(connection.leaseEnd, Number(senderUs) / 1_000 + 1_000);
+});
+
+test("a hub that gives no token is logged in to again", async () => {
+  const { clock, last, log, welcome } = await opened();
+  last().lose();
+  clock.pass(100);
+  last().open();
+  welcome({ resumeToken: new Uint8Array() });
+  last().lose();
+  clock.pass(200);
+  last().open();
+  assert.deepEqual([last().take("Hello")!.login.case, log.includes("begun reset")], ["subject", true]);
 });
 
 test("a process that stood still does not take that for silence", async () => {

@@ -44,6 +44,7 @@ export class FakeSocket implements SocketLike {
   onerror: ((event: never) => void) | null = null;
   /** What the peer sent and nobody took yet. */
   sent: wire.Control[] = [];
+  private reported: wire.Report[] = [];
   closedWith: number | undefined;
 
   constructor(
@@ -54,7 +55,13 @@ export class FakeSocket implements SocketLike {
   send(data: Uint8Array<ArrayBuffer>): void {
     for (const { kind, body } of wire.frames(data, wire.limitsUp("server"))) {
       if (!wire.isPacked(kind)) this.sent.push(wire.readControl(kind, body));
+      else if (kind === "Report") this.reported.push(wire.readReport(body));
     }
+  }
+
+  /** The reports that nobody took yet. */
+  reports(): wire.Report[] {
+    return this.reported.splice(0);
   }
 
   close(code = 1000): void {

@@ -78,3 +78,12 @@ export function state(moment: bigint, zone: number, rows: Row[], more: Partial<S
   const head = { moment: Number(moment & 0xffffn), age: 0n, lane: "motion", class: "public", span: 4, zone, grid } as const;
   return taken(sliceFrame({ ...head, ...more, rows }));
 }
+
+/** A batch of a zone and walkers in it, each an aggregate of its own whose id, and place in metres along x, is its handle. */
+export function walkers(number: bigint, zone: number, list: number[]): Inits["Bind"] {
+  const single = (handle: number, parent: number, entity: Draft) => ({
+    member: { case: "single" as const, value: { handle, parent, root: handle, entity: entityBytes(entity) } },
+  });
+  const members = list.map((handle) => single(handle, zone, { id: BigInt(handle), at: [handle, 2, 3] }));
+  return { seq: number, batch: number, moment: 1n, members: [single(zone, 0, { id: BigInt(zone), zone: true }), ...members] };
+}
