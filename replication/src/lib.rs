@@ -11,4 +11,5 @@ pub mod line;
 pub mod machine;
 pub mod message;
 pub mod replicant;
+pub mod scribe;
 pub mod socket;
