@@ -186,7 +186,7 @@ impl Scribe {
         let whole = |root: &&EntityId| !self.busy_roots.contains_key(*root);
         let written: Vec<EntityId> = roots.iter().filter(whole).copied().collect();
         if !written.is_empty() {
-            self.journal.put(&Record::Written { up_to, roots: written }, &mut out.log);
+            self.journal.put(Record::Written { up_to, roots: written }, &mut out.log);
         }
         self.settled(&roots, out);
     }

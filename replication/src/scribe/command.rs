@@ -102,7 +102,7 @@ impl Scribe {
         let mut flight = Flight::new(Arc::new(transaction), taken, purpose, up_to);
         flight.log_from = flight.log_from.min(up_to);
         if let Some(intent) = flight.intent(&self.fence) {
-            self.journal.put(&intent, &mut out.log);
+            self.journal.put(intent, &mut out.log);
         }
         self.journal.hurry(&mut out.effects);
         let flight = flight.after_sync(self.journal.end());
@@ -128,13 +128,11 @@ impl Scribe {
 
     /// A command was done: `now`, with what waited, or earlier under the same operation id, without.
     pub(super) fn done(&mut self, flight: Flight, receipt: Receipt, now: bool, out: &mut Out) {
-        let Flight { transaction, taken, purpose: Purpose::Command { ticket, roots, left, .. }, .. } = flight
-        else {
-            return;
-        };
+        let Flight { transaction, taken, log_from, purpose, .. } = flight;
+        let Purpose::Command { ticket, roots, left, .. } = purpose else { return };
         self.unbusy_command(&taken, &roots);
         if now || ticket.is_none() {
-            self.wrote(&taken);
+            self.wrote(&taken, receipt.cursor);
         } else {
             taken.into_iter().for_each(|taken| self.backlog.give_back(taken));
         }
@@ -146,7 +144,7 @@ impl Scribe {
                 }
             }
         }
-        self.outcome(&transaction, true, out);
+        self.outcome(&transaction, log_from, true, left.map(|left| (roots.clone(), left)), out);
         self.settled(&roots, out);
         if let Some(ticket) = ticket {
             out.effects.push(Effect::Done { ticket, outcome: Ok(receipt) });
@@ -155,13 +153,11 @@ impl Scribe {
 
     /// A command was refused, or an earlier hub's was not done: what waited goes on waiting.
     pub(super) fn not_done(&mut self, flight: Flight, error: GraphError, out: &mut Out) {
-        let Flight { transaction, taken, purpose: Purpose::Command { ticket, roots, .. }, .. } = flight
-        else {
-            return;
-        };
+        let Flight { transaction, taken, log_from, purpose, .. } = flight;
+        let Purpose::Command { ticket, roots, .. } = purpose else { return };
         self.unbusy_command(&taken, &roots);
         taken.into_iter().for_each(|taken| self.backlog.give_back(taken));
-        self.outcome(&transaction, false, out);
+        self.outcome(&transaction, log_from, false, None, out);
         let Some(ticket) = ticket else { return };
         if let GraphError::StaleEpoch { entity, found, .. } = error {
             if entity == self.fence.shard() {
@@ -173,10 +169,18 @@ impl Scribe {
         fail(ticket, error, out);
     }
 
-    fn outcome(&mut self, transaction: &Transaction, done: bool, out: &mut Out) {
-        if let Some(operation_id) = transaction.operation_id.clone() {
-            self.journal.put(&Record::Outcome { operation_id, done }, &mut out.log);
-        }
+    fn outcome(
+        &mut self,
+        transaction: &Transaction,
+        log_from: u64,
+        done: bool,
+        void: Option<(Vec<EntityId>, EntityId)>,
+        out: &mut Out,
+    ) {
+        let Some(operation_id) = transaction.operation_id.clone() else { return };
+        let (void, left) = void.unzip();
+        let outcome = Record::Outcome { operation_id, done, void: void.unwrap_or_default(), left };
+        self.journal.close(log_from, outcome, &mut out.log);
     }
 
     /// Answers commands that waited too long for others.

@@ -216,18 +216,18 @@ impl Scribe {
                 self.done(flight, receipt, now, out);
             }
             Purpose::Batch => {
-                self.wrote(&flight.taken);
+                self.wrote(&flight.taken, receipt.cursor);
                 self.finished(flight.taken, flight.up_to, out);
             }
         }
     }
 
     /// Takes note of what the store has now.
-    pub(super) fn wrote(&mut self, taken: &[Taken]) {
+    pub(super) fn wrote(&mut self, taken: &[Taken], cursor: Cursor) {
         for (entity, entry) in taken.iter().flat_map(|taken| &taken.entries) {
             self.counts.written += 1;
             if let Some(known) = self.known.get_mut(entity) {
-                known.wrote(entry.values.clone(), entry.zone);
+                known.wrote(entry.values.clone(), entry.zone, cursor);
             }
         }
     }

@@ -30,12 +30,26 @@ pub struct Journal {
     /// Whether its shell takes what is appended.
     works: bool,
     full: bool,
+    /// Records that it did not take: they come before all others once it does. No more than aggregates were in the log then.
+    owed: Vec<Record>,
+    /// Commands whose outcome is not synced yet: where their intent stands, and behind which position the outcome does.
+    closing: Vec<(u64, u64)>,
 }
 
 impl Journal {
     /// That ends here, all of it synced.
     pub fn new(end: u64) -> Self {
-        Self { begun: end, end, synced: end, hurried: end, released: 0, works: true, full: false }
+        Self {
+            begun: end,
+            end,
+            synced: end,
+            hurried: end,
+            released: 0,
+            works: true,
+            full: false,
+            owed: Vec::new(),
+            closing: Vec::new(),
+        }
     }
 
     /// Position behind the last record.
@@ -69,6 +83,12 @@ impl Journal {
     /// Hears how far it is synced.
     pub fn synced(&mut self, position: u64) {
         self.synced = self.synced.max(position);
+        self.closing.retain(|(_, end)| *end > position);
+        if self.owed.is_empty() {
+            // What was owed when the command ended is in the log by now.
+            let end = self.end;
+            self.closing.iter_mut().for_each(|(_, at)| *at = (*at).min(end));
+        }
     }
 
     /// Whether all up to a position is synced.
@@ -86,26 +106,48 @@ impl Journal {
 
     /// Appends rows that were accepted.
     pub fn accepted(&mut self, tick: u64, zone: EntityId, rows: &[Row], log: &mut Vec<u8>) -> Logged {
-        let from = self.end;
         if !self.takes() {
-            return Logged { from, to: from, missing: true };
+            return Logged { from: self.end, to: self.end, missing: true };
         }
+        self.pay(log);
+        let from = self.end;
         if !rows.is_empty() {
             self.end = put_accepted(tick, zone, rows, from, log);
         }
         Logged { from, to: self.end, missing: false }
     }
 
-    /// Appends a record, if the log takes one.
-    pub fn put(&mut self, record: &Record, log: &mut Vec<u8>) {
+    /// Appends a record as soon as the log takes one.
+    pub fn put(&mut self, record: Record, log: &mut Vec<u8>) {
+        self.owed.push(record);
         if self.takes() {
-            self.end = put(record, self.end, log);
+            self.pay(log);
+        }
+    }
+
+    /// Appends the outcome of a command. Its intent, which stands at `from` or behind, is needed until that is synced.
+    pub fn close(&mut self, from: u64, outcome: Record, log: &mut Vec<u8>) {
+        self.put(outcome, log);
+        let end = if self.owed.is_empty() { self.end } else { u64::MAX };
+        self.closing.push((from, end));
+    }
+
+    /// Position of the oldest intent that is needed.
+    fn closing_from(&self) -> Option<u64> {
+        self.closing.iter().map(|(from, _)| *from).min()
+    }
+
+    fn pay(&mut self, log: &mut Vec<u8>) {
+        for record in self.owed.drain(..) {
+            self.end = put(&record, self.end, log);
         }
     }
 
     /// Nothing before a position is needed.
     pub fn release(&mut self, from: u64, config: &Config, effects: &mut Vec<Effect>) {
-        if from >= self.released + config.log_bytes / RELEASE_PART || (from == self.end && from > self.released) {
+        if from >= self.released + config.log_bytes / RELEASE_PART
+            || (from == self.end && from > self.released)
+        {
             self.released = from;
             effects.push(Effect::Release(from));
         }
@@ -126,7 +168,8 @@ impl Scribe {
         let waiting = self.backlog.log_from().map(|(from, _)| from);
         let under_way = self.flights.iter().map(|flight| flight.log_from);
         let split = self.splits.iter().map(|split| split.log_from);
-        waiting.into_iter().chain(under_way).chain(split).min().unwrap_or(self.journal.end())
+        let closing = self.journal.closing_from();
+        waiting.into_iter().chain(under_way).chain(split).chain(closing).min().unwrap_or(self.journal.end())
     }
 
     /// Keeps the log within its bound.
@@ -188,7 +231,7 @@ impl Scribe {
         let rows: Vec<_> = flight.taken.iter().flat_map(|taken| taken.entries.clone()).collect();
         let Some(intent) = flight.intent(&self.fence) else { return };
         let logged = self.put_again(&rows, out);
-        self.journal.put(&intent, &mut out.log);
+        self.journal.put(intent, &mut out.log);
         if let Some(flight) = self.flights.get_mut(at) {
             flight.log_from = logged.from;
             flight.taken.iter_mut().for_each(|taken| taken.logged = logged);
@@ -201,6 +244,7 @@ impl Scribe {
     }
 
     fn put_again(&mut self, rows: &[(EntityId, Entry)], out: &mut Out) -> Logged {
+        self.journal.pay(&mut out.log);
         let from = self.journal.end();
         for (entity, Entry { root, zone, tick, values }) in rows {
             let row = Row { root: *root, entity: *entity, values: values.clone() };

@@ -78,6 +78,10 @@ pub enum Record {
         operation_id: OperationId,
         /// Whether it was done.
         done: bool,
+        /// Aggregates of which poses that stand before this in the zone `left` mean nothing.
+        void: Vec<EntityId>,
+        /// See `void`.
+        left: Option<EntityId>,
     },
 }
 
@@ -97,15 +101,14 @@ pub fn put(record: &Record, position: u64, out: &mut Vec<u8>) -> u64 {
             operation_id.put(out);
             put_bytes(request, out);
             roots.put(out);
-            out.push(u8::from(left.is_some()));
-            if let Some(left) = left {
-                left.put(out);
-            }
+            put_zone(*left, out);
         }
-        Record::Outcome { operation_id, done } => {
+        Record::Outcome { operation_id, done, void, left } => {
             out.push(4);
             operation_id.put(out);
             done.put(out);
+            void.put(out);
+            put_zone(*left, out);
         }
     })
 }
@@ -230,13 +233,29 @@ fn record(body: &[u8]) -> Result<Record, CodecError> {
             operation_id: Form::take(&mut input)?,
             request: array(&mut input)?,
             roots: Form::take(&mut input)?,
-            left: if bool::take(&mut input)? { Some(Form::take(&mut input)?) } else { None },
+            left: zone(&mut input)?,
         },
-        4 => Record::Outcome { operation_id: Form::take(&mut input)?, done: Form::take(&mut input)? },
+        4 => Record::Outcome {
+            operation_id: Form::take(&mut input)?,
+            done: Form::take(&mut input)?,
+            void: Form::take(&mut input)?,
+            left: zone(&mut input)?,
+        },
         tag => return Err(input.error(0, Fault::Tag { what: "log record", tag })),
     };
     input.end()?;
     Ok(record)
+}
+
+fn put_zone(zone: Option<EntityId>, out: &mut Vec<u8>) {
+    out.push(u8::from(zone.is_some()));
+    if let Some(zone) = zone {
+        zone.put(out);
+    }
+}
+
+fn zone(input: &mut Input<'_>) -> Result<Option<EntityId>, CodecError> {
+    Ok(if bool::take(input)? { Some(Form::take(input)?) } else { None })
 }
 
 fn row(input: &mut Input<'_>) -> Result<Row, CodecError> {
@@ -272,7 +291,12 @@ mod tests {
             Record::Rows { tick: 1, zone: entity_id(1), rows: vec![row(5, 5, 1.0), row(5, 6, 2.0)] },
             Record::Written { up_to: 17, roots: roots.clone() },
             Record::Intent { term, operation_id, request: [1; 32], roots, left: Some(entity_id(1)) },
-            Record::Outcome { operation_id: name("ship/7"), done: true },
+            Record::Outcome {
+                operation_id: name("ship/7"),
+                done: true,
+                void: vec![entity_id(9)],
+                left: Some(entity_id(1)),
+            },
             Record::Rows { tick: 2, zone: entity_id(1), rows: vec![] },
         ]
     }

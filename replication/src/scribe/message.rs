@@ -54,6 +54,8 @@ pub enum Event {
     /// From the replicant: somebody else wrote this of a hot entity, and hot memory has it now. What waits and is older is
     /// not written any more.
     Edited {
+        /// Of the commit.
+        cursor: Cursor,
         /// When hot memory took it.
         tick: u64,
         /// That the pose is in.

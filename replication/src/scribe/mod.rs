@@ -38,7 +38,7 @@ use self::{
     log::Row,
     message::{Asker, Effect, Event, Out, Ticket},
     replay::Replay,
-    values::Known,
+    values::{Known, Values},
     watermark::Watermark,
 };
 use crate::machine::{Machine, Now};
@@ -136,7 +136,10 @@ impl Machine for Scribe {
                 self.watermark.reported(session, batch, self.number);
                 self.rise(out);
             }
-            Event::Edited { tick, zone, row } => self.edited(now_us, tick, zone, row, out),
+            Event::Edited { cursor, tick, zone, row } => {
+                self.edited(row.entity, &row.values, zone, cursor);
+                self.accepted(now_us, tick, zone, vec![row], out);
+            }
             Event::Buried(entity) => self.buried(entity, out),
             Event::Command(command) => self.command(now_us, *command, out),
             Event::Took(ticket) => self.leaving.retain(|_, (of, _)| *of != ticket),
@@ -269,14 +272,13 @@ impl Scribe {
     }
 
     /// What others wrote is the newest: it goes the same way, and is not written again if the store has it.
-    fn edited(&mut self, now_us: u64, tick: u64, zone: EntityId, row: Row, out: &mut Out) {
-        // One that is under way may be written over it: then it is written once more.
-        if !self.busy_entities.contains(&row.entity)
-            && let Some(known) = self.known.get_mut(&row.entity)
+    fn edited(&mut self, entity: EntityId, values: &Values, zone: EntityId, cursor: Cursor) {
+        // What is under way may be written over it: then it is written once more.
+        if !self.busy_entities.contains(&entity)
+            && let Some(known) = self.known.get_mut(&entity)
         {
-            known.wrote(row.values.clone(), zone);
+            known.wrote(values.clone(), zone, cursor);
         }
-        self.accepted(now_us, tick, zone, vec![row], out);
     }
 
     fn buried(&mut self, entity: EntityId, out: &mut Out) {

@@ -66,15 +66,15 @@ impl Replay {
                 let taken = roots.iter().filter_map(|root| self.backlog.take(*root)).collect();
                 self.intents.push(OpenIntent { operation_id, request, term, roots, left, taken });
             }
-            Record::Outcome { operation_id, done } => {
+            Record::Outcome { operation_id, done, void, left } => {
+                // The intent may be gone already, and what it was about is still here.
+                left.iter().for_each(|left| void.iter().for_each(|root| self.backlog.void(*root, *left)));
                 let Some(at) = self.intents.iter().rposition(|open| open.operation_id == operation_id) else {
                     return;
                 };
                 let open = self.intents.remove(at);
-                match (done, open.left) {
-                    (true, Some(left)) => open.roots.iter().for_each(|root| self.backlog.void(*root, left)),
-                    (true, None) => {}
-                    (false, _) => open.taken.into_iter().for_each(|taken| self.backlog.give_back(taken)),
+                if !done {
+                    open.taken.into_iter().for_each(|taken| self.backlog.give_back(taken));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entitygraph_schema::{
-    ComponentId, ComponentPatch, Entity, EntityId, Patch, Pose, Value, VariableId,
+    ComponentId, ComponentPatch, Cursor, Entity, EntityId, Patch, Pose, Value, VariableId,
     codec::{CodecError, Form, Input, put_number},
 };
 
@@ -77,16 +77,22 @@ pub struct Known {
     /// That the pose is in: numbers in another one mean something else.
     zone: EntityId,
     written: Values,
+    /// Of the last commit that is known to have written it.
+    cursor: Cursor,
 }
 
 impl Known {
     /// As it was loaded, in this zone.
     pub fn new(loaded: Arc<Entity>, zone: EntityId) -> Self {
-        Self { loaded, zone, written: Values::default() }
+        Self { loaded, zone, written: Values::default(), cursor: Cursor::ZERO }
     }
 
-    /// Takes note of what was written.
-    pub fn wrote(&mut self, values: Values, zone: EntityId) {
+    /// Takes note of what a commit wrote, unless a later one is known.
+    pub fn wrote(&mut self, values: Values, zone: EntityId, cursor: Cursor) {
+        if cursor < self.cursor {
+            return;
+        }
+        self.cursor = cursor;
         if values.pose.is_some() {
             self.zone = zone;
         }
@@ -185,7 +191,7 @@ mod tests {
         fn what_was_written_is_not_new_and_what_differs_is(one in some_values(), two in some_values()) {
             let zone = entity_id(2);
             let mut known = Known::new(Arc::new(entity()), zone);
-            known.wrote(one.clone(), zone);
+            known.wrote(one.clone(), zone, Cursor::ZERO);
             let mut again = one.clone();
             known.only_new(&mut again, zone);
             prop_assert!(again.is_empty(), "{:?}", again);

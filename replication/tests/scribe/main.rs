@@ -18,8 +18,13 @@ fn small() -> Config {
     Config { operations_max: 3, log_bytes: 16 << 10, log_bytes_max: 64 << 10, ..Config::default() }
 }
 
-fn seeds() -> u64 {
-    std::env::var("SCRIBE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(200)
+/// Those of a long run by `SCRIBE_SEEDS`, one again by `SCRIBE_SEED`.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    match number("SCRIBE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SCRIBE_SEEDS").unwrap_or(200),
+    }
 }
 
 fn settled(world: &World) {
@@ -32,7 +37,7 @@ fn settled(world: &World) {
 #[test]
 fn nothing_is_lost_and_nothing_goes_back_whatever_fails() {
     let mut met = [0; 6];
-    for seed in 0..seeds() {
+    for seed in seeds() {
         println!("seed {seed}");
         let mut world = World::new(seed, STORM, small());
         world.ticks(300);
@@ -48,15 +53,14 @@ fn nothing_is_lost_and_nothing_goes_back_whatever_fails() {
         ];
         met.iter_mut().zip(counts).for_each(|(met, count)| *met += count);
     }
-    assert!(
-        met.iter().all(|count| *count > 0),
-        "crashes, torn ends, commands done and refused, areas, reports: {met:?}"
-    );
+    // One seed need not meet all of it.
+    let all = seeds().count() < 100 || met.iter().all(|count| *count > 0);
+    assert!(all, "crashes, torn ends, commands done and refused, areas, reports: {met:?}");
 }
 
 #[test]
 fn what_others_edit_and_the_hub_hears_of_stays() {
-    for seed in 0..seeds() {
+    for seed in seeds() {
         println!("seed {seed}");
         let mut world = World::new(seed, Weather { edits: 200, crashes: 0, ..STORM }, small());
         world.ticks(200);
@@ -107,7 +111,7 @@ fn an_hour_without_a_store_costs_neither_memory_nor_disk_nor_anything_that_was_a
 
 #[test]
 fn a_hub_that_another_one_took_over_from_writes_nothing_any_more() {
-    let mut world = World::new(1, Weather { crashes: 0, full: 0, ..STORM }, Config::default());
+    let mut world = World::new(1, Weather { crashes: 0, full: 0, stalls: 0, ..STORM }, Config::default());
     world.ticks(100);
     let shard = entitygraph_schema::testing::entity_id(graph::SHARD);
     world.store.raise(shard, world.store.epoch(shard).next());

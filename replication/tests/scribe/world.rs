@@ -30,8 +30,6 @@ use crate::graph::{SHARD, Store, pose, values};
 pub const ZONES: [u64; 2] = [2, 3];
 const TICK_US: u64 = 33_333;
 const SESSION: u64 = 1;
-/// Bytes that the log lets go at once.
-const SEGMENT: u64 = 2_048;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +94,8 @@ pub struct World {
     incarnation: u64,
     pub scribe: Scribe,
     // The disk.
+    /// Bytes that the log lets go at once.
+    segment_bytes: u64,
     log: Vec<u8>,
     log_begin: u64,
     log_synced: u64,
@@ -165,6 +165,8 @@ impl World {
             stalled_until_us: 0,
             incarnation: 0,
             scribe: Scribe::new(config, start(0, 0, 0), Replay::default(), &mut Out::default()),
+            // A log that keeps what is long written is to be read as well as one that does not.
+            segment_bytes: [64, 2_048, 1 << 20][seed as usize % 3],
             log: Vec::new(),
             log_begin: 0,
             log_synced: 0,
@@ -339,7 +341,8 @@ impl World {
 
     /// Whole segments only: here those that records end in.
     fn release(&mut self, position: u64) {
-        let keep = (position / SEGMENT * SEGMENT).max(self.log_begin);
+        let position = position.min(self.log_synced);
+        let keep = (position / self.segment_bytes * self.segment_bytes).max(self.log_begin);
         let mut begin = self.log_begin;
         log::read(&self.log, self.log_begin, |behind, _| {
             if behind <= keep {
@@ -467,7 +470,7 @@ impl World {
                     self.store.entities[&entity].entity.placement.parent.filter(|_| entity.get() >= 100);
                 let row = fence::Row { around, epoch: self.store.epoch(entity) };
                 self.epochs.insert(entity, row.epoch);
-                self.to_scribe(Event::Fence { entity, row });
+                self.tell(Event::Fence { entity, row });
             }
             Effect::Durable { batch, .. } => {
                 assert!(
@@ -533,24 +536,24 @@ impl World {
         for zone in ZONES.map(entity_id) {
             self.epochs.insert(zone, self.store.epoch(zone));
             let row = fence::Row { around: None, epoch: self.store.epoch(zone) };
-            self.to_scribe(Event::Fence { entity: zone, row });
+            self.tell(Event::Fence { entity: zone, row });
         }
         for (root, members) in aggregates() {
             let Some(stored) = self.store.entities.get(&root) else { continue };
             let zone = stored.zone;
             let epoch = stored.entity.epoch;
             self.epochs.insert(root, epoch);
-            self.to_scribe(Event::Fence { entity: root, row: fence::Row { around: Some(zone), epoch } });
+            self.tell(Event::Fence { entity: root, row: fence::Row { around: Some(zone), epoch } });
             for member in members {
                 let Some(stored) = self.store.entities.get(&member).cloned() else { continue };
                 let number = self.store.number(member);
                 self.hot.insert(member, Hot { root, zone: stored.zone, number });
-                self.to_scribe(Event::Loaded { entity: Arc::new(stored.entity), zone: stored.zone });
+                self.tell(Event::Loaded { entity: Arc::new(stored.entity), zone: stored.zone });
             }
         }
     }
 
-    fn to_scribe(&mut self, event: Event) {
+    fn tell(&mut self, event: Event) {
         let hop = self.rng.u64(0..3_000);
         self.later(hop, Later::Scribe(self.incarnation, event));
     }
@@ -581,7 +584,7 @@ impl World {
                 |(id, hot): (&EntityId, &Hot)| Told { entity: *id, number: hot.number, zone: hot.zone };
             let numbers = self.hot.iter().filter(member).map(told).collect();
             self.area = Some((area, numbers));
-            self.to_scribe(Event::Barrier { who: Asker::Area(area), roots });
+            self.tell(Event::Barrier { who: Asker::Area(area), roots });
         }
     }
 
@@ -590,7 +593,8 @@ impl World {
         let mut rows: BTreeMap<EntityId, Vec<Row>> = BTreeMap::new();
         let mut told = vec![];
         for (id, hot) in &mut self.hot {
-            if self.rng.u8(0..3) == 0 {
+            // Of a root that a command moves nothing is told until it has.
+            if self.rng.u8(0..3) == 0 || self.moving.values().any(|(root, _)| root == id) {
                 continue;
             }
             // Some say the same again.
@@ -604,9 +608,9 @@ impl World {
         }
         self.reports.insert(self.batch, (self.now_us, told));
         for (zone, rows) in rows {
-            self.to_scribe(Event::Accepted { tick: self.tick, zone, rows });
+            self.tell(Event::Accepted { tick: self.tick, zone, rows });
         }
-        self.to_scribe(Event::Reported { session: SESSION, batch: self.batch });
+        self.tell(Event::Reported { session: SESSION, batch: self.batch });
     }
 
     fn raise_zone(&mut self) {
@@ -637,19 +641,21 @@ impl World {
             port: None,
             pose: NewPose::At(pose(self.next_number, to)),
         };
+        let mut variable = values(self.next_number, to).patch();
+        variable.pose = None;
         self.next_number += 1;
         let preconditions = if flip { vec![Precondition::Epoch(root, epoch.next())] } else { vec![] };
         let command = Command {
             ticket: self.ticket,
             operation_id: name(&format!("game/{}/{}", self.incarnation, self.ticket)),
             preconditions,
-            operations: vec![operation],
+            operations: vec![operation, Operation::Change(root, variable)],
             roots: vec![root],
             fenced: vec![to],
             left: Some(zone),
         };
         self.moving.insert(self.ticket, (root, flip.then_some(to)));
-        self.to_scribe(Event::Command(Box::new(command)));
+        self.tell(Event::Command(Box::new(command)));
     }
 
     fn moved(&mut self, ticket: u64, outcome: Result<Receipt, GraphError>) {
@@ -672,8 +678,8 @@ impl World {
                     *epoch = epoch.next();
                 }
                 let row = fence::Row { around: Some(zone), epoch: *epoch };
-                self.to_scribe(Event::Fence { entity: root, row });
-                self.to_scribe(Event::Took(ticket));
+                self.tell(Event::Fence { entity: root, row });
+                self.tell(Event::Took(ticket));
             }
             Err(_) => self.refused += 1,
         }
@@ -696,7 +702,9 @@ impl World {
         self.store.edited = true;
         values.patch().apply(&mut stored.entity);
         self.store.cursor = self.store.cursor.next();
-        self.to_scribe(Event::Edited {
+        let cursor = self.store.cursor;
+        self.tell(Event::Edited {
+            cursor,
             tick: self.tick,
             zone: hot.zone,
             row: Row { root: hot.root, entity: id, values },
