@@ -392,3 +392,6 @@ impl Scribe {
         (8 * self.latency_us).clamp(self.config.wait_us_min, self.config.wait_us_max)
     }
 }
+
+#[cfg(test)]
+mod tests;
