@@ -113,7 +113,7 @@ impl Scribe {
                 break;
             }
         }
-        if picked.is_empty() && self.journal.takes() {
+        if picked.is_empty() && self.journal.works() {
             for root in missing.into_iter().take(self.config.operations_max) {
                 self.carry(root, out);
                 unsynced = true;

@@ -67,6 +67,11 @@ impl Journal {
         self.works && !self.full
     }
 
+    /// Whether what is in it already can be written to its end again: also when it is full, so that its beginning can go.
+    pub fn works(&self) -> bool {
+        self.works
+    }
+
     /// Hears whether the shell takes what is appended.
     pub fn taking(&mut self, works: bool, effects: &mut Vec<Effect>) {
         let before = self.takes();
@@ -109,6 +114,10 @@ impl Journal {
         if !self.takes() {
             return Logged { from: self.end, to: self.end, missing: true };
         }
+        self.append(tick, zone, rows, log)
+    }
+
+    fn append(&mut self, tick: u64, zone: EntityId, rows: &[Row], log: &mut Vec<u8>) -> Logged {
         self.pay(log);
         let from = self.end;
         if !rows.is_empty() {
@@ -248,7 +257,7 @@ impl Scribe {
         let from = self.journal.end();
         for (entity, Entry { root, zone, tick, values }) in rows {
             let row = Row { root: *root, entity: *entity, values: values.clone() };
-            self.journal.accepted(*tick, *zone, &[row], &mut out.log);
+            self.journal.append(*tick, *zone, &[row], &mut out.log);
         }
         Logged { from, to: self.journal.end(), missing: false }
     }

@@ -334,6 +334,39 @@ fn without_a_log_play_goes_on_commands_are_refused_and_nothing_is_written_that_t
     assert_eq!(asks(&hub.after(10_000)), [(2, vec![110])]);
 }
 
+/// What is told of an aggregate while it leaves a zone is void only with the intent before it.
+#[test]
+fn an_intent_stays_in_the_log_until_its_outcome_is_synced() {
+    let mut hub = Hub::new(Config::default(), 1);
+    let left = Some(entity_id(ZONE));
+    hub.handle(Event::Command(Box::new(Command { left, ..command(1, 100) })));
+    hub.after(1_000);
+    hub.accept([(100, 100, 1.0)]);
+    let before = hub.scribe.log_bytes();
+    let effects = hub.done(1, 1);
+    assert!(effects.iter().all(|effect| !matches!(effect, Effect::Release(_))), "{effects:?}");
+    assert!(hub.scribe.log_bytes() > before && hub.scribe.entities() == 0, "nothing waits, and it stays");
+    hub.after(50_000);
+    assert_eq!(hub.scribe.log_bytes(), 0);
+}
+
+/// Entries that are in the log in part must not hold it for good.
+#[test]
+fn a_full_log_empties_itself_once_the_graph_takes_something() {
+    let mut hub = Hub::new(Config { log_bytes: 1 << 20, log_bytes_max: 300, ..steady() }, 1);
+    let mut full = false;
+    for x in 1..20 {
+        full |= hub.accept([(100, 100, f64::from(x))]).contains(&Effect::LogFull(true));
+    }
+    assert!(full);
+    hub.after(500_000);
+    let asked = asks(&hub.after(1_000));
+    assert_eq!(asked, [(1, vec![100])]);
+    hub.done(1, 1);
+    hub.after(50_000);
+    assert!(hub.accept([(100, 100, 99.0)]).contains(&Effect::LogFull(false)));
+}
+
 #[test]
 fn commands_wait_for_a_graph_that_is_busy_and_are_told_so_in_the_end() {
     let mut hub = Hub::new(Config { commands_max: 1, ..Config::default() }, 1);
