@@ -1,5 +1,7 @@
 //! The graph as roles see it, over the service in the same process.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{sync::Arc, time::Duration};
 
 use entitygraph::{Config, Metrics};
