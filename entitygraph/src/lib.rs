@@ -5,7 +5,8 @@
 //! - [`cache`] keeps what was read lately, in memory, never older than what this process has been told of;
 //! - [`changes`] follows the store's change sequence, tells the cache and whoever subscribed;
 //! - [`service`] is the one way to read and write: every rule that is not the store's stands there;
-//! - [`api`] translates: HTTP, GraphQL, subscriptions, web pages.
+//! - [`api`] translates: HTTP, GraphQL, subscriptions, web pages;
+//! - [`local`] is the other way in: a hub in the same process.
 //!
 //! [`metrics`] names every figure the process exports, [`config`] every setting it takes.
 
@@ -17,6 +18,7 @@ pub mod changes;
 pub mod service;
 
 pub mod api;
+pub mod local;
 
 pub use config::Config;
 pub use metrics::Metrics;

@@ -13,4 +13,5 @@ pub mod machine;
 pub mod message;
 pub mod metrics;
 pub mod replicant;
+pub mod scribe;
 pub mod socket;
