@@ -1,0 +1,3 @@
+//! Which post simulates what.
+
+pub mod map;
