@@ -273,8 +273,9 @@ pub enum Out {
     },
     /// Frame `Grant`, after an exact `Activate`; then the actions that waited.
     Grant(Grant),
-    /// Frame `Revoke`: it stays bound as a client view. With it goes all inside that has no entry of its own in the table, so also
-    /// what was granted to the session singly and is [`Owner::Around`] by now: each of these is revoked by a frame of its own.
+    /// Frame `Revoke`: it stays bound as a client view. With it goes all inside for which it is the nearest entry of the
+    /// table, so also what was granted to the session singly and is [`Owner::Around`] by now: each of these is revoked by a frame of
+    /// its own. What is below another anchor of the session stays.
     Revoke(EntityId, Session, Epoch),
     /// Frame `Prepare`: bind it all to the session.
     Prepare(EntityId, Session, Move),

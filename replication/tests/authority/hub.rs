@@ -220,8 +220,10 @@ impl Hub {
             Out::Revoke(root, session, epoch) => {
                 let granted = self.live.get(&session).cloned().unwrap_or_default();
                 let goes = |id: EntityId| {
-                    let own = self.table.get(&id).is_some_and(|entry| entry.owner != Owner::Around);
-                    id != root && !own && self.path(id).contains(&root)
+                    let around = |id: &EntityId| {
+                        *id == root || self.table.get(id).is_some_and(|entry| entry.owner != Owner::Around)
+                    };
+                    id != root && self.path(id).into_iter().find(around) == Some(root)
                 };
                 // What was granted singly, and follows its territory by now, goes with it.
                 let inside: Vec<_> = granted.into_iter().filter(|(id, _)| goes(*id)).collect();
