@@ -16,7 +16,9 @@ use entitygraph_replication::{
     },
     machine::{Machine, Now},
 };
-use entitygraph_schema::{EntityId, Epoch, Operation, OperationId, Patch, Precondition, Transaction};
+use entitygraph_schema::{
+    EntityId, Epoch, Operation, OperationId, Patch, Precondition, Transaction, wire::control::message::Code,
+};
 
 use crate::store::Store;
 
@@ -41,6 +43,8 @@ pub enum Down {
     Freeze(EntityId, Move),
     Abort(Move),
     Changed(EntityId, EntityId),
+    /// Another one has the post.
+    Taken,
 }
 
 /// What is to happen outside of the hub.
@@ -239,6 +243,7 @@ impl Hub {
                 effects.push(Effect::Send(session, Down::Freeze(root, number)));
             }
             Out::Abort(_, session, number, _) => effects.push(Effect::Send(session, Down::Abort(number))),
+            Out::Notice(to, Code::PostTaken, None) => effects.push(Effect::Send(to, Down::Taken)),
             Out::Leave { .. }
             | Out::Slot { .. }
             | Out::Evict(_)

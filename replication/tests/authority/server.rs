@@ -121,6 +121,7 @@ impl Server {
                 }
                 None
             }
+            Down::Taken => Some(Up::Register { post: None, standby: true }),
             Down::Prepare(number) => Some(Up::Prepared(number)),
             Down::Freeze(root, number) => {
                 self.freezing.insert(root, number);
