@@ -3,6 +3,7 @@
 //! What travels is specified in docs/protocol.md, the inside in docs/replication.md; what of it is built is said there under
 //! "Slices".
 
+pub mod atlas;
 pub mod catalog;
 pub mod clock;
 pub mod config;

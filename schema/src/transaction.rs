@@ -24,7 +24,9 @@ pub enum Precondition {
     /// The entity is at this revision.
     Revision(EntityId, Revision),
     /// The writer's authority epoch is not older than the entity's. Operations of the transaction that change or
-    /// re-parent the entity raise its epoch to it, even when they change nothing else; without one it stays.
+    /// re-parent the entity raise its epoch to it, even when they change nothing else; without one it stays. Given twice for an
+    /// entity, both must hold and the higher one is taken over: so who raises one gives what is known of it and what it becomes,
+    /// and is refused when somebody else raised it meanwhile.
     Epoch(EntityId, Epoch),
     /// Nothing is attached to the port, which need not be one.
     PortFree(EntityId, PortName),

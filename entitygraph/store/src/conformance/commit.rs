@@ -162,6 +162,23 @@ pub async fn a_write_of_what_is_there_already_still_takes_a_newer_epoch_over(sto
     assert_eq!(Snapshot::replayed(&store).await, Snapshot::take(&store).await);
 }
 
+pub async fn an_epoch_is_raised_from_what_is_known_of_it(store: Shared) {
+    create(&store, [world_root(id(1)).called("Sol")]).await;
+    let epoch = |number| Precondition::Epoch(id(1), Epoch::from_number(number));
+    let raise = |known, to| {
+        let touch = Transaction::of([Operation::Change(id(1), Patch::default())]);
+        touch.expecting(epoch(known)).expecting(epoch(to))
+    };
+    store.commit(raise(0, 5)).await.unwrap();
+    assert_eq!(get(&store, id(1)).await.epoch, Epoch::from_number(5));
+    // Somebody raised it meanwhile: whoever does not know that is refused, however high the number is that he wants.
+    let (given, found) = (Epoch::from_number(4), Epoch::from_number(5));
+    let refusal = refused_whole(&store, raise(4, 9)).await;
+    assert_eq!(refusal, Refusal::StaleEpoch { entity: id(1), given, found });
+    store.commit(raise(5, 9)).await.unwrap();
+    assert_eq!(get(&store, id(1)).await.epoch, Epoch::from_number(9));
+}
+
 pub async fn a_container_version_is_a_precondition(store: Shared) {
     let first = publish_container(&store, container("box", "box")).await;
     let expecting = |version| {

@@ -75,6 +75,7 @@ macro_rules! conformance {
                     preconditions_about_existence_and_revision_are_kept,
                     a_newer_epoch_is_taken_over_with_the_write_and_an_older_one_is_refused,
                     a_write_of_what_is_there_already_still_takes_a_newer_epoch_over,
+                    an_epoch_is_raised_from_what_is_known_of_it,
                     a_container_version_is_a_precondition,
                     an_entity_changed_often_in_one_transaction_is_told_once,
                     an_entity_made_and_changed_in_one_transaction_is_told_as_it_came_out,

@@ -130,7 +130,10 @@ async fn what_cannot_be_reached_says_what_to_look_at() {
     let address = Address::parse(&format!("bolt://{unused}")).unwrap();
     let error = Neo4jStore::open(address, options).await.err().unwrap();
     assert_eq!(error.code(), "STORE_UNREACHABLE");
-    assert!(error.retryable() && error.checks().is_some_and(|checks| checks.contains("Bolt port")), "{error}");
+    assert!(
+        error.retryable() && error.checks().is_some_and(|checks| checks.contains("Bolt port")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
