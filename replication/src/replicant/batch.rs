@@ -111,7 +111,8 @@ impl Replicant {
         who.last_batch += 1;
         let (seq, batch) = (who.seq(), who.last_batch);
         let ready_by_us = now_us + u64::from(super::LOAD_MS) * 1_000;
-        who.batches.insert(batch, Batch { moment, ready_by_us, ready: false, handles });
+        let left = handles.len();
+        who.batches.insert(batch, Batch { moment, ready_by_us, ready: false, handles, left });
         who.put(seq, frame(&message::Bind { seq, batch, moment, members, rest: false }), out);
         true
     }

@@ -69,6 +69,8 @@ pub struct Batch {
     pub ready: bool,
     /// Parents first.
     pub handles: Vec<Handle>,
+    /// How many of them are not unbound.
+    pub left: usize,
 }
 
 /// A peer, as the replicant sees it.
@@ -206,7 +208,15 @@ impl Observer {
         if let Entry::Occupied(place) = self.bound.entry(handle)
             && *place.get() != Bound::Wanted
         {
-            place.remove();
+            // A batch of which nothing is left is over: its reader may say nothing more of it.
+            if let Bound::Loading(number) = place.remove()
+                && let Some(batch) = self.batches.get_mut(&number)
+            {
+                batch.left -= 1;
+                if batch.left == 0 {
+                    self.batches.remove(&number);
+                }
+            }
             self.own.retain(|own| Hot::handle(own.index) != Some(handle));
             self.unwanted.push(handle);
         }

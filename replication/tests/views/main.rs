@@ -87,8 +87,8 @@ fn horizons_are_reached_on_the_way() {
 
 #[test]
 fn seeds_that_failed_once() {
-    // A viewer whose sphere is empty; a Notice of a late batch that a lost socket took along.
-    for seed in [16_644_164_800_828_740_069, 16_980_892_723_964_774_819] {
+    // A viewer whose sphere is empty; a Notice of a late batch that a lost socket took along; a batch of which all was unbound.
+    for seed in [16_644_164_800_828_740_069, 16_980_892_723_964_774_819, 3_813_060_300_931_807_364] {
         run(seed, 1_500);
     }
 }
