@@ -48,6 +48,8 @@ pub enum Up {
         seen: u64,
         /// That of the last Horizon that came.
         horizon_moment: u64,
+        /// The last report that was accepted, as Welcome said; the next one is the one after it.
+        batch: u64,
     },
     /// The session is over, attached or not; nothing more is for it.
     Gone(Connection),

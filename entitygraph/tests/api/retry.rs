@@ -68,6 +68,15 @@ async fn another_request_under_a_used_id_is_refused() {
 }
 
 #[tokio::test]
+async fn ids_of_moves_are_no_clients() {
+    let world = World::small().await;
+    let sol = world.id("Sol").await;
+    let input = json!({ "name": "one", "kind": "rock", "parent": sol });
+    let refused = world.attempt("createEntity", "CreateEntityInput", input, Some("moved:0:world:1")).await;
+    assert!(refused["message"].as_str().unwrap().contains("restore and copy"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_retried_detach_is_done_once_though_the_world_moved_on() {
     let world = World::small().await;
     let krate = world.id("Crate").await;

@@ -126,21 +126,16 @@ pub struct Move {
 /// The move that a store is of; none when no world was moved into it.
 pub async fn last_move(store: &dyn Store) -> Result<Option<Move>> {
     let failed = || MoveError::store(&store.info().location, "looking at what is there");
-    let moved = store.moved().await.map_err(failed())?;
-    let Some((operation, (id, stand))) =
-        moved.and_then(|moved| place::read(&moved).map(|read| (moved, read)))
-    else {
-        return Ok(None);
-    };
     let newest = *store.newest().borrow();
     let before = Cursor::from_number(newest.number().saturating_sub(1));
-    let is_newest = match store.changes(before, 1).await.map_err(failed())? {
-        Feed::Commits(commits) => {
-            commits.last().is_some_and(|last| last.operation_id.as_ref() == Some(&operation))
-        }
-        Feed::Resync { .. } => false,
+    let newest = match store.changes(before, 1).await.map_err(failed())? {
+        Feed::Commits(commits) => commits.last().and_then(|last| last.operation_id.clone()),
+        Feed::Resync { .. } => None,
     };
-    Ok(Some(Move { id, stand, is_newest }))
+    // Programs that did not keep it yet left it with the newest commit.
+    let moved = store.moved().await.map_err(failed())?.or_else(|| newest.clone());
+    let Some((id, stand)) = moved.as_ref().and_then(place::read) else { return Ok(None) };
+    Ok(Some(Move { id, stand, is_newest: newest == moved }))
 }
 
 /// Refuses a store in which a restore or a copy was interrupted before the world was whole, also where somebody wrote since.

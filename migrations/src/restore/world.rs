@@ -161,7 +161,7 @@ impl World<'_> {
             at += 1;
         }
         let put = ready.len() as u64;
-        if self.known.len() + ready.len() > KNOWN {
+        if !ready.is_empty() && self.known.len() + ready.len() > KNOWN {
             // What is held back is known, and not there yet.
             self.write(Vec::new()).await?;
             self.known.clear();

@@ -96,13 +96,19 @@ impl Gateway {
         out.extend(gone.into_iter().chain(begun.gone).map(|gone| Effect::Up(Up::Gone(gone))));
         let (seen, horizon_moment) = point;
         out.push(Effect::Up(match begun.resumed {
-            Some(old) => Up::Resumed { old, new: connection, seen, horizon_moment },
+            Some(old) => {
+                let batch = begun.batch;
+                Up::Resumed { old, new: connection, seen, horizon_moment, batch }
+            }
             None => {
                 let (session, subject) = (begun.number, begun.subject.as_ref().to_owned());
                 Up::Joined { connection, session, role: begun.role, subject }
             }
         }));
         if let Some(replaced) = begun.replaced {
+            // On this core nobody else says that it is gone.
+            self.peers.remove(&replaced);
+            self.servers.retain(|server| *server != replaced);
             let reason = "the session goes on in another connection";
             out.push(Effect::Close(replaced, Refusal::new(Code::SessionReplaced, reason)));
         }
@@ -184,10 +190,13 @@ impl Gateway {
         out: &mut Out,
     ) -> bool {
         let judged = bearer(token, &self.config, now);
-        let Some(Live { number, role, subject, until_us, .. }) = self.live(connection) else { return false };
+        let Some(Live { number, role, subject, until_us, renew_us, .. }) = self.live(connection) else {
+            return false;
+        };
         let refusal = match judged {
             Ok(bearer) if (bearer.role, bearer.subject.as_str()) == (*role, &**subject) => {
-                *until_us = bearer.until_us;
+                // The resume token that it has ends with the former login.
+                (*until_us, *renew_us) = (bearer.until_us, now.shard_us);
                 let number = *number;
                 self.shared.lock().sessions.authenticated(number, connection, bearer.until_us);
                 return true;

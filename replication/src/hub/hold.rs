@@ -98,7 +98,9 @@ async fn hold(core: Rc<Core>, link: Rc<Link>) {
 impl Link {
     /// It is sent at most so many bytes a second from now on.
     pub fn budget(&self, now_us: u64, bytes_per_s: u32) {
-        self.credit.set(Some((Credit::new(now_us, bytes_per_s), bytes_per_s)));
+        // What it owes it goes on owing: whoever asks for another budget gets nothing by asking.
+        let credit = self.credit.get().map_or_else(|| Credit::new(now_us, bytes_per_s), |(credit, _)| credit);
+        self.credit.set(Some((credit, bytes_per_s)));
     }
 
     /// Counts what it was sent; says for how many microseconds nothing more is to be made for it.

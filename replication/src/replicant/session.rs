@@ -34,8 +34,16 @@ impl Replicant {
                 self.detached(connection);
                 self.owners_changed(now);
             }
-            Up::Resumed { old, new, seen, horizon_moment } => {
+            Up::Resumed { old, new, seen, horizon_moment, batch } => {
+                // Where the old socket was not known to be lost, what was on it is lost all the same.
+                if self.by_connection(old).is_some_and(|who| !who.detached) {
+                    self.detached(old);
+                    self.owners_changed(now);
+                }
                 self.resumed(now, old, new, seen, horizon_moment, out);
+                if let Some(who) = self.by_connection(new) {
+                    who.report = batch;
+                }
             }
             Up::Gone(connection) => {
                 self.gone(connection);

@@ -266,7 +266,15 @@ impl Run {
         self.replicant.handle(self.now, Happens::Authority(authority), &mut self.out);
     }
 
+    /// The socket is lost, and the hub knows.
     pub fn detach(&mut self, at: usize) {
+        self.lose(at);
+        let connection = self.peers[at].connection.unwrap();
+        self.up(Up::Detached(connection));
+    }
+
+    /// The socket is lost, with the end of what was on its way.
+    fn lose(&mut self, at: usize) {
         let arrives = self.random.usize(..=self.peers[at].inbox.len());
         let peer = &mut self.peers[at];
         peer.inbox.truncate(arrives);
@@ -274,8 +282,6 @@ impl Run {
         peer.given.clear();
         peer.epochs.clear();
         peer.lost_targets.clear();
-        let connection = peer.connection.unwrap();
-        self.up(Up::Detached(connection));
     }
 
     pub fn resume(&mut self, at: usize) {
@@ -291,7 +297,8 @@ impl Run {
         peer.lost_targets.clear();
         let (seen, horizon_moment) = (peer.view.seen(), peer.view.horizon());
         let loading: Vec<u64> = peer.view.loading().collect();
-        self.up(Up::Resumed { old, new, seen, horizon_moment });
+        let batch = peer.batch;
+        self.up(Up::Resumed { old, new, seen, horizon_moment, batch });
         self.say(at, &message::CatalogWanted::default());
         for batch in loading {
             self.say(at, &message::Ready { batch, failed: Vec::new() });
@@ -335,6 +342,11 @@ impl Run {
             10 if is_server && !is_lost => self.say(at, &message::Register::default()),
             11 if self.random.u8(..3) == 0 && !is_lost => self.detach(at),
             12 | 13 if is_lost => self.resume(at),
+            // It comes back before the hub knows that it was away.
+            13 if self.random.u8(..6) == 0 => {
+                self.lose(at);
+                self.resume(at);
+            }
             14..18 if self.peers[at].role == Some(Role::Player) => self.act(at),
             18 if self.random.u8(..20) == 0 => self.pass(3_000_000),
             19 if is_server && !is_lost && self.random.u8(..3) == 0 => self.hand_over(at),

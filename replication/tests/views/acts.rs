@@ -101,8 +101,15 @@ impl Run {
         self.say(connection, &message::Seen { seq });
     }
 
-    /// The socket is lost, and with it the end of what was on its way.
+    /// The socket is lost, and the hub knows.
     pub fn detach(&mut self, peer: usize) {
+        self.lose(peer);
+        let connection = self.peers[peer].connection;
+        self.up(Up::Detached(connection));
+    }
+
+    /// The socket is lost, and with it the end of what was on its way.
+    fn lose(&mut self, peer: usize) {
         let arrives = self.random.usize(..=self.peers[peer].inbox.len());
         let peer = &mut self.peers[peer];
         for message in peer.inbox.drain(arrives..) {
@@ -116,8 +123,6 @@ impl Run {
             }
         }
         (peer.detached, peer.full, peer.grant) = (true, false, None);
-        let connection = peer.connection;
-        self.up(Up::Detached(connection));
     }
 
     pub fn resume(&mut self, peer: usize) {
@@ -133,7 +138,7 @@ impl Run {
         let (seen, horizon_moment) = (peer.view.seen(), peer.view.horizon());
         let server = matches!((peer.role, peer.area), (Role::Server, Area::None));
         let knows = peer.view.variables().get(0).is_some();
-        self.up(Up::Resumed { old, new, seen, horizon_moment });
+        self.up(Up::Resumed { old, new, seen, horizon_moment, batch: self.batch });
         if !knows {
             self.say(new, &message::CatalogWanted::default());
         }
@@ -167,7 +172,12 @@ impl Run {
             }
             32 if self.random.u8(..3) == 0 => match self.peers[peer].detached {
                 true => self.resume(peer),
-                false => self.detach(peer),
+                false if self.random.bool() => self.detach(peer),
+                // It comes back before the hub knows that it was away.
+                false => {
+                    self.lose(peer);
+                    self.resume(peer);
+                }
             },
             33 if matches!(self.peers[peer].area, Area::Sphere(_)) && !self.peers[peer].detached => {
                 let point =

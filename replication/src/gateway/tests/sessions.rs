@@ -87,7 +87,7 @@ fn a_session_goes_on_on_another_core_and_its_token_works_once() {
     let out = other.greet(2, resume(first.resume_token.clone()));
     let second = welcome(&out, 2);
     assert!(second.resumed && second.session == first.session && second.resume_token != first.resume_token);
-    let resumed = Up::Resumed { old: id(1), new: id(2), seen: 8, horizon_moment: 99 };
+    let resumed = Up::Resumed { old: id(1), new: id(2), seen: 8, horizon_moment: 99, batch: 0 };
     assert_eq!(ups(&out), [&resumed]);
     // Replayed, by whomever: the one who has the session notices nothing.
     let out = test.greet(3, resume(first.resume_token));

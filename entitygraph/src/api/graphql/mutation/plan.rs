@@ -9,7 +9,7 @@ use async_graphql::{Context, Object, SimpleObject, Union, Value as Const};
 use entitygraph_schema::{
     Catalog, EntityId, IdRange, Operation, OperationId, Precondition, Receipt, Refusal, Revision, Transaction,
 };
-use entitygraph_store::Error;
+use entitygraph_store::{Error, MOVED, is_move};
 use sha2::{Digest, Sha256};
 
 use super::commit::{OperationInput, PreconditionInput};
@@ -216,7 +216,14 @@ async fn prepare<'a>(
     }
     let mut transaction = Transaction::default();
     if let Some(operation_id) = operation_id {
-        transaction.operation_id = Some(OperationId::new(operation_id).map_err(Fault::text)?);
+        let operation_id = OperationId::new(operation_id).map_err(Fault::text)?;
+        if is_move(&operation_id) {
+            let reason = format!(
+                "operation ids that begin with {MOVED:?} are those of restore and copy: take another one"
+            );
+            return Err(Refusal::Invalid { what: "the operation id", reason }.into());
+        }
+        transaction.operation_id = Some(operation_id);
         transaction.request = Some(fingerprint(ctx)?);
     }
     let unnamed = operations.iter().filter(|operation| operation.needs_id()).count() as u64;
