@@ -92,7 +92,7 @@ async fn about(State(source): State<Opened>, Query(about): Query<About>) -> Resu
     Ok(format!("{newest} {}", source.location()))
 }
 
-/// How many entities there are.
+/// How many entities there are; nothing where that is not known.
 async fn total(State(source): State<Opened>) -> Result<String, Refused> {
     Ok(source.total().await?.map(|total| total.to_string()).unwrap_or_default())
 }

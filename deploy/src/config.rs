@@ -31,8 +31,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Address to listen on.
     pub listen: Listen,
-    /// What to log.
-    pub log: String,
+    /// What to log; none is what suits the command.
+    pub log: Option<String>,
     /// Where the world is kept, and within which limits.
     pub store: StoreConfig,
     /// The service.
@@ -51,7 +51,7 @@ impl Default for Config {
         Self {
             data: "data".into(),
             listen: Listen::default(),
-            log: SERVICE_LOG.to_owned(),
+            log: None,
             store: StoreConfig::default(),
             service: entitygraph::Config::default(),
         }
@@ -96,7 +96,7 @@ impl Config {
                 .map_err(|error| given.refuse("store.url", format_args!("setting `store.url`: {error}")))?;
         }
         if let Some(log) = &flags.log {
-            config.log.clone_from(log);
+            config.log = Some(log.clone());
         }
         config.validate().map_err(|wrong| given.refuse(wrong.name, &wrong))?;
         Ok(config)
@@ -113,7 +113,7 @@ impl Config {
 
     /// What to log: as set, and else what suits a service, or a command that ends by itself.
     pub fn log_filter(&self, service: bool) -> &str {
-        if !service && self.log == SERVICE_LOG { COMMAND_LOG } else { &self.log }
+        self.log.as_deref().unwrap_or(if service { SERVICE_LOG } else { COMMAND_LOG })
     }
 
     /// URL of the store.

@@ -68,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(listen) = cli.listen()? {
         config.listen.clone_from(listen);
     }
+    config.log = Some(config.log_filter(cli.is_service()).to_owned());
     if cli.common.dump_config {
         print!("{}", config.dump()?);
         return Ok(());

@@ -163,7 +163,10 @@ impl Source for Remote {
             return Ok(None);
         }
         let said = String::from_utf8(self.good(answer)?).map_err(|_| self.garbled())?;
-        said.parse().map(Some).map_err(|_| self.garbled())
+        match said.as_str() {
+            "" => Ok(None),
+            said => said.parse().map(Some).map_err(|_| self.garbled()),
+        }
     }
 
     async fn catalog(&self) -> Result<Cataloged> {

@@ -218,9 +218,7 @@ async fn prepare<'a>(
     if let Some(operation_id) = operation_id {
         let operation_id = OperationId::new(operation_id).map_err(Fault::text)?;
         if is_move(&operation_id) {
-            let reason = format!(
-                "operation ids that begin with {MOVED:?} are those of restore and copy: take another one"
-            );
+            let reason = format!("those that begin with {MOVED:?} are of restore and copy: take another one");
             return Err(Refusal::Invalid { what: "the operation id", reason }.into());
         }
         transaction.operation_id = Some(operation_id);
