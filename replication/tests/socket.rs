@@ -26,7 +26,7 @@ async fn echo(listener: TcpListener, cut: usize) {
     let mut bytes = Vec::new();
     let accepted = loop {
         socket.read_buf(&mut bytes).await.unwrap();
-        if let Some(accepted) = accept::accept(&bytes).unwrap() {
+        if let Some(accepted) = accept::accept(&bytes, true).unwrap() {
             break accepted;
         }
     };
@@ -139,7 +139,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..2_000), piece in 1_usize..200,
     ) {
         let _ = feed_in_pieces(&mut Reader::new(500), &bytes, piece);
-        let _ = accept::accept(&bytes);
+        let _ = accept::accept(&bytes, true);
     }
 
     #[test]
@@ -173,6 +173,9 @@ fn what_a_server_must_not_accept_is_refused_at_that_byte() {
     assert_eq!(refused(&[0x89, 0x80 | 126]).close(), 4400, "a long ping");
     assert_eq!(refused(&[0x09, 0x80]).close(), 4400, "a ping in parts");
     assert_eq!(refused(&[0x80, 0x80, 0, 0, 0, 0]).close(), 4400, "a part of nothing");
+    assert_eq!(refused(&[0x02, 0x80, 0, 0, 0, 0]).close(), 4400, "a first part without bytes");
+    let empty = [masked(&[1], 2, false, [1; 4]), masked(&[], 0, false, [1; 4])].concat();
+    assert_eq!(refused(&empty).close(), 4400, "another part without bytes");
     assert_eq!(refused(&[0x82, 0xFE, 0, 5, 0, 0, 0, 0]).close(), 4400, "a length spelled longer than needed");
     assert_eq!(refused(&[0x82, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).close(), 4413, "a terabyte");
     let halves = [masked(&[1; 600], 2, false, [1; 4]), masked(&[1; 401], 0, true, [1; 4])].concat();

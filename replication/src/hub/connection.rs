@@ -137,7 +137,7 @@ async fn upgraded(core: &Rc<Core>, link: &Rc<Link>) -> Option<Vec<u8>> {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
             Err(_) => return None,
         }
-        match accept(&bytes) {
+        match accept(&bytes, core.config.keys.is_empty()) {
             Ok(None) => {}
             Ok(Some(accepted)) => {
                 link.writer.borrow_mut().first(&link.stream, accepted.answer.into()).ok()?;

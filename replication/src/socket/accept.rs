@@ -60,11 +60,12 @@ pub struct Accepted {
     pub answer: Vec<u8>,
 }
 
-/// Judges what came of a connection so far; `None` as long as the request is not whole.
+/// Judges what came of a connection so far; `None` as long as the request is not whole. `is_local`: whoever is not on this machine is
+/// refused, and pages that were called by another name of it.
 ///
 /// # Errors
 /// What is no request for the stream: 400, 403 for a page of another site, 404, 405, 426 or 431.
-pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
+pub fn accept(bytes: &[u8], is_local: bool) -> Result<Option<Accepted>, NotAccepted> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let request_bytes = match request.parse(bytes) {
@@ -85,6 +86,12 @@ pub fn accept(bytes: &[u8]) -> Result<Option<Accepted>, NotAccepted> {
         return Err(NotAccepted::new(426, "the stream is a WebSocket"));
     }
     let headers: Vec<_> = request.headers.iter().map(|header| (header.name, header.value)).collect();
+    if is_local && !Headers(&headers).one("host").is_some_and(is_this_machine) {
+        return Err(NotAccepted::new(
+            403,
+            "without keys the stream answers to names of this machine only: localhost, 127.0.0.1",
+        ));
+    }
     let mut answer = String::from("HTTP/1.1 101 Switching Protocols\r\n");
     for (name, value) in judged(&headers)? {
         answer.extend([name, ": ", value.as_str(), "\r\n"]);
@@ -133,6 +140,14 @@ fn is_key(key: &str) -> bool {
     STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
+/// Whether a `Host` is a name of this machine: one of another may lead here, for a page that has it.
+fn is_this_machine(host: &str) -> bool {
+    let with_port = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let name = with_port.map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 fn same_site(origin: &str, host: Option<&str>) -> bool {
     let site = origin.split_once("://").map(|(_, site)| site);
     site.is_some() && site.map(str::to_ascii_lowercase) == host.map(str::to_ascii_lowercase)
@@ -174,12 +189,12 @@ mod tests {
          Sec-WebSocket-Protocol: chat, entitygraph.stream\r\n\r\n";
 
     fn refused(request: &str) -> u16 {
-        accept(request.as_bytes()).expect_err("is refused").status
+        accept(request.as_bytes(), false).expect_err("is refused").status
     }
 
     #[test]
     fn the_example_of_the_rfc_is_answered_as_there() {
-        let accepted = accept(REQUEST.as_bytes()).unwrap().unwrap();
+        let accepted = accept(REQUEST.as_bytes(), false).unwrap().unwrap();
         let answer = String::from_utf8(accepted.answer).unwrap();
         assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
         assert!(answer.contains("Sec-WebSocket-Protocol: entitygraph.stream\r\n"));
@@ -189,10 +204,26 @@ mod tests {
     #[test]
     fn a_request_that_is_not_whole_is_waited_for_up_to_its_bound() {
         for end in 0..REQUEST.len() {
-            assert_eq!(accept(&REQUEST.as_bytes()[..end]), Ok(None), "{end} bytes");
+            assert_eq!(accept(&REQUEST.as_bytes()[..end], false), Ok(None), "{end} bytes");
         }
         let endless = format!("GET /stream HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_BYTES_MAX));
         assert_eq!(refused(&endless), 431);
+    }
+
+    #[test]
+    fn without_keys_only_names_of_this_machine_are_answered() {
+        let asked = |host: &str| accept(REQUEST.replace("example.org", host).as_bytes(), true);
+        for own in ["localhost", "LocalHost:4000", "127.0.0.1:80", "127.1.2.3", "[::1]:9", "[::1]"] {
+            assert!(asked(own).is_ok(), "{own}");
+        }
+        for other in
+            ["example.org", "127.0.0.1.evil.example:80", "localhost.evil.example", "10.0.0.1", "[::2]:9", ""]
+        {
+            assert_eq!(asked(other).expect_err(other).status, 403);
+        }
+        // A page whose name leads to this machine.
+        let rebound = REQUEST.replace("Host:", "Origin: http://example.org\r\nHost:");
+        assert_eq!(accept(rebound.as_bytes(), true).expect_err("is refused").status, 403);
     }
 
     #[test]
@@ -206,13 +237,15 @@ mod tests {
         assert_eq!(refused(&REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:")), 403);
         let twice = "Origin: http://example.org\r\nOrigin: http://evil.example\r\nHost:";
         assert_eq!(refused(&REQUEST.replace("Host:", twice)), 403);
-        assert!(accept(REQUEST.replace("Host:", "Origin: http://example.org\r\nHost:").as_bytes()).is_ok());
+        assert!(
+            accept(REQUEST.replace("Host:", "Origin: http://example.org\r\nHost:").as_bytes(), false).is_ok()
+        );
     }
 
     #[test]
     fn another_subprotocol_is_answered_without_one() {
         let request = REQUEST.replace(SUBPROTOCOL, "entitygraph.stream2");
-        let answer = accept(request.as_bytes()).unwrap().unwrap().answer;
+        let answer = accept(request.as_bytes(), false).unwrap().unwrap().answer;
         assert!(!String::from_utf8(answer).unwrap().contains("-Protocol"));
     }
 }

@@ -99,6 +99,10 @@ impl Reader {
     ) -> Result<(), Fault> {
         unmask(body, header.mask);
         match (header.opcode, self.parts.as_mut(), header.last) {
+            // They bring nothing, so nobody would count them.
+            (Opcode::Binary | Opcode::Continuation, _, false) if body.is_empty() => {
+                return Err(Fault::BadFrame("a part without bytes that is not the last one"));
+            }
             (Opcode::Binary, None, true) => take(Item::Message(body)),
             (Opcode::Binary, None, false) => self.parts = Some(body.to_vec()),
             (Opcode::Continuation, Some(parts), false) => parts.extend_from_slice(body),
